@@ -1,0 +1,5 @@
+"""Entry point of `python -m tinyscene`."""
+
+from tinyscene.cli import main
+
+main()

@@ -1,0 +1,226 @@
+"""The command `tinyscene`: one thin function a verb; the work is in the module that each one names."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene import __version__
+from tinyscene.console import console, error_console
+from tinyscene.errors import TinysceneError
+
+INTERRUPTED = 130  # what typer exits with after Ctrl-C
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Validate a data set, or make a synthetic one.")
+device_app = typer.Typer(no_args_is_help=True, help="Talk to a board, real or emulated, over its serial port.")
+app.add_typer(data_app, name="data")
+app.add_typer(device_app, name="device")
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+PortOption = Annotated[str, typer.Option(help="pyserial URL: /dev/ttyACM0, socket://127.0.0.1:PORT, ...")]
+DataOption = Annotated[Path, typer.Option(help="Data set in the TAU layout (meta.csv, evaluation_setup, audio).")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    """Acoustic scene classification on microcontrollers: from a folder of clips to a board that answers."""
+    if version:
+        console.print(f"tinyscene {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing and how to get it."""
+    from tinyscene import doctor
+
+    raise typer.Exit(doctor.report())
+
+
+@data_app.command("check")
+def data_check(folder: Path, as_json: JsonOption = None) -> None:
+    """Count scenes, devices, cities and folds, and list every defect with its line."""
+    from tinyscene import dataset_check
+
+    raise typer.Exit(dataset_check.report(folder, as_json))
+
+
+@data_app.command("synth")
+def data_synth(
+    folder: Path,
+    clips_per_scene: Annotated[int, typer.Option(min=10, help="Clips of each of the ten scenes.")] = 60,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 1,
+) -> None:
+    """Write a ten-scene data set made from DSP primitives, in the TAU layout."""
+    from tinyscene import synth
+
+    synth.write_dataset(folder, clips_per_scene=clips_per_scene, seed=seed)
+
+
+@app.command()
+def train(
+    config: Path,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Bundle to write, such as models/student.")],
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the bundle.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Train on this fold only, whatever the configuration says.")] = None,
+) -> None:
+    """Train, distil, quantise and bundle as CONFIG (TOML) says; the same command resumes an interrupted run."""
+    from tinyscene import training
+
+    training.run(config, data, out, run, fold)
+
+
+@app.command()
+def evaluate(
+    bundle: Path,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    frontend: Annotated[
+        str, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
+    ] = "librosa",
+    as_json: JsonOption = None,
+) -> None:
+    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels."""
+    from tinyscene import evaluation
+
+    evaluation.report(bundle, data, split, frontend, as_json)
+
+
+@app.command()
+def complexity(
+    model: Annotated[str, typer.Argument(help="A bundle, a .tflite file, or a network: baseline, teacher, student.")],
+    as_json: JsonOption = None,
+) -> None:
+    """Count parameters and MACs, truly and by NeSsi's rule, per layer, and check the challenge's limits."""
+    from tinyscene import complexity
+
+    raise typer.Exit(complexity.report(model, as_json))
+
+
+@app.command("compile")
+def compile_(
+    model: Path,
+    out: Annotated[Path, typer.Option(help="Folder for the C sources.")],
+) -> None:
+    """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
+    from tinyscene import compiler
+
+    compiler.report(model, out)
+
+
+@app.command()
+def verify(
+    model: Annotated[Path, typer.Argument(help="A .tflite file or a bundle.")],
+    on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
+    vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
+    as_json: JsonOption = None,
+) -> None:
+    """Compare the compiled C with TensorFlow Lite's reference kernels, byte for byte."""
+    from tinyscene.compiler import verify
+
+    raise typer.Exit(verify.report(model, on, vectors, seed, as_json))
+
+
+@app.command()
+def export(
+    bundle: Path,
+    out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+) -> None:
+    """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
+    from tinyscene import export
+
+    export.report(bundle, out)
+
+
+@app.command()
+def emulate(
+    env: Annotated[str, typer.Argument(help="PlatformIO environment of a built image: mps2.")],
+    engine: Annotated[str, typer.Option(help="qemu.")] = "qemu",
+    port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
+) -> None:
+    """Boot the built image in an emulator, print the URL of its serial port, and run until Ctrl-C."""
+    from tinyscene.device import emulator
+
+    emulator.run(env, engine, port)
+
+
+@device_app.command("info")
+def device_info(port: PortOption, as_json: JsonOption = None) -> None:
+    """Ask a board what it is and which bundle it carries."""
+    from tinyscene.device import monitor
+
+    monitor.info(port, as_json)
+
+
+@device_app.command("stream")
+def device_stream(
+    port: PortOption,
+    audio: Annotated[
+        Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+) -> None:
+    """Show the class probabilities that a board streams, one line a second."""
+    from tinyscene.device import monitor
+
+    monitor.stream(port, audio, seconds)
+
+
+@device_app.command("classify")
+def device_classify(port: PortOption, audio: Path) -> None:
+    """Send one clip as audio and print the board's answer."""
+    from tinyscene.device import monitor
+
+    monitor.classify(port, audio)
+
+
+@device_app.command("evaluate")
+def device_evaluate(
+    port: PortOption,
+    bundle: Annotated[Path, typer.Option(help="The bundle that the board must carry.")],
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    mode: Annotated[str, typer.Option(help="features (INT8 images) or audio (PCM).")] = "features",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only this many clips, spread evenly over the list.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Journal to resume from; default: beside the JSON, or in runs/.")
+    ] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Score the very board against a list of clips, over its serial port; the same command resumes."""
+    from tinyscene.device import evaluation
+
+    evaluation.report(port, bundle, data, split, mode, limit, journal, as_json)
+
+
+@app.command()
+def bench(as_json: JsonOption = None) -> None:
+    """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""
+    from tinyscene import bench
+
+    bench.report(as_json)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")]) -> None:
+    """Write one HTML page about a run: curves, confusion, tables, complexity, and the board's figures."""
+    from tinyscene import report
+
+    console.print(f"report: {report.write(run)}")
+
+
+def main() -> None:
+    """Run the command line; expected errors become one sentence and exit code 1, Ctrl-C exits with 130."""
+    try:
+        app()
+    except TinysceneError as error:
+        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            error_console.print("stopped; the same command goes on where it can")
+        raise

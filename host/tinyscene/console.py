@@ -1,0 +1,19 @@
+"""The one rich console of the command line, and the progress bar that every long verb uses."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console()
+error_console = Console(stderr=True)
+
+
+def progress_bar() -> Progress:
+    """Return a progress display with counts, elapsed and remaining time, on standard error."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=error_console,
+    )

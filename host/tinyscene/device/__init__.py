@@ -1,0 +1,1 @@
+"""The host side of the serial link: protocol, link, emulator, evaluation, monitor."""

@@ -1,0 +1,99 @@
+"""Compile the firmware's portable C for this machine and load it, so that Python calls the very code of the board."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tinyscene.errors import ToolError
+from tinyscene.paths import cache_directory
+
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+# Contraction off: the host must round as the board does, whatever fused instructions either has.
+C_FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", *WARNINGS)
+
+
+def host_compiler() -> str:
+    """Return the host C compiler: `$CC`, else `cc`.
+
+    Raises:
+        ToolError: there is none.
+    """
+    name = os.environ.get("CC", "cc")
+    found = shutil.which(name)
+    if found is None:
+        raise ToolError(f"no C compiler ({name}) on the PATH; install one with: apt-get install gcc")
+    return found
+
+
+def build_library(
+    name: str,
+    sources: Sequence[Path],
+    include: Iterable[Path] = (),
+    flags: Iterable[str] = (),
+    *,
+    third_party: Sequence[Path] = (),
+) -> ctypes.CDLL:
+    """Compile C sources into a shared library of this machine, once per content, and load it.
+
+    Args:
+        name: name of the library, for messages and the cache.
+        sources: our C files, compiled with `-Wall -Wextra -Wconversion -Werror`.
+        include: folders searched for headers; their headers count in the cache key.
+        flags: further compiler flags, such as `-DNAME=value`.
+        third_party: C files of others, compiled without our warnings.
+
+    Raises:
+        ToolError: no compiler, or the compiler refused the code (its first lines are in the message).
+    """
+    include, flags = list(include), list(flags)
+    compiler = host_compiler()
+    key = _content_key([*sources, *third_party], include, [compiler, *C_FLAGS, *flags])
+    library = cache_directory() / "native" / f"{name}-{key}.so"
+    if not library.exists():
+        library.parent.mkdir(parents=True, exist_ok=True)
+        scratch = library.with_suffix(f".{os.getpid()}")
+        scratch.mkdir()
+        try:
+            _compile(compiler, name, sources, third_party, include, flags, scratch)
+            (scratch / "library.so").replace(library)
+        finally:
+            shutil.rmtree(scratch)
+    return ctypes.CDLL(str(library))
+
+
+def _compile(
+    compiler: str,
+    name: str,
+    sources: Sequence[Path],
+    third_party: Sequence[Path],
+    include: Sequence[Path],
+    flags: Sequence[str],
+    scratch: Path,
+) -> None:
+    includes = [f"-I{folder}" for folder in include]
+    objects = []
+    quiet = [flag for flag in C_FLAGS if flag not in WARNINGS] + ["-w"]
+    for files, options in ((sources, C_FLAGS), (third_party, quiet)):
+        for source in files:
+            objects.append(str(scratch / f"{len(objects)}.o"))
+            _run([compiler, *options, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
+    _run([compiler, "-shared", *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
+
+
+def _run(command: list[str], name: str) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ToolError(f"the C compiler refused {name}: {result.stderr.strip()[:2000]}")
+
+
+def _content_key(sources: Iterable[Path], include: Iterable[Path], words: Iterable[str]) -> str:
+    digest = hashlib.sha256("\0".join(words).encode())
+    headers = [header for folder in include for header in sorted(Path(folder).rglob("*.h"))]
+    for path in [*sources, *headers]:
+        digest.update(str(path).encode())
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:16]
