@@ -1,0 +1,47 @@
+# What can be done in this checkout. `make` alone, or `make help`, lists it.
+
+BOARD  ?=
+BUNDLE ?= models/student
+DATA   ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Both are a minute's wait on a machine without internet, and nobody asked for either.
+export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
+export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
+# The bundle that the firmware is generated from.
+export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format firmware flash bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing and make .venv (quick when that is done)
+	@scripts/setup
+
+demo: setup ## train, compile, boot and score a small model; DATA=DIR: on your clips
+	@python scripts/demo $(if $(DATA),--data '$(DATA)')
+
+test: check ## every check and every test (about a quarter of an hour)
+	python -m pytest -n 2 --dist loadgroup
+
+check: setup ## format, lint, types, and the style of the C sources
+	@scripts/check
+
+format: setup ## rewrite Python and C sources in the house style
+	@scripts/check --fix
+
+firmware: setup ## build the firmware of every board, or of BOARD=...; BUNDLE=DIR: from that bundle
+	pio run $(if $(BOARD),-e $(BOARD))
+
+flash: setup ## build and upload to BOARD=stm32l496 or BOARD=nano33ble
+	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, or BOARD=nano33ble" >&2; exit 2; }
+	pio run -e $(BOARD) -t upload
+
+bench: setup ## count instructions, RAM and flash on the emulated board
+	@mkdir -p build
+	tinyscene bench --json build/bench.json
+
+clean: ## remove what was built; keeps .venv, .deps, data and runs
+	rm -rf .pio build firmware/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
