@@ -1,0 +1,33 @@
+// What the firmware needs of a board; implemented once in each boards/<board>/board.c, and known to src/main.c only.
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Name of the board: that of its folder and of its PlatformIO environment.
+extern const char board_name[];
+
+// Brings up clocks, serial port and cycle counter. Never hangs: what does not start in time is left out, and
+// board_clock_hz() tells the clock that was reached.
+void board_init(void);
+
+// Core clock in Hz; the rate of board_cycles().
+uint32_t board_clock_hz(void);
+
+// Copies at most `capacity` received bytes, oldest first, and returns how many; does not wait.
+size_t board_read(uint8_t *bytes, size_t capacity);
+
+// Received bytes that were lost since boot because nobody read the earlier ones in time.
+uint32_t board_overruns(void);
+
+// Sends `count` bytes, waiting for the line. Usable from fault handlers: needs no interrupts.
+void board_write(const uint8_t *bytes, size_t count);
+
+// Cycles of the core clock; wraps at 2^32, does not count while board_idle() sleeps.
+uint32_t board_cycles(void);
+
+// Sleeps until an interrupt, unless a received byte is waiting.
+void board_idle(void);
+
+#endif

@@ -1,0 +1,59 @@
+// Registers of the Cortex-M4 core itself, the same on every board. Numbers: ARMv7-M Architecture Reference Manual.
+#ifndef CORTEX_M4_H
+#define CORTEX_M4_H
+
+#include <stdint.h>
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+// B3.2 System control block
+#define SCB_AIRCR REGISTER(0xE000ED0Cu)
+#define SCB_SHCSR REGISTER(0xE000ED24u)
+#define SCB_CFSR REGISTER(0xE000ED28u)
+#define SCB_HFSR REGISTER(0xE000ED2Cu)
+#define SCB_CPACR REGISTER(0xE000ED88u)
+#define SCB_AIRCR_KEY (0x05FAu << 16)
+#define SCB_AIRCR_SYSRESETREQ (1u << 2)
+#define SCB_CPACR_FPU (0xFu << 20)
+
+// B3.4 Nested vectored interrupt controller
+#define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
+
+// C1.6 Debug monitor, C1.8 Data watchpoint and trace
+#define SCB_DEMCR REGISTER(0xE000EDFCu)
+#define SCB_DEMCR_TRCENA (1u << 24)
+#define DWT_CTRL REGISTER(0xE0001000u)
+#define DWT_CTRL_CYCCNTENA (1u << 0)
+#define DWT_CYCCNT REGISTER(0xE0001004u)
+
+static inline void interrupt_enable(uint32_t interrupt) {
+    NVIC_ISER(interrupt) = 1u << (interrupt % 32u);
+}
+
+static inline void interrupts_off(void) {
+    __asm volatile("cpsid i" ::: "memory");
+}
+
+static inline void interrupts_on(void) {
+    __asm volatile("cpsie i" ::: "memory");
+}
+
+// Sleeps until an interrupt is pending, also one that interrupts_off() holds back.
+static inline void wait_for_interrupt(void) {
+    __asm volatile("dsb\n wfi" ::: "memory");
+}
+
+static inline void cycle_counter_start(void) {
+    SCB_DEMCR |= SCB_DEMCR_TRCENA;
+    DWT_CYCCNT = 0;
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+}
+
+_Noreturn static inline void system_reset(void) {
+    __asm volatile("dsb" ::: "memory");
+    SCB_AIRCR = SCB_AIRCR_KEY | SCB_AIRCR_SYSRESETREQ;
+    for (;;) {
+    }
+}
+
+#endif

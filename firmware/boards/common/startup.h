@@ -1,0 +1,67 @@
+// From reset to main(), the same on every board; included by each boards/<board>/startup.c, which adds its vector
+// table.
+#ifndef STARTUP_H
+#define STARTUP_H
+
+#include <stdint.h>
+
+#include "cortex_m4.h"
+
+typedef void (*vector)(void);
+
+// From sections.ld
+extern uint32_t __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[], __bss_end[];
+
+int main(void);
+
+// Called with what main() returned. Weak: by default sleeps for ever; semihost.c ends the emulator instead.
+void startup_exit(int code);
+
+// Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr, the stack pointer reset to the top
+// of the stack (an overflowed stack must not keep the report from being made). Weak: by default resets.
+void startup_fault(const uint32_t *frame);
+
+void startup_reset(void);
+void startup_fault_entry(void);
+
+__attribute__((weak)) void startup_exit(int code) {
+    (void)code;
+    for (;;) {
+        wait_for_interrupt();
+    }
+}
+
+__attribute__((weak)) void startup_fault(const uint32_t *frame) {
+    (void)frame;
+    system_reset();
+}
+
+// Every fault and every interrupt without a handler ends here.
+__attribute__((naked)) void startup_fault_entry(void) {
+    __asm volatile("mov r0, sp\n"
+                   "ldr r1, =__stack_top\n"
+                   "mov sp, r1\n"
+                   "bl startup_fault\n"
+                   "b .\n");
+}
+
+__attribute__((noreturn)) void startup_reset(void) {
+    SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
+    __asm volatile("dsb\n isb" ::: "memory");
+    for (uint32_t *from = __data_load, *to = __data_start; to < __data_end;) {
+        *to++ = *from++;
+    }
+    for (uint32_t *to = __bss_start; to < __bss_end;) {
+        *to++ = 0;
+    }
+    startup_exit(main());
+    for (;;) {
+    }
+}
+
+// The sixteen vectors of the core; interrupts are left to the board.
+#define STARTUP_CORE_VECTORS                                                                                           \
+    [0] = (vector)__stack_top, [1] = startup_reset, [2 ... 6] = startup_fault_entry,                                   \
+    [11 ... 12] = startup_fault_entry, [14 ... 15] = startup_fault_entry
+
+#endif

@@ -1,0 +1,95 @@
+"""Build a bare-metal test image for the emulated board and run it in QEMU: files in, files and an exit code out."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tinyscene.errors import ToolError
+from tinyscene.native import WARNINGS
+from tinyscene.paths import FIRMWARE
+
+BOARD = FIRMWARE / "boards" / "mps2"
+COMPILER = "arm-none-eabi-gcc"
+EMULATOR = "qemu-system-arm"
+MACHINE_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+C_FLAGS = ("-std=c11", "-O2", "-g", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
+LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
+
+
+def build(
+    image: Path,
+    sources: Sequence[Path],
+    include: Iterable[Path] = (),
+    flags: Iterable[str] = (),
+    *,
+    third_party: Sequence[Path] = (),
+    stack_bytes: int = 16384,
+) -> Path:
+    """Compile a test image: start-up, semihosting and the given sources, one of which has main().
+
+    Args:
+        image: the ELF file to write; objects go beside it.
+        sources: our C files, compiled with `-Wall -Wextra -Wconversion -Werror`.
+        include: folders searched for headers, besides firmware/boards/mps2.
+        flags: further compiler flags, such as `-DNAME=value` or `-O3` (comes after `-O2`).
+        third_party: C files of others, compiled without our warnings.
+        stack_bytes: size of the stack.
+
+    Returns:
+        `image`.
+
+    Raises:
+        ToolError: the cross compiler is missing, or refused the code (its first lines are in the message).
+    """
+    objects = image.parent / f"{image.stem}-objects"
+    objects.mkdir(parents=True, exist_ok=True)
+    options = [*MACHINE_FLAGS, *C_FLAGS, *flags, *(f"-I{folder}" for folder in (BOARD, *include))]
+    ours = [BOARD / "startup.c", BOARD / "semihost.c", *sources]
+    compiled = []
+    for files, warnings in ((ours, WARNINGS), (third_party, ("-w",))):
+        for source in files:
+            compiled.append(str(objects / f"{len(compiled)}.o"))
+            _compile([*options, *warnings, "-c", str(source), "-o", compiled[-1]], image)
+    script = [f"-L{BOARD.parent / 'common'}", f"-T{BOARD / 'linker.ld'}", f"-Wl,--defsym=__stack_bytes={stack_bytes}"]
+    _compile([*MACHINE_FLAGS, *LINK_FLAGS, *script, *compiled, "-lm", "-o", str(image)], image)
+    return image
+
+
+def run(image: Path, folder: Path, timeout: float = 600) -> int:
+    """Run a test image with instruction counting on, in `folder` (where its semihosting file names are looked up).
+
+    Args:
+        image: what `build` returned.
+        folder: working directory.
+        timeout: seconds after which the image counts as hanging.
+
+    Returns:
+        What main() returned, 0..255; 125 after a fault (SEMIHOST_FAULT).
+
+    Raises:
+        ToolError: QEMU is missing, or the image did not end in time.
+    """
+    command = [_tool(EMULATOR), "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null"]
+    command += ["-semihosting-config", "enable=on,target=native", "-icount", "shift=6,align=off,sleep=off"]
+    try:
+        result = subprocess.run(
+            [*command, "-kernel", str(image.resolve())], cwd=folder, timeout=timeout, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{image} did not end within {timeout:.0f} s in {EMULATOR}; debug it with its -s -S") from error
+    return result.returncode
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        package = {COMPILER: "gcc-arm-none-eabi", EMULATOR: "qemu-system-arm"}[name]
+        raise ToolError(f"no {name} on the PATH; install it with: apt-get install {package}")
+    return found
+
+
+def _compile(arguments: Sequence[str], image: Path) -> None:
+    result = subprocess.run([_tool(COMPILER), *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ToolError(f"{COMPILER} refused {image.name}: {result.stderr.strip()[:2000]}")
