@@ -1,0 +1,29 @@
+"""Keras, imported once with its back end's log lines turned off: every module takes `keras` from here."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Send what native code writes to standard error to nowhere; exceptions still pass.
+
+    TensorFlow logs through file descriptor 2, before its own log level can be set.
+    """
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with quiet():
+    import keras
+
+__all__ = ["keras", "quiet"]
