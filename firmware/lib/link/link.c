@@ -1,0 +1,130 @@
+// Receiver and sender of frames: see link.h and docs/PROTOCOL.md.
+//
+// COBS (Cheshire and Baker, 1999): a block is a code byte n, then n - 1 bytes that are not zero; between two blocks
+// stands a zero, unless the first one's code is 0xFF. It is decoded byte by byte as it comes, and encoded straight from
+// the frame as it is sent, so that no second buffer is needed.
+#include "link.h"
+
+#include "crc32.h"
+
+#define DELIMITER 0x00
+#define FULL_BLOCK 0xFF
+
+static uint32_t read_u32(const uint8_t *bytes) {
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+static bool is_text(uint8_t byte) {
+    return (byte >= 0x20 && byte <= 0x7E) || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+static void begin_chunk(struct link_receiver *receiver) {
+    receiver->length = 0;
+    receiver->code = 0;
+    receiver->block_left = 0;
+    receiver->printable = true;
+    receiver->ended = false;
+}
+
+void link_receiver_init(struct link_receiver *receiver) {
+    begin_chunk(receiver);
+}
+
+static void store(struct link_receiver *receiver, uint8_t byte) {
+    if (receiver->length < LINK_MAX_FRAME) {
+        receiver->frame[receiver->length++] = byte;
+    } else {
+        receiver->length = LINK_MAX_FRAME + 1;
+    }
+}
+
+static void decode(struct link_receiver *receiver, uint8_t byte) {
+    receiver->printable = receiver->printable && is_text(byte);
+    if (receiver->block_left > 0) {
+        store(receiver, byte);
+        --receiver->block_left;
+        return;
+    }
+    if (receiver->code != 0 && receiver->code != FULL_BLOCK) {
+        store(receiver, 0);
+    }
+    receiver->code = byte;
+    receiver->block_left = (uint8_t)(byte - 1);
+}
+
+// What the chunk is, now that it has ended.
+static enum link_event judge(const struct link_receiver *receiver) {
+    if (receiver->code == 0) {
+        return LINK_NONE; // an empty chunk
+    }
+    if (receiver->printable) {
+        return LINK_TEXT; // cannot be a frame: its second byte would be the version, which is not printable
+    }
+    if (receiver->length > LINK_MAX_FRAME) {
+        return LINK_ERROR_OVERSIZE;
+    }
+    if (receiver->block_left > 0 || receiver->length < LINK_HEADER_BYTES + LINK_CRC_BYTES) {
+        return LINK_ERROR_MALFORMED;
+    }
+    size_t covered = receiver->length - LINK_CRC_BYTES;
+    if (crc32(0, receiver->frame, covered) != read_u32(receiver->frame + covered)) {
+        return LINK_ERROR_CRC;
+    }
+    return receiver->frame[0] == LINK_VERSION ? LINK_FRAME : LINK_ERROR_VERSION;
+}
+
+enum link_event link_receive(struct link_receiver *receiver, uint8_t byte) {
+    if (receiver->ended) {
+        begin_chunk(receiver);
+    }
+    if (byte != DELIMITER) {
+        decode(receiver, byte);
+        return LINK_NONE;
+    }
+    receiver->ended = true;
+    return judge(receiver);
+}
+
+struct link_frame link_received(const struct link_receiver *receiver) {
+    const uint8_t *frame = receiver->frame;
+    return (struct link_frame){
+        .version = frame[0],
+        .type = frame[1],
+        .sequence = (uint16_t)(frame[2] | frame[3] << 8),
+        .payload = frame + LINK_HEADER_BYTES,
+        .payload_bytes = receiver->length - LINK_HEADER_BYTES - LINK_CRC_BYTES,
+    };
+}
+
+// Sends bytes that follow a delimiter as COBS.
+static void send_encoded(const uint8_t *bytes, size_t count, link_write write) {
+    for (size_t begin = 0; begin <= count;) {
+        size_t run = 0;
+        while (begin + run < count && bytes[begin + run] != 0 && run < FULL_BLOCK - 1) {
+            ++run;
+        }
+        const uint8_t code = (uint8_t)(run + 1);
+        write(&code, 1);
+        write(bytes + begin, run);
+        begin += code == FULL_BLOCK ? run : run + 1; // a block that is not full stands for a zero too
+        if (code == FULL_BLOCK && begin == count) {
+            return; // nothing follows the full block, not even an empty one
+        }
+    }
+}
+
+void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, size_t payload_bytes, link_write write) {
+    static const uint8_t delimiter = DELIMITER;
+    size_t covered = LINK_HEADER_BYTES + payload_bytes;
+    frame[0] = LINK_VERSION;
+    frame[1] = type;
+    frame[2] = (uint8_t)(sequence & 0xFFu);
+    frame[3] = (uint8_t)(sequence >> 8);
+    uint32_t crc = crc32(0, frame, covered);
+    for (size_t i = 0; i < LINK_CRC_BYTES; ++i, crc >>= 8) {
+        frame[covered + i] = (uint8_t)(crc & 0xFFu);
+    }
+    write(&delimiter, 1);
+    send_encoded(frame, covered + LINK_CRC_BYTES, write);
+    write(&delimiter, 1);
+}

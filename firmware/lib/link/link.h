@@ -1,0 +1,62 @@
+// The serial link of docs/PROTOCOL.md: frames (COBS, CRC-32, sequence number) and text in one byte stream.
+//
+// Knows no board and no model. Receiving: give every byte to link_receive() and act on the event it returns. Sending:
+// put the payload behind the header's room in a buffer of LINK_MAX_FRAME bytes and call link_send().
+#ifndef LINK_H
+#define LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINK_VERSION 1
+#define LINK_HEADER_BYTES 4
+#define LINK_CRC_BYTES 4
+#define LINK_MAX_PAYLOAD 1024
+#define LINK_MAX_FRAME (LINK_HEADER_BYTES + LINK_MAX_PAYLOAD + LINK_CRC_BYTES)
+#define LINK_ANSWER 0x80 // set in the type of an answer
+
+enum link_event {
+    LINK_NONE = 0,             // nothing yet
+    LINK_FRAME = 1,            // a frame: see link_received()
+    LINK_TEXT = 2,             // a chunk of text; its characters are not kept
+    LINK_ERROR_OVERSIZE = -1,  // a chunk too long for a frame
+    LINK_ERROR_MALFORMED = -2, // a chunk that is not COBS, or too short for a frame
+    LINK_ERROR_CRC = -3,       // a frame with a wrong CRC
+    LINK_ERROR_VERSION = -4,   // a frame of another version, undamaged: link_received() has its header
+};
+
+struct link_frame {
+    uint8_t version;
+    uint8_t type;
+    uint16_t sequence;
+    const uint8_t *payload;
+    size_t payload_bytes;
+};
+
+// State of a receiver; begins with link_receiver_init().
+struct link_receiver {
+    uint8_t frame[LINK_MAX_FRAME]; // the chunk, decoded as it comes
+    size_t length;                 // bytes in it; one more than its size when it does not fit
+    uint8_t code;                  // of the COBS block that is being received; 0: no chunk begun
+    uint8_t block_left;            // bytes that are still to come of that block
+    bool printable;                // the chunk has been text so far
+    bool ended;                    // the chunk is kept for link_received() only
+};
+
+void link_receiver_init(struct link_receiver *receiver);
+
+// Takes the next byte of the stream.
+enum link_event link_receive(struct link_receiver *receiver, uint8_t byte);
+
+// The frame of the last event, LINK_FRAME or LINK_ERROR_VERSION; valid until the next link_receive().
+struct link_frame link_received(const struct link_receiver *receiver);
+
+// Writes `count` bytes to the line.
+typedef void (*link_write)(const uint8_t *bytes, size_t count);
+
+// Sends the frame whose payload the caller has put at frame + LINK_HEADER_BYTES; fills in header and CRC.
+// payload_bytes is at most LINK_MAX_PAYLOAD.
+void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, size_t payload_bytes, link_write write);
+
+#endif
