@@ -1,0 +1,199 @@
+"""A board behind a link: what it is, and whole clips through it, whatever happens to the board on the way."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.device.link import Link, RefusedError
+from tinyscene.device.messages import (
+    DeviceInfo,
+    Inference,
+    Request,
+    Statistics,
+    Status,
+    features_read,
+    features_write,
+    samples_write,
+)
+from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
+from tinyscene.errors import LinkError
+
+RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
+TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
+_SERIAL = b"\0"  # STREAM_START's source
+
+Answer = TypeVar("Answer")
+
+
+class Board:
+    """The requests as methods.
+
+    Args:
+        link: an open link; the board is asked what it is at once.
+        expected: identity of the bundle that it must carry, checked now and whenever it restarts.
+
+    Attributes:
+        info: what the board said of itself, the last time it was asked.
+        transfers_repeated: clips sent again because the board restarted while it received them.
+
+    Raises:
+        LinkError: no answer, another protocol version, or another bundle than `expected`.
+    """
+
+    def __init__(self, link: Link, expected: str | None = None) -> None:
+        self.link = link
+        self.expected = expected
+        self.transfers_repeated = 0
+        self._run_timeout = RUN_TIMEOUT
+        self.info = self.identify()
+
+    def identify(self) -> DeviceInfo:
+        """Ask the board what it is, and refuse one with another protocol or bundle."""
+        self.info = self._unpack(DeviceInfo.unpack, self.link.request(Request.INFO))
+        if self.info.protocol != VERSION:
+            raise LinkError(
+                f"the board at {self.link.url} speaks protocol version {self.info.protocol}, this host {VERSION}; "
+                "flash firmware of this version of tinyscene"
+            )
+        if self.expected not in (None, self.info.identity):
+            raise LinkError(
+                f"the board at {self.link.url} carries bundle {self.info.bundle!r} with identity {self.info.identity}, "
+                f"not {self.expected}; export the bundle (tinyscene export BUNDLE), then build and flash it "
+                f"(make flash BOARD={self.info.board}) or name the bundle that it carries"
+            )
+        return self.info
+
+    def statistics(self) -> Statistics:
+        """Return the board's counters."""
+        return self._unpack(Statistics.unpack, self.link.request(Request.STATISTICS))
+
+    def classify_features(self, image: NDArray[np.int8]) -> Inference:
+        """Run the model on one INT8 image.
+
+        Args:
+            image: int8 [mels, frames] (or [mels, frames, 1]), as `Bundle.quantised_features` gives it.
+
+        Raises:
+            LinkError: another shape than the board's, no answer, or the board refused.
+        """
+        if image.dtype != np.int8 or image.size != self.info.features or image.shape[0] != self.info.mels:
+            raise LinkError(
+                f"features of type {image.dtype} and shape {image.shape} for a board that takes int8 "
+                f"({self.info.mels}, {self.info.frames}); use the bundle that the board carries"
+            )
+        values = image.tobytes()
+
+        def send() -> Inference | None:
+            frames_before, repetitions_before = self.statistics().frames_ok, self.link.repetitions
+            step = self._payload - len(features_write(0, b""))
+            offsets = range(0, len(values), step)
+            for offset in offsets:
+                self.link.request(Request.FEATURES_WRITE, features_write(offset, values[offset : offset + step]))
+            answer = self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
+            # A board that restarted unseen has forgotten a part of the image, and runs all the same; but it has counted
+            # fewer frames than this many, unless repetitions can have made up for those from before.
+            complete = self.statistics().frames_ok >= frames_before + len(offsets) + 2
+            return answer if complete and self.link.repetitions - repetitions_before < frames_before else None
+
+        return self._whole(send)
+
+    def classify_audio(self, samples: NDArray[np.int16]) -> Inference:
+        """Run the front end and the model on one clip.
+
+        Args:
+            samples: int16 [clip_samples] at the board's rate.
+
+        Raises:
+            LinkError: another length than the board's clips, no answer, or the board refused.
+        """
+        if samples.dtype != np.int16 or samples.shape != (self.info.clip_samples,):
+            raise LinkError(
+                f"samples of type {samples.dtype} and shape {samples.shape} for a board whose clips are int16 "
+                f"({self.info.clip_samples},) at {self.info.sample_rate} Hz; use the bundle that the board carries"
+            )
+
+        def send() -> Inference | None:
+            self.link.request(Request.AUDIO_BEGIN)
+            for offset, part in self._parts(samples):
+                self.link.request(Request.AUDIO_WRITE, samples_write(offset, part))
+            return self._run(Request.AUDIO_END, Inference.unpack_audio_end)
+
+        return self._whole(send)
+
+    def read_features(self) -> NDArray[np.int8]:
+        """Return the board's last INT8 image, written or computed, int8 [mels, frames]."""
+        count = self.info.features
+        step = self._payload - 1  # the answer's status
+        parts = [
+            self.link.request(Request.FEATURES_READ, features_read(offset, min(step, count - offset)))
+            for offset in range(0, count, step)
+        ]
+        return np.frombuffer(b"".join(parts), np.int8).reshape(self.info.mels, self.info.frames)
+
+    def stream(self, samples: NDArray[np.int16]) -> Iterator[int]:
+        """Play samples to the board, which prints a text line for every clip; yields the samples sent so far.
+
+        Args:
+            samples: int16 [n] at the board's rate.
+
+        Raises:
+            LinkError: no answer, or the board restarted while it was listening.
+        """
+        self.link.request(Request.STREAM_START, _SERIAL)
+        for offset, part in self._parts(samples):
+            # The part that completes a clip is answered after the model has run.
+            self.link.request(Request.STREAM_WRITE, samples_write(offset, part), timeout=RUN_TIMEOUT)
+            yield offset + len(part)
+        self.link.request(Request.STREAM_STOP)
+
+    @property
+    def _payload(self) -> int:
+        return min(MAX_PAYLOAD, self.info.max_payload)
+
+    def _parts(self, samples: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        step = (self._payload - len(samples_write(0, samples[:0]))) // samples.itemsize
+        for offset in range(0, len(samples), step):
+            yield offset, samples[offset : offset + step]
+
+    def _run(self, request: Request, unpack: Callable[[bytes], Inference]) -> Inference:
+        begin = time.monotonic()
+        answer = self._unpack(unpack, self.link.request(request, timeout=self._run_timeout))
+        if len(answer.outputs) != len(self.info.labels):
+            raise LinkError(
+                f"the board gave {len(answer.outputs)} outputs for {len(self.info.labels)} classes; "
+                "flash firmware of this version of tinyscene"
+            )
+        self._run_timeout = min(RUN_TIMEOUT, 1.0 + 4 * (time.monotonic() - begin))
+        return answer
+
+    def _whole(self, send: Callable[[], Inference | None]) -> Inference:
+        """Do all of a clip's requests on a board that did not restart between the first and the last.
+
+        `send` returns None where it found that the board did.
+        """
+        for _ in range(TRANSFERS):
+            epoch = self.link.epoch
+            answer = refusal = None
+            try:
+                answer = send()
+            except RefusedError as error:
+                if error.status not in (Status.BAD_STATE, Status.BAD_OFFSET):
+                    raise
+                refusal = error
+            if answer is not None and self.link.epoch == epoch:
+                return answer
+            self.transfers_repeated += 1
+            self.identify()
+        raise refusal or LinkError(
+            f"the board at {self.link.url} restarted {TRANSFERS} times while it received one clip; "
+            "check its power, its cable and its watchdog"
+        )
+
+    def _unpack(self, unpack: Callable[[bytes], Answer], body: bytes) -> Answer:
+        try:
+            return unpack(body)
+        except ProtocolError as error:
+            raise LinkError(f"{self.link.url}: {error}; flash firmware of this version of tinyscene") from error

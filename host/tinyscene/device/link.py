@@ -1,0 +1,231 @@
+"""The serial link: requests and their answers over a port that may lose bytes, vanish and come back.
+
+No threads: bytes are read while a request waits for its answer, and in `Link.poll`.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+
+import serial
+from serial.tools import list_ports
+
+from tinyscene.device.messages import ANSWER, BANNER, Request, Status
+from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.errors import LinkError
+
+BAUD = 115200
+TIMEOUT = 1.0  # seconds that an answer may take to begin with; each repetition waits twice as long, up to LONGEST
+LONGEST = 8.0
+REPETITIONS = 5
+RECONNECT_SECONDS = 15.0
+_WRITE_TIMEOUT = 5.0
+_KEPT_LINES = 1000
+_SEQUENCES = 0x10000
+
+
+class RefusedError(LinkError):
+    """The board answered a request with a status other than OK."""
+
+    def __init__(self, request: Request, status: Status) -> None:
+        """Say which request was refused, and why."""
+        super().__init__(
+            f"the board refused {request.name}: {status.reason} (status {status.value}); "
+            "reset it, or flash firmware of this version of tinyscene"
+        )
+        self.request = request
+        self.status = status
+
+
+class Link:
+    """A board at a pyserial URL.
+
+    Args:
+        url: such as /dev/ttyACM0, or socket://127.0.0.1:PORT.
+        baud: symbols a second, where the port has such a thing.
+        timeout: seconds to wait for an answer before the request is sent again.
+        reconnect_seconds: how long to wait for a port that vanished.
+        on_text: called with each text line of the board; without it they are kept in `lines`, the newest 1,000.
+
+    Attributes:
+        epoch: grows whenever the board may have forgotten what it was sent: a new connection, or its boot banner.
+        repetitions: frames sent again because no answer came.
+        stale: answers ignored because they were to an earlier request.
+        lines: the text lines, if there is no `on_text`.
+
+    Raises:
+        LinkError: the port cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        baud: int = BAUD,
+        timeout: float = TIMEOUT,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+        on_text: Callable[[str], None] | None = None,
+    ) -> None:
+        self.url = url
+        self.epoch = self.repetitions = self.stale = 0
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.on_text = on_text or self.lines.append
+        self._baud = baud
+        self._timeout = timeout
+        self._reconnect_seconds = reconnect_seconds
+        # Not zero: answers to an earlier program's requests may still be on their way.
+        self._sequence = random.randrange(_SEQUENCES)
+        self._port: serial.SerialBase
+        self._demultiplexer = Demultiplexer()
+        self._open()
+
+    def __enter__(self) -> "Link":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()
+
+    @property
+    def errors(self) -> int:
+        """Chunks dropped on this connection because they were damaged."""
+        return self._demultiplexer.errors.total()
+
+    def request(self, request: Request, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
+        """Send a request, again where no answer comes or the port vanishes, and return the answer's body.
+
+        Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before:
+        compare `epoch` around requests that belong together.
+
+        Args:
+            request: what to ask.
+            payload: at most protocol.MAX_PAYLOAD bytes.
+            timeout: seconds, where the board needs longer than usual.
+
+        Returns:
+            The answer's payload after its status byte.
+
+        Raises:
+            RefusedError: the board answered with another status than OK.
+            LinkError: no answer, or the port vanished and did not come back.
+        """
+        self._sequence = (self._sequence + 1) % _SEQUENCES
+        data = encode(Frame(request, self._sequence, payload))
+        patience = timeout or self._timeout
+        for attempt in range(1 + REPETITIONS):
+            self.repetitions += attempt > 0
+            try:
+                answer = self._ask(request, data, patience)
+            except serial.SerialTimeoutException:
+                answer = None
+            except (serial.SerialException, OSError) as error:
+                self._reopen(error)
+                continue
+            if answer:
+                return _body(request, answer)
+            patience = min(2 * patience, max(LONGEST, patience))
+        raise LinkError(
+            f"no answer to {request.name} from {self.url} after {1 + REPETITIONS} attempts; is tinyscene's firmware "
+            "running there, at this baud rate, and does no other program hold the port?"
+        )
+
+    def poll(self, seconds: float) -> None:
+        """Read for so many seconds, for the sake of the text lines; reconnects where the port vanishes.
+
+        Raises:
+            LinkError: the port vanished and did not come back.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self._receive(left)
+            except (serial.SerialException, OSError) as error:
+                self._reopen(error)
+
+    def _ask(self, request: Request, data: bytes, patience: float) -> bytes | None:
+        """Send once; return the answer's payload, or None when there was none in time."""
+        self._port.write(data)
+        deadline = time.monotonic() + patience
+        wanted = (request | ANSWER, self._sequence)
+        while (left := deadline - time.monotonic()) > 0:
+            for frame in self._receive(left):
+                if (frame.type, frame.sequence) == wanted and frame.payload:
+                    return frame.payload
+                self.stale += 1
+        return None
+
+    def _receive(self, seconds: float) -> list[Frame]:
+        """Wait so long for a first byte, read all there is, give out the text, and return the frames."""
+        self._port.timeout = seconds
+        data = self._port.read(1)
+        if data:
+            self._port.timeout = 0
+            data += self._port.read(4096)
+        frames: list[Frame] = []
+        for event in self._demultiplexer.feed(data):
+            if isinstance(event, Frame):
+                frames.append(event)
+                continue
+            self.epoch += event.startswith(BANNER)
+            self.on_text(event)
+        return frames
+
+    def _open(self) -> None:
+        try:
+            self._port = serial.serial_for_url(
+                self.url, baudrate=self._baud, write_timeout=_WRITE_TIMEOUT, exclusive=True
+            )
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkError(_cannot_open(self.url, error)) from error
+        self.epoch += 1
+        self._demultiplexer = Demultiplexer()
+
+    def _reopen(self, cause: Exception) -> None:
+        deadline = time.monotonic() + self._reconnect_seconds
+        self._port.close()
+        while True:
+            try:
+                return self._open()
+            except LinkError as error:
+                if time.monotonic() >= deadline:
+                    raise LinkError(
+                        f"{self.url} vanished ({cause}) and did not come back within {self._reconnect_seconds:g} s; "
+                        "check the cable, the power or the emulator, and start the same command again"
+                    ) from error
+                time.sleep(min(0.2, self._reconnect_seconds / 10))
+
+
+def _body(request: Request, payload: bytes) -> bytes:
+    try:
+        status = Status(payload[0])
+    except ValueError:
+        raise LinkError(
+            f"the board answered {request.name} with the unknown status {payload[0]}; "
+            "flash firmware of this version of tinyscene"
+        ) from None
+    if status is Status.OK:
+        return payload[1:]
+    raise RefusedError(request, status)
+
+
+def _cannot_open(url: str, error: Exception) -> str:
+    """Say why a port cannot be opened, and what to look at."""
+    reason = str(error)
+    if url.startswith("socket://"):
+        return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
+    lowered = reason.lower()
+    if "permission" in lowered:
+        return (
+            f"cannot open {url}: permission denied; join its group with: sudo adduser $USER dialout, and log in again"
+        )
+    if "lock" in lowered or "busy" in lowered:
+        return f"cannot open {url}: another program uses it; close that program"
+    ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
+    return f"cannot open {url}: {reason}; check the cable; the ports here are: {', '.join(ports) or 'none'}"

@@ -1,0 +1,258 @@
+"""Requests of the serial protocol and their answers: what the frames carry, packed and unpacked.
+
+All numbers on the wire are little endian; docs/PROTOCOL.md is the specification.
+"""
+
+import enum
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.device.protocol import ProtocolError
+
+ANSWER = 0x80  # an answer's type is its request's type with this bit
+BANNER = "# tinyscene "  # how the line begins that a board prints when it starts
+
+
+class Request(enum.IntEnum):
+    """What a host can ask."""
+
+    INFO = 0x01
+    STATISTICS = 0x02
+    FEATURES_WRITE = 0x10
+    FEATURES_RUN = 0x11
+    FEATURES_READ = 0x12
+    AUDIO_BEGIN = 0x20
+    AUDIO_WRITE = 0x21
+    AUDIO_END = 0x22
+    STREAM_START = 0x30
+    STREAM_WRITE = 0x31
+    STREAM_STOP = 0x32
+
+
+class Status(enum.IntEnum):
+    """The first byte of every answer."""
+
+    OK = 0
+    UNKNOWN_REQUEST = 1
+    BAD_LENGTH = 2
+    BAD_OFFSET = 3
+    BAD_STATE = 4
+    BAD_VALUE = 5
+    BAD_VERSION = 6
+    INTERNAL = 7
+
+    @property
+    def reason(self) -> str:
+        """The status in words."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    Status.OK: "done",
+    Status.UNKNOWN_REQUEST: "its firmware does not know this request",
+    Status.BAD_LENGTH: "the payload has the wrong length",
+    Status.BAD_OFFSET: "the data does not continue what it has received",
+    Status.BAD_STATE: "it has not received what this request needs",
+    Status.BAD_VALUE: "a value is out of range",
+    Status.BAD_VERSION: "it speaks another protocol version",
+    Status.INTERNAL: "it failed internally",
+}
+
+
+_INFO = struct.Struct("<B8sIIIHHBBfiI")
+_STATISTICS = struct.Struct("<6I")
+_FEATURES_WRITE = struct.Struct("<H")
+_FEATURES_READ = struct.Struct("<HH")
+_SAMPLES_WRITE = struct.Struct("<I")
+_FEATURES_RUN = struct.Struct("<I")
+_AUDIO_END = struct.Struct("<II")
+_OUTPUT_KINDS: tuple[Literal["logits"], Literal["probabilities"]] = ("logits", "probabilities")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceInfo:
+    """What a board says of itself.
+
+    Attributes:
+        protocol: version of the protocol.
+        identity: 16 hex digits, `Bundle.identity` of the bundle in its firmware.
+        clock_hz: its processor's clock.
+        sample_rate, clip_samples: of the audio it takes, mono PCM16.
+        mels, frames: shape of its INT8 image.
+        output_kind, output_scale, output_zero_point: how to read its INT8 outputs, as in a bundle.
+        max_payload: bytes that one of its frames can carry.
+        board, firmware, bundle: names of the board and the bundle, and the version of the firmware.
+        labels: the scenes, in the order of its outputs.
+    """
+
+    protocol: int
+    identity: str
+    clock_hz: int
+    sample_rate: int
+    clip_samples: int
+    mels: int
+    frames: int
+    output_kind: Literal["logits", "probabilities"]
+    output_scale: float
+    output_zero_point: int
+    max_payload: int
+    board: str
+    firmware: str
+    bundle: str
+    labels: tuple[str, ...]
+
+    @property
+    def features(self) -> int:
+        """Bytes of its INT8 image."""
+        return self.mels * self.frames
+
+    def pack(self) -> bytes:
+        """Return the body of the answer to INFO (without the status)."""
+        numbers = _INFO.pack(
+            self.protocol,
+            bytes.fromhex(self.identity),
+            self.clock_hz,
+            self.sample_rate,
+            self.clip_samples,
+            self.mels,
+            self.frames,
+            len(self.labels),
+            _OUTPUT_KINDS.index(self.output_kind),
+            self.output_scale,
+            self.output_zero_point,
+            self.max_payload,
+        )
+        strings = [_pack_string(text, "<B") for text in (self.board, self.firmware, self.bundle)]
+        return b"".join([numbers, *strings, _pack_string("\t".join(self.labels), "<H")])
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "DeviceInfo":
+        """Read the body of the answer to INFO.
+
+        Raises:
+            ProtocolError: it is too short or long, or contradicts itself.
+        """
+        try:
+            protocol, identity, clock, rate, samples, mels, frames, classes, kind, scale, zero, limit = (
+                _INFO.unpack_from(body)
+            )
+            rest = body[_INFO.size :]
+            strings = []
+            for length in ("<B", "<B", "<B", "<H"):
+                text, rest = _unpack_string(rest, length)
+                strings.append(text)
+        except (struct.error, UnicodeDecodeError) as error:
+            raise ProtocolError(f"the board's description is damaged: {error}") from error
+        labels = tuple(strings[3].split("\t"))
+        if rest or len(labels) != classes or kind >= len(_OUTPUT_KINDS):
+            raise ProtocolError("the board's description contradicts itself")
+        return cls(
+            protocol=protocol,
+            identity=identity.hex(),
+            clock_hz=clock,
+            sample_rate=rate,
+            clip_samples=samples,
+            mels=mels,
+            frames=frames,
+            output_kind=_OUTPUT_KINDS[kind],
+            output_scale=scale,
+            output_zero_point=zero,
+            max_payload=limit,
+            board=strings[0],
+            firmware=strings[1],
+            bundle=strings[2],
+            labels=labels,
+        )
+
+
+def _pack_string(text: str, length: str) -> bytes:
+    data = text.encode()
+    return struct.pack(length, len(data)) + data
+
+
+def _unpack_string(body: bytes, length: str) -> tuple[str, bytes]:
+    (count,) = struct.unpack_from(length, body)
+    start = struct.calcsize(length)
+    if len(body) < start + count:
+        raise struct.error("a string is cut off")
+    return body[start : start + count].decode(), body[start + count :]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a board has counted since it started."""
+
+    frames_ok: int
+    crc_errors: int
+    overruns: int
+    oversize: int
+    inferences: int
+    malformed: int
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "Statistics":
+        """Read the body of the answer to STATISTICS."""
+        return cls(*_unpack(_STATISTICS, body, exactly=True))
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One clip's answer: INT8 outputs [classes], and how long the board took, in microseconds.
+
+    `frontend_microseconds` is None where the host sent features.
+    """
+
+    outputs: NDArray[np.int8]
+    model_microseconds: int
+    frontend_microseconds: int | None = None
+
+    @classmethod
+    def unpack_features_run(cls, body: bytes) -> "Inference":
+        """Read the body of the answer to FEATURES_RUN."""
+        (model,) = _unpack(_FEATURES_RUN, body)
+        return cls(np.frombuffer(body, np.int8, offset=_FEATURES_RUN.size), model)
+
+    @classmethod
+    def unpack_audio_end(cls, body: bytes) -> "Inference":
+        """Read the body of the answer to AUDIO_END."""
+        frontend, model = _unpack(_AUDIO_END, body)
+        return cls(np.frombuffer(body, np.int8, offset=_AUDIO_END.size), model, frontend)
+
+
+def features_write(offset: int, values: bytes) -> bytes:
+    """Return the payload of FEATURES_WRITE: INT8 values of the image, row-major, from cell `offset` on."""
+    return _FEATURES_WRITE.pack(offset) + values
+
+
+def features_read(offset: int, count: int) -> bytes:
+    """Return the payload of FEATURES_READ."""
+    return _FEATURES_READ.pack(offset, count)
+
+
+def samples_write(offset: int, samples: NDArray[np.int16]) -> bytes:
+    """Return the payload of AUDIO_WRITE and STREAM_WRITE: PCM16 from sample `offset` on."""
+    return _SAMPLES_WRITE.pack(offset) + samples.astype("<i2").tobytes()
+
+
+def parse_probabilities(line: str) -> dict[str, float] | None:
+    """Read a streamed text line, `label:0.02<TAB>label:0.83`; None for any other line."""
+    values: dict[str, float] = {}
+    for field in line.split("\t"):
+        label, colon, value = field.rpartition(":")
+        try:
+            values[label] = float(value)
+        except ValueError:
+            return None
+        if not (label and colon):
+            return None
+    return values
+
+
+def _unpack(layout: struct.Struct, body: bytes, *, exactly: bool = False) -> tuple[int, ...]:
+    if len(body) < layout.size or (exactly and len(body) != layout.size):
+        raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
+    return layout.unpack_from(body)

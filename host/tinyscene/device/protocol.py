@@ -1,0 +1,168 @@
+"""Frames of the serial protocol, version 1, and how a byte stream is split into frames and text lines.
+
+docs/PROTOCOL.md is the specification; nothing here opens a port. What frames carry is in `messages`.
+"""
+
+import enum
+import struct
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+from cobs import cobs
+
+VERSION = 1
+MAX_PAYLOAD = 1024
+
+_HEADER = struct.Struct("<BBH")
+_CRC = struct.Struct("<I")
+_FRAME_OVERHEAD = _HEADER.size + _CRC.size
+_MAX_FRAME = MAX_PAYLOAD + _FRAME_OVERHEAD
+MAX_CHUNK = _MAX_FRAME + _MAX_FRAME // 254 + 1  # COBS adds one byte in every 254; a text line is no longer either
+_TEXT = bytes([9, 10, 13, *range(32, 127)])
+
+
+class Defect(enum.Enum):
+    """Why a chunk is neither a frame nor text."""
+
+    CRC = "crc"
+    OVERSIZE = "oversize"
+    MALFORMED = "malformed"
+    VERSION = "version"
+
+
+class ProtocolError(ValueError):
+    """A payload that cannot be sent, or that is not what its request's answer looks like."""
+
+
+class FrameError(ProtocolError):
+    """A chunk that is no frame; `defect` says why."""
+
+    def __init__(self, defect: Defect) -> None:
+        """Keep the reason."""
+        super().__init__(defect.value)
+        self.defect = defect
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: `type` 0..255 (a messages.Request or its answer), `sequence` 0..65535, up to MAX_PAYLOAD bytes."""
+
+    type: int
+    sequence: int
+    payload: bytes = b""
+
+
+def encode(frame: Frame) -> bytes:
+    """Return the bytes to send: 0x00, the frame with its CRC-32 under COBS, 0x00.
+
+    Raises:
+        ProtocolError: the payload is longer than MAX_PAYLOAD.
+    """
+    if len(frame.payload) > MAX_PAYLOAD:
+        raise ProtocolError(f"a payload of {len(frame.payload)} bytes; the limit is {MAX_PAYLOAD}")
+    body = _HEADER.pack(VERSION, frame.type, frame.sequence) + frame.payload
+    return b"\0" + cobs.encode(body + _CRC.pack(zlib.crc32(body))) + b"\0"
+
+
+def decode(chunk: bytes) -> Frame:
+    """Return the frame in what stood between two 0x00 bytes.
+
+    Raises:
+        FrameError: it is none.
+    """
+    if _decoded_length(chunk) > _MAX_FRAME:
+        raise FrameError(Defect.OVERSIZE)
+    try:
+        raw = cobs.decode(chunk)
+    except cobs.DecodeError as error:
+        raise FrameError(Defect.MALFORMED) from error
+    if len(raw) < _FRAME_OVERHEAD:
+        raise FrameError(Defect.MALFORMED)
+    body, (crc,) = raw[: -_CRC.size], _CRC.unpack(raw[-_CRC.size :])
+    if zlib.crc32(body) != crc:
+        raise FrameError(Defect.CRC)
+    version, kind, sequence = _HEADER.unpack_from(body)
+    if version != VERSION:
+        raise FrameError(Defect.VERSION)
+    return Frame(kind, sequence, body[_HEADER.size :])
+
+
+def _decoded_length(chunk: bytes) -> int:
+    """Count the bytes that COBS decoding gives, up to where the chunk ends in mid-block."""
+    length = position = 0
+    while position < len(chunk):
+        code = chunk[position]
+        following = len(chunk) - position - 1
+        length += min(code - 1, following) + (code < 255 and following >= code)
+        position += code
+    return length
+
+
+class Demultiplexer:
+    """Splits a byte stream into frames and text lines; the result does not depend on how the stream is cut.
+
+    A text line is given out as soon as its newline is there, without waiting for 0x00: no frame of version 1 can look
+    like that, as the second byte of its chunk is 0x01. A chunk that is neither frame nor text is dropped and counted.
+
+    Attributes:
+        frames, lines: how many of each there were so far.
+        errors: how many chunks were dropped, by defect.
+    """
+
+    def __init__(self) -> None:
+        self.frames = self.lines = 0
+        self.errors: Counter[Defect] = Counter()
+        self._chunk = bytearray()
+        self._text_given = False  # a line of this chunk was given out: it is no frame
+        self._oversize = False
+
+    def feed(self, data: bytes) -> list[Frame | str]:
+        """Return what `data` completes, in order: frames, and text lines without their ends (empty ones left out)."""
+        events: list[Frame | str] = []
+        first, *others = data.split(b"\0")
+        self._extend(first, events)
+        for piece in others:
+            self._finish(events)
+            self._extend(piece, events)
+        return events
+
+    def _extend(self, piece: bytes, events: list[Frame | str]) -> None:
+        if self._oversize:
+            return
+        self._chunk += piece
+        while (end := self._chunk.find(b"\n", 0 if self._text_given else 1)) >= 0:
+            line = bytes(self._chunk[: end + 1])
+            if len(line) > MAX_CHUNK or not _is_text(line):
+                break
+            self._give_text(line, events)
+            self._text_given = True
+            del self._chunk[: end + 1]
+        self._oversize = len(self._chunk) > MAX_CHUNK
+
+    def _finish(self, events: list[Frame | str]) -> None:
+        chunk, text_given, oversize = bytes(self._chunk), self._text_given, self._oversize
+        self._chunk.clear()
+        self._text_given = self._oversize = False
+        if oversize:
+            self.errors[Defect.OVERSIZE] += 1
+        elif _is_text(chunk):
+            self._give_text(chunk, events)
+        elif text_given:
+            self.errors[Defect.MALFORMED] += 1
+        else:
+            try:
+                events.append(decode(chunk))
+                self.frames += 1
+            except FrameError as error:
+                self.errors[error.defect] += 1
+
+    def _give_text(self, text: bytes, events: list[Frame | str]) -> None:
+        for line in text.decode("ascii").replace("\r", "\n").split("\n"):
+            if line:
+                events.append(line)
+                self.lines += 1
+
+
+def _is_text(data: bytes) -> bool:
+    return not data.translate(None, _TEXT)
