@@ -1,9 +1,12 @@
 """The log-mel front end as librosa computes it: its configuration, the named presets, and the reference transform."""
 
 import dataclasses
+import functools
 import hashlib
 import json
-from typing import Any, Literal
+import math
+import warnings
+from typing import Any, Literal, get_args, get_origin
 
 import librosa
 import numpy as np
@@ -34,6 +37,9 @@ class FrontendConfig:
         eps: see `log`; linear units of the mel spectrogram.
         top_db: with "db", floor this many dB below the clip's maximum; None: no floor.
         peak_normalise: divide the finished image by its own maximum absolute value.
+
+    Raises:
+        ConfigError: a field has an impossible value; names the field, the value and what would be right.
     """
 
     sample_rate: int = 44100
@@ -55,10 +61,32 @@ class FrontendConfig:
     top_db: float | None = None
     peak_normalise: bool = False
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field.name, field.type, getattr(self, field.name)))
+        for name in ("sample_rate", "clip_samples", "hop_length", "n_mels"):
+            self._require(getattr(self, name) > 0, name, "must be positive")
+        self._require(self.n_fft >= 2 and self.n_fft % 2 == 0, "n_fft", "must be even and at least 2")
+        self._require(1 <= self.win_length <= self.n_fft, "win_length", f"must be 1 to n_fft, which is {self.n_fft}")
+        self._require(self.power in (1, 2), "power", "must be 1 (magnitude) or 2 (power)")
+        self._require(self.fmin >= 0, "fmin", "must not be negative")
+        top = self.sample_rate / 2
+        self._require(self.fmax is None or self.fmax <= top, "fmax", f"must not exceed half the rate, {top:g} Hz")
+        self._require(self.fmin < (top if self.fmax is None else self.fmax), "fmin", "must be less than fmax")
+        self._require(self.eps >= _SMALLEST_EPS, "eps", f"must be at least {_SMALLEST_EPS}, a normal float32")
+        self._require(self.top_db is None or self.top_db >= 0, "top_db", "must not be negative")
+        self._require(self.top_db is None or self.log == "db", "top_db", 'only has a meaning with log = "db"')
+        shortest = self.n_fft // 2 + 1 if self.center else self.n_fft
+        self._require(self.clip_samples >= shortest, "clip_samples", f"must be at least {shortest} with this n_fft")
+
+    def _require(self, holds: bool, name: str, rule: str) -> None:
+        if not holds:
+            raise ConfigError(f"front end: {name} = {getattr(self, name)!r} {rule}")
+
     @property
     def frames(self) -> int:
         """Frames of one clip."""
-        padded = self.clip_samples + (2 * (self.n_fft // 2) if self.center else 0)
+        padded = self.clip_samples + (self.n_fft if self.center else 0)
         return 1 + (padded - self.n_fft) // self.hop_length
 
     @property
@@ -89,6 +117,28 @@ class FrontendConfig:
         return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+_SMALLEST_EPS = 1.2e-38
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """Return `value` as the field's type (2 becomes 2.0 for a float), so that equal configurations hash equally."""
+    kinds = (kind,) if get_origin(kind) is Literal else get_args(kind) or (kind,)
+    for option in kinds:
+        if get_origin(option) is Literal:
+            if any(value is choice or (type(value) is type(choice) and value == choice) for choice in get_args(option)):
+                return value
+        elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
+            if math.isfinite(value):
+                return float(value)
+        elif isinstance(value, option) and (option is bool or not isinstance(value, bool)):
+            return value
+    choices = [repr(choice) for option in kinds for choice in get_args(option)]
+    wanted = f"one of {', '.join(choices)}" if choices else " or ".join(_NAMES[k] for k in kinds if k in _NAMES)
+    raise ConfigError(f"front end: {name} = {value!r} must be {wanted}")
+
+
+_NAMES = {int: "a whole number", float: "a finite number", bool: "true or false"}
+
 PRESETS: dict[str, FrontendConfig] = {
     "base": FrontendConfig(n_mels=40),
     "p1": FrontendConfig(),
@@ -118,8 +168,29 @@ def preset(name: str) -> FrontendConfig:
     return PRESETS[name]
 
 
+@functools.lru_cache(maxsize=16)
+def mel_filters(config: FrontendConfig) -> NDArray[np.float32]:
+    """Return librosa's mel filters, [n_mels, n_fft // 2 + 1]; read only."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Empty filters detected")  # a legitimate choice of n_mels and n_fft
+        filters = librosa.filters.mel(
+            sr=config.sample_rate,
+            n_fft=config.n_fft,
+            n_mels=config.n_mels,
+            fmin=config.fmin,
+            fmax=config.fmax,
+            htk=config.htk,
+            norm=config.norm,
+        )
+    filters.flags.writeable = False
+    return filters
+
+
 def log_mel(samples: NDArray[np.floating], config: FrontendConfig) -> NDArray[np.float32]:
-    """Compute the log-mel image of one clip with librosa.
+    """Compute the log-mel image of one clip with librosa, in float64 whatever the samples' type.
+
+    It is librosa.feature.melspectrogram, then power_to_db, amplitude_to_db or a logarithm, with the mel filters made
+    once and not for every clip.
 
     Args:
         samples: [config.clip_samples] mono, full scale 1.0, at config.sample_rate.
@@ -128,27 +199,21 @@ def log_mel(samples: NDArray[np.floating], config: FrontendConfig) -> NDArray[np
     Returns:
         [n_mels, frames] float32, in the units of `config.log`.
     """
-    mel = librosa.feature.melspectrogram(
-        y=samples,
-        sr=config.sample_rate,
+    spectrum = librosa.stft(
+        np.asarray(samples, np.float64),
         n_fft=config.n_fft,
         hop_length=config.hop_length,
         win_length=config.win_length,
         window=config.window,
         center=config.center,
         pad_mode=config.pad_mode,
-        power=config.power,
-        n_mels=config.n_mels,
-        fmin=config.fmin,
-        fmax=config.fmax,
-        htk=config.htk,
-        norm=config.norm,
     )
+    mel = mel_filters(config) @ np.abs(spectrum) ** config.power
     if config.log == "db":
         convert = librosa.power_to_db if config.power == 2 else librosa.amplitude_to_db
         image = convert(mel, ref=1.0, amin=config.eps, top_db=config.top_db)
     else:
         image = (np.log if config.log == "ln" else np.log10)(mel + config.eps)
-    if config.peak_normalise:
-        image = image / np.max(np.abs(image))
+    if config.peak_normalise and (peak := np.max(np.abs(image))) > 0:
+        image = image / peak
     return image.astype(np.float32)
