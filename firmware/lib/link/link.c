@@ -6,13 +6,10 @@
 #include "link.h"
 
 #include "crc32.h"
+#include "little_endian.h"
 
 #define DELIMITER 0x00
 #define FULL_BLOCK 0xFF
-
-static uint32_t read_u32(const uint8_t *bytes) {
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
 
 static bool is_text(uint8_t byte) {
     return (byte >= 0x20 && byte <= 0x7E) || byte == '\t' || byte == '\r' || byte == '\n';
@@ -90,7 +87,7 @@ struct link_frame link_received(const struct link_receiver *receiver) {
     return (struct link_frame){
         .version = frame[0],
         .type = frame[1],
-        .sequence = (uint16_t)(frame[2] | frame[3] << 8),
+        .sequence = read_u16(frame + 2),
         .payload = frame + LINK_HEADER_BYTES,
         .payload_bytes = receiver->length - LINK_HEADER_BYTES - LINK_CRC_BYTES,
     };
@@ -118,12 +115,8 @@ void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, s
     size_t covered = LINK_HEADER_BYTES + payload_bytes;
     frame[0] = LINK_VERSION;
     frame[1] = type;
-    frame[2] = (uint8_t)(sequence & 0xFFu);
-    frame[3] = (uint8_t)(sequence >> 8);
-    uint32_t crc = crc32(0, frame, covered);
-    for (size_t i = 0; i < LINK_CRC_BYTES; ++i, crc >>= 8) {
-        frame[covered + i] = (uint8_t)(crc & 0xFFu);
-    }
+    write_u16(frame + 2, sequence);
+    write_u32(frame + covered, crc32(0, frame, covered));
     write(&delimiter, 1);
     send_encoded(frame, covered + LINK_CRC_BYTES, write);
     write(&delimiter, 1);

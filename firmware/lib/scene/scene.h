@@ -1,0 +1,93 @@
+// The classifier behind the serial link: requests of docs/PROTOCOL.md in, answers and text lines out.
+//
+// Joins lib/link, lib/frontend and the compiled model, and knows none of their particulars: the bundle, the board and
+// all memory come in structs. Give every received byte to scene_receive(); it answers before it returns.
+//
+// Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips and streams),
+// scene_text.c (lines for people and plotters).
+#ifndef SCENE_H
+#define SCENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontend.h"
+#include "link.h"
+
+#define SCENE_IDENTITY_BYTES 8
+
+enum scene_output_kind {
+    SCENE_LOGITS = 0,        // softmax makes them probabilities
+    SCENE_PROBABILITIES = 1, // up to rounding
+};
+
+// A bundle: the generated constants and the compiled model.
+struct scene_bundle {
+    const char *name;
+    uint8_t identity[SCENE_IDENTITY_BYTES]; // as the host computes it, see Bundle.identity
+    const char *const *labels;              // [classes]: printable ASCII without spaces
+    uint8_t classes;
+    enum scene_output_kind output_kind;
+    float output_scale; // output = output_scale * (q - output_zero_point)
+    int32_t output_zero_point;
+    const struct frontend_config *frontend;
+    // Reads input [mels][frames], writes output [classes], uses the arena for what is between them.
+    void (*run)(void *arena, const int8_t *input, int8_t *output);
+};
+
+// What the board offers.
+struct scene_port {
+    const char *board;    // its name
+    const char *firmware; // version
+    link_write write;
+    uint32_t (*cycles)(void);   // a counter at clock_hz, modulo 2^32
+    uint32_t (*overruns)(void); // received bytes that were lost
+    uint32_t clock_hz;
+};
+
+// The caller's buffers; sizes in the generated headers.
+struct scene_memory {
+    int16_t *history; // FRONTEND_HISTORY_SAMPLES
+    size_t history_samples;
+    float *work; // FRONTEND_WORK_FLOATS
+    size_t work_floats;
+    int8_t *image;   // [mels][frames]
+    int8_t *outputs; // [classes]
+    void *arena;     // MODEL_ARENA_BYTES, aligned to 16
+};
+
+enum scene_state {
+    SCENE_IDLE,   // no audio expected
+    SCENE_CLIP,   // between AUDIO_BEGIN and AUDIO_END
+    SCENE_DONE,   // after AUDIO_END: the answer is kept, for who did not hear it
+    SCENE_STREAM, // between STREAM_START and STREAM_STOP
+};
+
+// State. Fields are private.
+struct scene {
+    const struct scene_bundle *bundle;
+    struct scene_port port;
+    struct scene_memory memory;
+    struct link_receiver receiver;
+    uint8_t answer[LINK_MAX_FRAME];
+    struct frontend frontend;
+    enum scene_state state;
+    uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
+    uint32_t clip_position;     // samples of the current clip
+    uint32_t frontend_cycles;   // spent on the current clip
+    uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE
+    uint32_t frames_ok, crc_errors, oversize, malformed, inferences; // see STATISTICS
+};
+
+// Binds bundle, board and memory; all must outlive `scene`. Fails as frontend_init() does.
+enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,
+    const struct scene_memory *memory);
+
+// Writes the line that a host waits for after a reset.
+void scene_greet(const struct scene *scene);
+
+// Takes received bytes, and answers the requests that they complete.
+void scene_receive(struct scene *scene, const uint8_t *bytes, size_t count);
+
+#endif

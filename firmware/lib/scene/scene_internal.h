@@ -1,0 +1,52 @@
+// What the sources of lib/scene share among themselves.
+#ifndef SCENE_INTERNAL_H
+#define SCENE_INTERNAL_H
+
+#include "little_endian.h"
+#include "scene.h"
+
+// First byte of an answer.
+enum status {
+    STATUS_OK = 0,
+    STATUS_UNKNOWN_REQUEST = 1,
+    STATUS_BAD_LENGTH = 2,
+    STATUS_BAD_OFFSET = 3,
+    STATUS_BAD_STATE = 4,
+    STATUS_BAD_VALUE = 5,
+    STATUS_BAD_VERSION = 6,
+    STATUS_INTERNAL = 7,
+};
+
+// A request's payload, its length known to be one that the request allows.
+struct request {
+    const uint8_t *payload;
+    size_t bytes;
+};
+
+// An answer under construction: the payload after the status.
+struct answer {
+    uint8_t *bytes;
+    size_t length;
+    bool overflow; // something did not fit and was left out
+};
+
+void answer_put(struct answer *answer, const void *bytes, size_t count);
+void answer_u32(struct answer *answer, uint32_t value);
+
+// Runs the model on the image and returns the cycles that it took.
+uint32_t run_model(struct scene *scene, int8_t *outputs);
+
+// Whole microseconds of a number of cycles.
+uint32_t microseconds(const struct scene *scene, uint32_t cycles);
+
+enum status audio_begin(struct scene *scene, struct request request, struct answer *answer);
+enum status audio_write(struct scene *scene, struct request request, struct answer *answer);
+enum status audio_end(struct scene *scene, struct request request, struct answer *answer);
+enum status stream_start(struct scene *scene, struct request request, struct answer *answer);
+enum status stream_write(struct scene *scene, struct request request, struct answer *answer);
+enum status stream_stop(struct scene *scene, struct request request, struct answer *answer);
+
+// Writes the result line of memory.outputs.
+void text_result(const struct scene *scene);
+
+#endif

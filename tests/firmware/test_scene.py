@@ -1,0 +1,300 @@
+"""The firmware's answers to every request of docs/PROTOCOL.md, with a front end and a model that can be foretold."""
+
+import ctypes
+import functools
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import link_binding
+import numpy as np
+import pytest
+from cobs import cobs
+
+from tinyscene import native
+from tinyscene.paths import FIRMWARE_LIB
+
+HARNESS = Path(__file__).with_name("scene_harness.c")
+SCENE = FIRMWARE_LIB / "scene"
+INFO, STATISTICS = 0x01, 0x02
+FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
+AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
+STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
+LOGITS, PROBABILITIES = 0, 1
+
+CELLS, CLASSES, CLIP_SAMPLES, HOP = 20, 3, 1000, 50
+MODEL_MICROSECONDS = (2500 + 25) // 25
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    sources = [HARNESS, *link_binding.SOURCES, *sorted(SCENE.glob("*.c"))]
+    harness = native.build_library("scene", sources, [link_binding.FOLDER, SCENE, FIRMWARE_LIB / "frontend"])
+    harness.harness_receive.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
+    harness.harness_receive.restype = ctypes.c_size_t
+    harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+    harness.harness_greet.restype = ctypes.c_size_t
+    return harness
+
+
+class Board:
+    """A board that has just been switched on."""
+
+    def __init__(self, kind: int = LOGITS) -> None:
+        library().harness_reset(kind)
+        self.sequence = 0x00FF
+        self.text = b""
+
+    def receive(self, stream: bytes) -> bytes:
+        """Send it bytes, and return what it writes."""
+        written = ctypes.create_string_buffer(8192)
+        count = library().harness_receive(stream, len(stream), written, len(written))
+        return written.raw[:count]
+
+    def ask(self, kind: int, payload: bytes = b"") -> bytes:
+        """Return the payload of the answer, status first; text before it goes to `text`."""
+        self.sequence += 1
+        written = self.receive(link_binding.send(kind, self.sequence, payload))
+        self.text, chunk, after = written.split(b"\0")
+        assert after == b""
+        frame = cobs.decode(chunk)
+        assert zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
+        assert frame[:4] == struct.pack("<BBH", 1, kind | 0x80, self.sequence)
+        return frame[4:-4]
+
+    def write_samples(self, kind: int, samples: np.ndarray, start: int = 0, chunk: int = 130) -> None:
+        """Send samples as AUDIO_WRITE or STREAM_WRITE requests, in chunks."""
+        for first in range(0, len(samples), chunk):
+            part = samples[first : first + chunk].astype("<i2").tobytes()
+            assert self.ask(kind, struct.pack("<I", (start + first) % 2**32) + part) == OK
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def clip() -> np.ndarray:
+    return np.random.default_rng(1).integers(-32768, 32767, CLIP_SAMPLES, dtype=np.int16)
+
+
+def expected_image(clip: np.ndarray) -> bytes:
+    return (clip[::HOP] & 0xFF).astype(np.uint8).tobytes()
+
+
+def expected_outputs(image: bytes) -> bytes:
+    return (np.frombuffer(image, np.uint8)[:CLASSES] + 1).astype(np.uint8).tobytes()
+
+
+def test_greeting_names_board_bundle_and_protocol() -> None:
+    Board()
+    written = ctypes.create_string_buffer(200)
+    count = library().harness_greet(written, 200)
+    assert (
+        written.raw[:count]
+        == b"# tinyscene 1.2.3 board=harness bundle=foretold identity=0123456789abcdef protocol=1\r\n"
+    )
+
+
+def test_info(board: Board) -> None:
+    labels = b"bus\tmetro_station\tpark"
+    fixed = struct.pack(
+        "<B8sIIIHHBBfiI", 1, bytes.fromhex("0123456789abcdef"), 25_000_000, 8000, 1000, 4, 5, 3, 0, 0.125, -3, 1024
+    )
+    strings = b"\x07harness\x051.2.3\x08foretold" + struct.pack("<H", len(labels)) + labels
+    assert board.ask(INFO) == OK + fixed + strings
+
+
+def test_features_written_in_parts_are_classified(board: Board) -> None:
+    image = bytes(range(120, 120 + CELLS))
+    assert board.ask(FEATURES_WRITE, struct.pack("<H", 7) + image[7:]) == OK
+    assert board.ask(FEATURES_WRITE, struct.pack("<H", 0) + image[:7]) == OK
+    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + image
+    assert board.ask(FEATURES_READ, struct.pack("<HH", 19, 1)) == OK + image[19:]
+    answer = OK + struct.pack("<I", MODEL_MICROSECONDS) + expected_outputs(image)
+    assert board.ask(FEATURES_RUN) == answer
+    assert board.ask(FEATURES_RUN) == answer
+
+
+@pytest.mark.parametrize("chunk", [1, 63, 64, 65, 130, 510])
+def test_audio_is_classified(board: Board, clip: np.ndarray, chunk: int) -> None:
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip, chunk=chunk)
+    answer = board.ask(AUDIO_END)
+    status, frontend, model = struct.unpack_from("<BII", answer)
+    feeds = sum(math.ceil(len(clip[first : first + chunk]) / 64) for first in range(0, CLIP_SAMPLES, chunk))
+    assert (status, frontend, model) == (0, feeds * (250 + 25) // 25, MODEL_MICROSECONDS)
+    assert answer[9:] == expected_outputs(expected_image(clip))
+    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
+    assert board.text == b""
+
+
+def test_every_request_may_be_repeated(board: Board, clip: np.ndarray) -> None:
+    """Each frame is sent twice, as if the first answer had been lost; answers and results are the same."""
+
+    def ask_twice(kind: int, payload: bytes = b"") -> bytes:
+        first = board.ask(kind, payload)
+        assert board.ask(kind, payload) == first
+        return first
+
+    assert ask_twice(AUDIO_BEGIN) == OK
+    for first in range(0, CLIP_SAMPLES, 100):
+        assert ask_twice(AUDIO_WRITE, struct.pack("<I", first) + clip[first : first + 100].tobytes()) == OK
+    answer = ask_twice(AUDIO_END)
+    assert answer[9:] == expected_outputs(expected_image(clip))
+    assert ask_twice(FEATURES_WRITE, b"\0\0" + bytes(CELLS)) == OK
+    assert ask_twice(FEATURES_RUN)[5:] == expected_outputs(bytes(CELLS))
+    assert board.ask(AUDIO_END) == answer
+    assert ask_twice(STREAM_START, b"\0") == OK
+    assert ask_twice(STREAM_STOP) == OK
+
+
+def test_stream_prints_a_line_a_clip(board: Board, clip: np.ndarray) -> None:
+    assert board.ask(STREAM_START, b"\0") == OK
+    samples = np.concatenate([clip, clip[::-1], clip])
+    lines = []
+    for first in range(0, len(samples), 300):
+        board.write_samples(STREAM_WRITE, samples[first : first + 300], start=first, chunk=300)
+        lines.append(board.text)
+    assert [bool(line) for line in lines] == [False, False, False, True, False, False, True, False, False, True]
+    outputs = np.frombuffer(expected_outputs(expected_image(clip)), np.int8) * 0.125
+    probabilities = np.exp(outputs) / np.exp(outputs).sum()
+    names = ("bus", "metro_station", "park")
+    expected = "\t".join(f"{name}:{value:.2f}" for name, value in zip(names, probabilities, strict=True)) + "\r\n"
+    assert lines[3].decode() == lines[9].decode() == expected
+    assert lines[6] != lines[3]
+    assert board.ask(STREAM_STOP) == OK
+    assert board.ask(STREAM_WRITE, bytes(6)) == BAD_STATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "line"),
+    [
+        (LOGITS, (127, -128, -128), "bus:1.00\tmetro_station:0.00\tpark:0.00\r\n"),
+        (LOGITS, (0, 0, 0), "bus:0.33\tmetro_station:0.33\tpark:0.33\r\n"),
+        (LOGITS, (-127, -119, -127), "bus:0.21\tmetro_station:0.58\tpark:0.21\r\n"),
+        (PROBABILITIES, (127, -127, -127), "bus:0.99\tmetro_station:0.00\tpark:0.00\r\n"),
+        (PROBABILITIES, (-64, 64, -128), "bus:0.25\tmetro_station:0.75\tpark:0.00\r\n"),
+        (PROBABILITIES, (-128, -128, -128), "bus:0.00\tmetro_station:0.00\tpark:0.00\r\n"),
+    ],
+)
+def test_result_line(kind: int, outputs: tuple[int, ...], line: str) -> None:
+    board = Board(kind)
+    samples = np.zeros(CLIP_SAMPLES, np.int16)
+    samples[: CLASSES * HOP : HOP] = np.array(outputs) - 1  # the model adds 1
+    assert board.ask(STREAM_START, b"\0") == OK
+    board.write_samples(STREAM_WRITE, samples, chunk=500)
+    assert board.text.decode() == line
+
+
+def test_stream_goes_on_beyond_32_bits(board: Board, clip: np.ndarray) -> None:
+    """Sample offsets are modulo 2^32: what came before is acknowledged, a gap is not."""
+    assert board.ask(STREAM_START, b"\0") == OK
+    board.write_samples(STREAM_WRITE, clip[:100])
+    assert board.ask(STREAM_WRITE, struct.pack("<I", 2**32 - 50) + clip[:50].tobytes()) == OK
+    assert board.ask(STREAM_WRITE, struct.pack("<I", 101) + clip[:50].tobytes()) == BAD_OFFSET
+    board.write_samples(STREAM_WRITE, clip[100:], start=100, chunk=450)
+    assert board.text != b""
+
+
+def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> None:
+    assert board.ask(STREAM_START, b"\0") == OK
+    board.write_samples(STREAM_WRITE, clip[:500])
+    assert board.ask(AUDIO_BEGIN) == OK
+    assert board.ask(STREAM_WRITE, struct.pack("<I", 500) + clip[500:600].tobytes()) == BAD_STATE
+    board.write_samples(AUDIO_WRITE, clip[:500])
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip)
+    assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+    assert board.ask(STREAM_START, b"\0") == OK
+    assert board.ask(AUDIO_END) == BAD_STATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "status"),
+    [
+        (INFO, b"\0", BAD_LENGTH),
+        (STATISTICS, b"\0", BAD_LENGTH),
+        (FEATURES_WRITE, b"", BAD_LENGTH),
+        (FEATURES_WRITE, b"\0\0", BAD_LENGTH),
+        (FEATURES_WRITE, b"\x14\0\1", BAD_OFFSET),
+        (FEATURES_WRITE, b"\x13\0\1\1", BAD_OFFSET),
+        (FEATURES_WRITE, b"\xff\xff\1", BAD_OFFSET),
+        (FEATURES_WRITE, bytes(1024), BAD_OFFSET),
+        (FEATURES_RUN, b"\0", BAD_LENGTH),
+        (FEATURES_READ, b"\0\0\1", BAD_LENGTH),
+        (FEATURES_READ, b"\0\0\1\0\0", BAD_LENGTH),
+        (FEATURES_READ, b"\0\0\0\0", BAD_VALUE),
+        (FEATURES_READ, b"\0\0\0\4", BAD_VALUE),
+        (FEATURES_READ, b"\0\0\x15\0", BAD_OFFSET),
+        (FEATURES_READ, b"\x14\0\1\0", BAD_OFFSET),
+        (AUDIO_BEGIN, b"\0", BAD_LENGTH),
+        (AUDIO_WRITE, bytes(6), BAD_STATE),
+        (AUDIO_END, b"", BAD_STATE),
+        (STREAM_START, b"", BAD_LENGTH),
+        (STREAM_START, b"\1", BAD_VALUE),
+        (STREAM_WRITE, bytes(6), BAD_STATE),
+        (STREAM_STOP, b"\0", BAD_LENGTH),
+        (STREAM_STOP, b"", OK),
+        (0x03, b"", UNKNOWN),
+        (0x7F, b"?", UNKNOWN),
+    ],
+)
+def test_refused_when_idle(board: Board, kind: int, payload: bytes, status: bytes) -> None:
+    assert board.ask(kind, payload) == status
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "status"),
+    [
+        (100, 10, OK),
+        (0, 100, OK),
+        (50, 50, OK),
+        (101, 10, BAD_OFFSET),
+        (99, 2, BAD_OFFSET),
+        (0, 101, BAD_OFFSET),
+        (999, 2, BAD_OFFSET),
+        (1001, 1, BAD_OFFSET),
+        (2**32 - 1, 1, BAD_OFFSET),
+    ],
+)
+def test_audio_chunk_after_100_samples(board: Board, clip: np.ndarray, offset: int, count: int, status: bytes) -> None:
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip[:100])
+    part = np.resize(clip, 2000)[offset % 1000 :][:count]
+    assert board.ask(AUDIO_WRITE, struct.pack("<I", offset) + part.tobytes()) == status
+    assert board.ask(AUDIO_END) == BAD_STATE
+    reached = 110 if offset == 100 else 100
+    board.write_samples(AUDIO_WRITE, clip[reached:], start=reached)
+    assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+
+
+def test_half_a_sample_is_refused(board: Board) -> None:
+    assert board.ask(AUDIO_BEGIN) == OK
+    for bytes_ in (4, 5, 7):
+        assert board.ask(AUDIO_WRITE, bytes(bytes_)) == BAD_LENGTH
+    assert board.ask(AUDIO_WRITE, bytes(6)) == OK
+
+
+def test_another_version_is_answered_with_bad_version(board: Board) -> None:
+    body = struct.pack("<BBH", 2, INFO, 0x1234)
+    written = board.receive(b"\0" + cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0")
+    assert cobs.decode(written.strip(b"\0"))[:-4] == struct.pack("<BBH", 1, INFO | 0x80, 0x1234) + BAD_VERSION
+
+
+@pytest.mark.parametrize("kind", [0x00, 0x80, INFO | 0x80, 0xFF])
+def test_what_is_no_request_is_not_answered(board: Board, kind: int) -> None:
+    assert board.receive(link_binding.send(kind, 1, b"")) == b""
+
+
+def test_text_and_damage_are_not_answered_but_counted(board: Board) -> None:
+    request = link_binding.send(INFO, 1, b"")
+    assert board.receive(b"hello?\r\n\0") == b""
+    assert board.receive(request[:-3] + b"\0") == b""
+    assert board.receive(request.replace(b"\x01\x01", b"\x01\x02", 1)) == b""
+    assert board.receive(b"\0" + b"\x80" * 2000 + b"\0") == b""
+    board.ask(FEATURES_RUN)
+    assert struct.unpack("<6I", board.ask(STATISTICS)[1:]) == (2, 1, 77, 1, 1, 1)
