@@ -178,6 +178,7 @@ def test_stream_prints_a_line_a_clip(board: Board, clip: np.ndarray) -> None:
         (LOGITS, (-127, -119, -127), "bus:0.21\tmetro_station:0.58\tpark:0.21\r\n"),
         (PROBABILITIES, (127, -127, -127), "bus:0.99\tmetro_station:0.00\tpark:0.00\r\n"),
         (PROBABILITIES, (-64, 64, -128), "bus:0.25\tmetro_station:0.75\tpark:0.00\r\n"),
+        (PROBABILITIES, (-96, 95, -128), "bus:0.13\tmetro_station:0.87\tpark:0.00\r\n"),
         (PROBABILITIES, (-128, -128, -128), "bus:0.00\tmetro_station:0.00\tpark:0.00\r\n"),
     ],
 )
@@ -194,7 +195,7 @@ def test_stream_goes_on_beyond_32_bits(board: Board, clip: np.ndarray) -> None:
     """Sample offsets are modulo 2^32: what came before is acknowledged, a gap is not."""
     assert board.ask(STREAM_START, b"\0") == OK
     board.write_samples(STREAM_WRITE, clip[:100])
-    assert board.ask(STREAM_WRITE, struct.pack("<I", 2**32 - 50) + clip[:50].tobytes()) == OK
+    assert board.ask(STREAM_WRITE, struct.pack("<I", 2**32 - 60) + clip[:50].tobytes()) == OK
     assert board.ask(STREAM_WRITE, struct.pack("<I", 101) + clip[:50].tobytes()) == BAD_OFFSET
     board.write_samples(STREAM_WRITE, clip[100:], start=100, chunk=450)
     assert board.text != b""
