@@ -1,0 +1,244 @@
+"""One HTML page about a training run, from the files that the verbs left in its folder; what is missing is said."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tinyscene import __version__, figures, files
+from tinyscene.bundle import Bundle
+from tinyscene.complexity import MAC_LIMIT, PARAMETER_LIMIT
+from tinyscene.errors import BundleError, TinysceneError
+from tinyscene.paths import REPOSITORY
+
+NETWORKS = ("teacher", "student", "baseline")
+EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
+SCORE_KEYS = ("clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes")
+PAGE = "report.html"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run folder holds; None or empty where a file is absent.
+
+    Attributes:
+        name: name of the folder.
+        config: text of config.toml.
+        histories: network -> lines of history.jsonl.
+        evaluation: evaluation.json: `split`, and scores under `float` and `int8`.
+        complexity: complexity.json.
+        boards: title -> device evaluate's JSON, one for each device*.json.
+        bundle: the bundle that bundle.txt names.
+        folds: the runs in fold1, fold2, ... of a cross-validation.
+        final: the run in `final`, on all clips, of a cross-validation.
+        notes: what could not be read, one sentence each.
+    """
+
+    name: str
+    config: str | None
+    histories: dict[str, list[dict[str, Any]]]
+    evaluation: dict[str, Any] | None
+    complexity: dict[str, Any] | None
+    boards: dict[str, dict[str, Any]]
+    bundle: Bundle | None
+    folds: list["Run"]
+    final: "Run | None"
+    notes: list[str]
+
+    @property
+    def whole(self) -> "Run":
+        """The run that made the bundle: this one, or after a cross-validation the one on all clips."""
+        return self.final or self
+
+
+def write(run_dir: Path) -> Path:
+    """Write `report.html` and `figures/*.png` into a run folder.
+
+    Args:
+        run_dir: the folder that `tinyscene train` made.
+
+    Returns:
+        Path of the page, which needs no other file.
+
+    Raises:
+        TinysceneError: not a run folder, a damaged file in it, or no space for the page.
+    """
+    run_dir = Path(run_dir)
+    run = load(run_dir)
+    host = _host_scores(run)
+    scores = host | run.whole.boards
+    page = _template().render(
+        run=run,
+        folder=run_dir,
+        bundle=run.whole.bundle,
+        boards=run.whole.boards,
+        complexity=run.whole.complexity,
+        notes=run.whole.notes,
+        limits={"parameters": PARAMETER_LIMIT, "macs": MAC_LIMIT},
+        scores=scores,
+        rows=lambda key: sorted({row for score in scores.values() for row in score[key]}),
+        curves=list(_curves(run, run_dir / "figures")),
+        confusions=list(_confusions(host, run_dir / "figures")),
+        version=__version__,
+    )
+    path = run_dir / PAGE
+    files.write_text(path, page)
+    return path
+
+
+def load(run_dir: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        TinysceneError: the folder holds nothing of a run, or a file in it is damaged.
+    """
+    if not run_dir.is_dir():
+        raise TinysceneError(f"{run_dir} is not a folder; name the folder of a run, such as runs/student")
+    run = _load(run_dir)
+    if not (run.config or run.histories or run.evaluation or run.folds):
+        raise TinysceneError(
+            f"{run_dir} holds no run: neither config.toml nor evaluation.json is there; "
+            "name the folder that `tinyscene train` printed"
+        )
+    return run
+
+
+def _load(folder: Path) -> Run:
+    histories = {
+        network: _read_lines(folder / network / "history.jsonl")
+        for network in NETWORKS
+        if (folder / network / "history.jsonl").is_file()
+    }
+    bundle, notes = _read_bundle(folder / "bundle.txt")
+    folds = sorted(
+        (path for path in folder.glob("fold*") if path.is_dir() and path.name[4:].isdigit()),
+        key=lambda path: int(path.name[4:]),
+    )
+    final = folder / "final"
+    return Run(
+        name=folder.resolve().name,
+        config=_read_config(folder / "config.toml"),
+        histories={network: lines for network, lines in histories.items() if lines},
+        evaluation=_read_evaluation(folder / "evaluation.json"),
+        complexity=_read_json(folder / "complexity.json"),
+        boards={_board_title(path): _read_board(path) for path in sorted(folder.glob("device*.json"))},
+        bundle=bundle,
+        folds=[_load(path) for path in folds],
+        final=_load(final) if final.is_dir() else None,
+        notes=notes,
+    )
+
+
+def _board_title(path: Path) -> str:
+    detail = path.stem.removeprefix("device").strip("-_").replace("-", " ").replace("_", " ")
+    return f"the board, {detail}" if detail else "the board"
+
+
+def _read_config(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    text = path.read_text(errors="replace")
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _damaged(path, str(error)) from error
+    return text
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "not a JSON object")
+    return value
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    lines = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        try:
+            epoch = json.loads(line)
+        except ValueError as error:
+            raise _damaged(path, f"line {number}: {error}") from error
+        _require(path, epoch, EPOCH_KEYS, f"line {number}: ")
+        lines.append(epoch)
+    return lines
+
+
+def _require(path: Path, value: Any, keys: Sequence[str], place: str = "") -> None:
+    for key in keys:
+        if key not in value:
+            raise _damaged(path, f"{place}no {key}")
+
+
+def _read_evaluation(path: Path) -> dict[str, Any] | None:
+    evaluation = _read_json(path)
+    for form in ("float", "int8"):
+        if evaluation is not None and form in evaluation:
+            _require(path, evaluation[form], SCORE_KEYS)
+    return evaluation
+
+
+def _read_board(path: Path) -> dict[str, Any]:
+    result = _read_json(path) or {}
+    _require(path, result, SCORE_KEYS)
+    return result
+
+
+def _damaged(path: Path, reason: str) -> TinysceneError:
+    return TinysceneError(f"{path} is damaged ({reason}); delete it and run the verb that writes it again")
+
+
+def _read_bundle(path: Path) -> tuple[Bundle | None, list[str]]:
+    if not path.is_file():
+        return None, []
+    named = Path(path.read_text(errors="replace").strip())
+    try:
+        return Bundle.load(named if named.is_absolute() else REPOSITORY / named), []
+    except BundleError as error:
+        return None, [f"The bundle of this run: {error}."]
+
+
+def _curves(run: Run, folder: Path) -> Iterator[str]:
+    """Yield an <svg> for each network that was trained, here or in the folds, and save the PNGs."""
+    for network in NETWORKS:
+        histories = [part.histories[network] for part in (run.folds or [run]) if network in part.histories]
+        if histories:
+            figure = figures.learning_curves(histories, network)
+            figures.save_png(figure, folder / f"curves_{network}.png")
+            yield figures.svg(figure, f"Learning curves of the {network}")
+
+
+def _confusions(host: dict[str, dict[str, Any]], folder: Path) -> Iterator[str]:
+    """Yield an <svg> for the float network and one for the INT8 model, and save the PNGs."""
+    for title, score in host.items():
+        caption = f"{title[0].upper()}{title[1:]}: answers in % of each true scene"
+        figure = figures.confusion(score, caption)
+        figures.save_png(figure, folder / f"confusion_{title}.png")
+        yield figures.svg(figure, f"Confusion matrix. {caption}")
+
+
+def _host_scores(run: Run) -> dict[str, dict[str, Any]]:
+    """Return title -> score: the float network, then the INT8 model."""
+    evaluation = run.evaluation or {}
+    titles = {"float": "float", "int8": "INT8"}
+    return {title: evaluation[key] for key, title in titles.items() if key in evaluation}
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinyscene"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,225 @@
+"""The page about a run shows what its files hold, says what is missing, and needs no other file."""
+
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import runs
+
+from tinyscene import figures, files, report
+from tinyscene.errors import TinysceneError
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that tags close in order, and keeps the text that a reader sees."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "hr", "input"})
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.addresses: list[str] = []
+        self.source = path.read_text()
+        self.feed(self.source)
+        assert self.open == []
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.ids += [value or "" for key, value in attributes if key == "id"]
+        self.addresses += [value or "" for key, value in attributes if key in ("src", "href", "xlink:href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return runs.write_run(tmp_path / "student")
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds; most tests are about the words."""
+    monkeypatch.setattr(figures, "save_png", lambda figure, path: None)  # noqa: ARG005
+    monkeypatch.setattr(figures, "svg", lambda figure, description: f"<svg><title>{description}</title></svg>")  # noqa: ARG005
+
+
+def page(folder: Path) -> Page:
+    path = report.write(folder)
+    assert path == folder / "report.html"
+    return Page(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
+    """A finished run with a board's scores, and its page with pictures; read only."""
+    folder = runs.write_run(tmp_path_factory.mktemp("finished") / "student")
+    runs.write_board(folder)
+    return folder, page(folder)
+
+
+def row_of(shown: Page, name: str, clips: int) -> list[str]:
+    """The figures in the row of a table."""
+    row = re.search(rf"\b{name} {clips} ([\d. ]+)", shown.text)
+    assert row is not None, name
+    return row[1].split()
+
+
+def test_a_finished_run(finished: tuple[Path, Page]) -> None:
+    run, shown = finished
+    assert "Missing" not in shown.text
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    for form in ("float", "int8"):
+        assert f"{100 * evaluation[form]['accuracy']:.1f} %" in shown.text
+        assert f"log loss {evaluation[form]['log_loss']:.3f}, 200 clips" in shown.text
+        for group in ("per_scene", "per_device"):
+            for name, scores in evaluation[form][group].items():
+                cells = row_of(shown, name.replace("_", " "), evaluation["float"][group][name]["clips"])
+                assert f"{100 * scores['accuracy']:.1f}" in cells
+                assert f"{scores['log_loss']:.3f}" in cells
+    for expected in ("57,660", "26,116,388", "131,072", "within them", "CONV_2D", "1 × 80 × 51 × 32"):
+        assert expected in shown.text
+    for expected in ("features", "microseconds, mean 48,211", runs.bundle().identity, "0123abc", 'name = "student"'):
+        assert expected in shown.text
+    pictures = sorted(path.name for path in (run / "figures").iterdir())
+    assert pictures == ["confusion_INT8.png", "confusion_float.png", "curves_student.png", "curves_teacher.png"]
+    assert all((run / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
+
+
+def test_the_page_stands_alone(finished: tuple[Path, Page]) -> None:
+    _, shown = finished
+    assert len(shown.ids) == len(set(shown.ids))
+    assert all(address.startswith("#") and address[1:] in shown.ids for address in shown.addresses)
+    references = re.findall(r"url\(([^)]*)\)", shown.source)
+    assert all(reference[1:] in shown.ids for reference in references)
+    assert "<script" not in shown.source
+    assert "@import" not in shown.source
+    assert shown.source.count('role="img"') == shown.source.count("<svg") == 4
+
+
+def test_the_confusion_matrix_is_in_the_picture(finished: tuple[Path, Page]) -> None:
+    run, shown = finished
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    drawing = shown.source.split("Confusion matrix. INT8")[1].split("</svg>")[0]
+    drawn = sorted(int(share) for share in re.findall(r">(\d+)</text>", drawing))
+    counts = evaluation["int8"]["confusion"]
+    assert drawn == sorted(round(100 * count / sum(row)) for row in counts for count in row if count)
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("evaluation.json", "Missing: evaluation.json"),
+        ("complexity.json", "Missing: complexity.json"),
+        ("config.toml", "Missing: config.toml"),
+        ("bundle.txt", "Missing: a bundle"),
+        ("bundle/model.tflite", "is not a bundle"),
+        ("device.json", "Missing: device.json"),
+    ],
+)
+def test_what_is_missing_is_said(run: Path, missing: str, said: str) -> None:
+    runs.write_board(run)
+    (run / missing).unlink()
+    assert said in page(run).text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_in_its_first_epoch(tmp_path: Path) -> None:
+    folder = tmp_path / "early"
+    (folder / "teacher").mkdir(parents=True)
+    (folder / "config.toml").write_text("seed = 1\n")
+    (folder / "teacher" / "history.jsonl").write_text(json.dumps(runs.history(1)[0]) + "\n")
+    (folder / "student").mkdir()
+    (folder / "student" / "history.jsonl").write_text("")
+    shown = page(folder)
+    assert "Not scored yet" in shown.text
+    assert "Learning curves of the teacher" in shown.source
+    assert "Learning curves of the student" not in shown.source
+
+
+def test_curves_of_folds_have_a_mean() -> None:
+    figure = figures.learning_curves([runs.history(5, seed) for seed in range(3)], "student")
+    loss = figure.axes[0]
+    legend = [text.get_text() for text in loss.get_legend().get_texts()]
+    assert legend == ["training loss, mean of folds", "validation log loss, mean of folds"]
+    assert len(loss.lines) == 2 * (3 + 1)
+    mean = np.mean([[epoch["loss"] for epoch in runs.history(5, seed)] for seed in range(3)], axis=0)
+    np.testing.assert_allclose(loss.lines[3].get_ydata(), mean)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_cross_validation(tmp_path: Path) -> None:
+    folder = runs.write_run(tmp_path / "cv", networks=())
+    for number in range(1, 6):
+        runs.write_run(folder / f"fold{number}", seed=number)
+    runs.write_run(folder / "final", seed=9)
+    runs.write_board(folder / "final")
+    (folder / "fold5" / "evaluation.json").unlink()
+    shown = page(folder)
+    assert "5-fold cross-validation" in shown.text
+    assert "fold5 not scored yet" in shown.text
+    score = json.loads((folder / "fold2" / "evaluation.json").read_text())
+    assert f"fold2 200 {100 * score['float']['accuracy']:.1f}" in shown.text
+    assert "Missing" not in shown.text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_text_from_files_is_not_markup(run: Path) -> None:
+    (run / "config.toml").write_text('name = "<script>alert(1)</script>"\n')
+    assert "<script>alert" in page(run).text
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("evaluation.json", "{", r"evaluation\.json is damaged \(.*line 1"),
+        ("complexity.json", "[1]", r"complexity\.json is damaged \(not a JSON object\)"),
+        ("student/history.jsonl", "nonsense", r"history\.jsonl is damaged \(line 1: Expecting"),
+        ("student/history.jsonl", '{"epoch": 1}\n', r"history\.jsonl is damaged \(line 1: no learning_rate"),
+        ("config.toml", "seed = ", r"config\.toml is damaged"),
+        ("evaluation.json", '{"split": "x", "int8": {"accuracy": 1}}', r"evaluation\.json is damaged \(no clips"),
+    ],
+)
+def test_a_damaged_file_is_named(run: Path, name: str, content: str, said: str) -> None:
+    (run / name).write_text(content)
+    with pytest.raises(TinysceneError, match=said):
+        report.write(run)
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "is not a folder"), ("", "holds no run")])
+def test_not_a_run(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(TinysceneError, match=said):
+        report.write(tmp_path / name)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_full_disk_keeps_the_old_page(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.write(run)
+    old = (run / "report.html").read_bytes()
+
+    def full(path: Path, _: str) -> None:
+        raise TinysceneError(f"cannot write {path}")
+
+    monkeypatch.setattr(files, "write_text", full)
+    with pytest.raises(TinysceneError, match=r"report\.html"):
+        report.write(run)
+    assert (run / "report.html").read_bytes() == old
