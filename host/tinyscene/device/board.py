@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +29,15 @@ _SERIAL = b"\0"  # STREAM_START's source
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """The frames that a board had counted, after so many requests and repetitions of ours."""
+
+    frames_ok: int
+    requests: int
+    repetitions: int
+
+
 class Board:
     """The requests as methods.
 
@@ -48,6 +58,7 @@ class Board:
         self.expected = expected
         self.transfers_repeated = 0
         self._run_timeout = RUN_TIMEOUT
+        self._mark: _Mark | None = None
         self.info = self.identify()
 
     def identify(self) -> DeviceInfo:
@@ -86,17 +97,11 @@ class Board:
             )
         values = image.tobytes()
 
-        def send() -> Inference | None:
-            frames_before, repetitions_before = self.statistics().frames_ok, self.link.repetitions
+        def send() -> Inference:
             step = self._payload - len(features_write(0, b""))
-            offsets = range(0, len(values), step)
-            for offset in offsets:
+            for offset in range(0, len(values), step):
                 self.link.request(Request.FEATURES_WRITE, features_write(offset, values[offset : offset + step]))
-            answer = self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
-            # A board that restarted unseen has forgotten a part of the image, and runs all the same; but it has counted
-            # fewer frames than this many, unless repetitions can have made up for those from before.
-            complete = self.statistics().frames_ok >= frames_before + len(offsets) + 2
-            return answer if complete and self.link.repetitions - repetitions_before < frames_before else None
+            return self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
 
         return self._whole(send)
 
@@ -115,7 +120,7 @@ class Board:
                 f"({self.info.clip_samples},) at {self.info.sample_rate} Hz; use the bundle that the board carries"
             )
 
-        def send() -> Inference | None:
+        def send() -> Inference:
             self.link.request(Request.AUDIO_BEGIN)
             for offset, part in self._parts(samples):
                 self.link.request(Request.AUDIO_WRITE, samples_write(offset, part))
@@ -169,13 +174,11 @@ class Board:
         self._run_timeout = min(RUN_TIMEOUT, 1.0 + 4 * (time.monotonic() - begin))
         return answer
 
-    def _whole(self, send: Callable[[], Inference | None]) -> Inference:
-        """Do all of a clip's requests on a board that did not restart between the first and the last.
-
-        `send` returns None where it found that the board did.
-        """
+    def _whole(self, send: Callable[[], Inference]) -> Inference:
+        """Do all of a clip's requests on a board that did not restart since it was last identified."""
+        if self._mark is None:
+            self._set_mark()
         for _ in range(TRANSFERS):
-            epoch = self.link.epoch
             answer = refusal = None
             try:
                 answer = send()
@@ -183,14 +186,32 @@ class Board:
                 if error.status not in (Status.BAD_STATE, Status.BAD_OFFSET):
                     raise
                 refusal = error
-            if answer is not None and self.link.epoch == epoch:
+            if answer is not None and self._stayed_up():
                 return answer
             self.transfers_repeated += 1
-            self.identify()
+            self._set_mark()
         raise refusal or LinkError(
             f"the board at {self.link.url} restarted {TRANSFERS} times while it received one clip; "
             "check its power, its cable and its watchdog"
         )
+
+    def _set_mark(self) -> None:
+        """Note the board's count of frames, then see that it is the right board."""
+        self._mark = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
+        self.identify()
+
+    def _stayed_up(self) -> bool:
+        """Whether the board cannot have restarted since the mark, even unseen: its count of frames tells.
+
+        FEATURES_RUN answers after a restart too, when a part of the image is forgotten. A board that restarted has
+        counted fewer frames than were sent since the mark, unless repetitions made up for all those before it.
+        """
+        mark = self._mark
+        now = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
+        if mark is None or now.repetitions - mark.repetitions >= mark.frames_ok:
+            return False
+        self._mark = now
+        return now.frames_ok - mark.frames_ok >= now.requests - mark.requests
 
     def _unpack(self, unpack: Callable[[bytes], Answer], body: bytes) -> Answer:
         try:

@@ -12,7 +12,7 @@ from types import TracebackType
 import serial
 from serial.tools import list_ports
 
-from tinyscene.device.messages import ANSWER, BANNER, Request, Status
+from tinyscene.device.messages import ANSWER, Request, Status
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.errors import LinkError
 
@@ -50,7 +50,7 @@ class Link:
         on_text: called with each text line of the board; without it they are kept in `lines`, the newest 1,000.
 
     Attributes:
-        epoch: grows whenever the board may have forgotten what it was sent: a new connection, or its boot banner.
+        requests: requests made.
         repetitions: frames sent again because no answer came.
         stale: answers ignored because they were to an earlier request.
         lines: the text lines, if there is no `on_text`.
@@ -69,7 +69,7 @@ class Link:
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url
-        self.epoch = self.repetitions = self.stale = 0
+        self.requests = self.repetitions = self.stale = 0
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.on_text = on_text or self.lines.append
         self._baud = baud
@@ -101,8 +101,8 @@ class Link:
     def request(self, request: Request, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
         """Send a request, again where no answer comes or the port vanishes, and return the answer's body.
 
-        Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before:
-        compare `epoch` around requests that belong together.
+        Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before.
+        `Board` takes care of that.
 
         Args:
             request: what to ask.
@@ -116,6 +116,7 @@ class Link:
             RefusedError: the board answered with another status than OK.
             LinkError: no answer, or the port vanished and did not come back.
         """
+        self.requests += 1
         self._sequence = (self._sequence + 1) % _SEQUENCES
         data = encode(Frame(request, self._sequence, payload))
         patience = timeout or self._timeout
@@ -172,9 +173,8 @@ class Link:
         for event in self._demultiplexer.feed(data):
             if isinstance(event, Frame):
                 frames.append(event)
-                continue
-            self.epoch += event.startswith(BANNER)
-            self.on_text(event)
+            else:
+                self.on_text(event)
         return frames
 
     def _open(self) -> None:
@@ -184,7 +184,6 @@ class Link:
             )
         except (serial.SerialException, OSError, ValueError) as error:
             raise LinkError(_cannot_open(self.url, error)) from error
-        self.epoch += 1
         self._demultiplexer = Demultiplexer()
 
     def _reopen(self, cause: Exception) -> None:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from tinyscene.device.protocol import ProtocolError
 
 ANSWER = 0x80  # an answer's type is its request's type with this bit
-BANNER = "# tinyscene "  # how the line begins that a board prints when it starts
 
 
 class Request(enum.IntEnum):
