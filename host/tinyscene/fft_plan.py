@@ -1,0 +1,85 @@
+"""Plans of the front end's real FFT: which code transforms a size, and the tables that it reads (frontend_fft.h)."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.errors import ConfigError
+
+RADICES = (2, 3, 4, 5, 7)
+CMSIS_SIZES = (1024, 2048)
+_PASSES_MAX = 16  # FRONTEND_FFT_PASSES_MAX
+
+
+@dataclasses.dataclass(frozen=True)
+class FftPlan:
+    """A real FFT of `n` points.
+
+    Attributes:
+        n: points, even.
+        transform: the C function.
+        radices: passes over the n / 2 complex numbers, in order; empty where CMSIS-DSP transforms.
+        twiddles: complex64, in the order in which the passes read them.
+        split: complex64, exp(-2 pi i k / n) of k = 0..n/4.
+    """
+
+    n: int
+    transform: str
+    radices: tuple[int, ...]
+    twiddles: NDArray[np.complex64]
+    split: NDArray[np.complex64]
+
+
+def plan(n: int) -> FftPlan:
+    """Return the plan of an n-point real FFT: CMSIS-DSP's where it has the size, else mixed radix.
+
+    Raises:
+        ConfigError: n is odd or has a prime factor other than 2, 3, 5 and 7.
+    """
+    if n in CMSIS_SIZES:
+        none = np.zeros(0, np.complex64)
+        return FftPlan(n, f"frontend_fft_cmsis_{n}", (), none, none)
+    return mixed(n)
+
+
+def mixed(n: int) -> FftPlan:
+    """Return the mixed-radix plan of an n-point real FFT, also where CMSIS-DSP has the size."""
+    if n < 2 or n % 2 or (not (radices := _factors(n // 2)) and n != 2):
+        raise ConfigError(
+            f"the C front end has no FFT of n_fft = {n} points; choose an even number without a prime factor above 7, "
+            f"such as {nearest(n)}"
+        )
+    length = n // 2
+    tables = [np.zeros(0, np.complex128)]
+    for radix in radices:
+        length //= radix
+        column, output = np.arange(1, length)[:, None], np.arange(1, radix)[None, :]
+        tables.append(_roots(column * output, radix * length).ravel())
+    split = _roots(np.arange(n // 4 + 1), n)
+    twiddles = np.concatenate(tables)
+    return FftPlan(n, "frontend_fft_mixed", radices, twiddles.astype(np.complex64), split.astype(np.complex64))
+
+
+def nearest(n: int) -> int:
+    """Return the even size nearest to `n` that `mixed` can transform."""
+    return min((m for m in range(2, 2 * max(n, 2) + 2, 2) if _factors(m // 2) or m == 2), key=lambda m: (abs(m - n), m))
+
+
+def _factors(m: int) -> tuple[int, ...]:
+    """Return radices with product m, ascending (the last pass needs no twiddles, and a large radix saves most there).
+
+    Empty when m is 1 or has another prime factor.
+    """
+    factors = []
+    for radix in (4, 2, 3, 5, 7):
+        while m % radix == 0:
+            factors.append(radix)
+            m //= radix
+    return tuple(sorted(factors)) if m == 1 and len(factors) <= _PASSES_MAX else ()
+
+
+def _roots(numerator: NDArray[np.int64], denominator: int) -> NDArray[np.complex128]:
+    """Return exp(-2 pi i numerator / denominator), the angle reduced to one turn first."""
+    angle = -2 * np.pi * (numerator % denominator) / denominator
+    return np.cos(angle) + 1j * np.sin(angle)

@@ -1,0 +1,141 @@
+"""The firmware's C front end for a configuration: written out as C, or compiled for this machine and called.
+
+The code is in firmware/lib/frontend, whose frontend.h explains it; docs/FRONTEND.md has its accuracy and its cost.
+"""
+
+import ctypes
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene import cmsis_dsp, fft_plan, files, frontend_tables, native
+from tinyscene.bundle import Normalisation, Quantisation
+from tinyscene.errors import TinysceneError
+from tinyscene.frontend import FrontendConfig
+from tinyscene.paths import FIRMWARE_LIB, cache_directory
+
+LIBRARY = FIRMWARE_LIB / "frontend"
+SOURCES = tuple(LIBRARY / name for name in ("frontend.c", "frontend_stages.c", "frontend_fft.c"))
+CMSIS_SOURCE = LIBRARY / "cmsis_fft.c"
+HOST_SOURCE = Path(__file__).with_name("frontend_host.c")
+
+
+def emit(config: FrontendConfig, normalisation: Normalisation, input_quantisation: Quantisation, out: Path) -> None:
+    """Write frontend_tables.c and frontend_tables.h into `out`; files that are right already are left alone.
+
+    Raises:
+        ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
+        TinysceneError: the files cannot be written.
+    """
+    for name, text in frontend_tables.generate(config, normalisation, input_quantisation).items():
+        path = Path(out) / name
+        if not path.is_file() or path.read_text() != text:
+            files.write_text(path, text)
+
+
+class HostFrontend:
+    """The C front end of one configuration, compiled for this machine; the board's answer, bit for bit.
+
+    Building takes a second or two the first time, and is cached. An object is to be used by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        config: FrontendConfig,
+        normalisation: Normalisation | None = None,
+        quantisation: Quantisation | None = None,
+    ) -> None:
+        """Generate, compile and load.
+
+        Args:
+            config: any configuration whose n_fft has no prime factor above 7.
+            normalisation, quantisation: for `features`; default: none, and a scale of 1.
+
+        Raises:
+            ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
+            ToolError: there is no C compiler, or CMSIS-DSP's sources are missing and cannot be fetched.
+        """
+        self.config = config
+        self._library = _build(
+            config,
+            normalisation or Normalisation((0.0,) * config.n_mels, (1.0,) * config.n_mels),
+            quantisation or Quantisation(1.0, 0),
+        )
+        self._memory = ctypes.create_string_buffer(self._library.frontend_host_bytes())
+
+    def log_mel(self, pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Return the log-mel image [n_mels, frames] of a clip [clip_samples] of PCM16; as `frontend.log_mel`."""
+        image = np.empty(self.config.shape, np.float32)
+        self._check(self._library.frontend_host_log_mel(self._memory, self._clip(pcm), image))
+        return image
+
+    def features(self, pcm: NDArray[np.int16], chunks: Sequence[int] | None = None) -> NDArray[np.int8]:
+        """Return the network's INT8 input [n_mels, frames] of a clip [clip_samples] of PCM16.
+
+        Args:
+            pcm: the clip.
+            chunks: sizes of the pieces in which the C code gets it; default: all at once.
+        """
+        sizes = np.asarray([len(pcm)] if chunks is None else chunks, np.uint32)
+        if sizes.sum() != self.config.clip_samples:
+            raise ValueError(f"the chunks have {sizes.sum()} samples, the clip {self.config.clip_samples}")
+        features = np.empty(self.config.shape, np.int8)
+        clip = self._clip(pcm)
+        self._check(self._library.frontend_host_features(self._memory, clip, sizes, len(sizes), features))
+        return features
+
+    def _clip(self, pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+        if pcm.dtype != np.int16 or pcm.shape != (self.config.clip_samples,):
+            raise ValueError(f"a clip is int16 [{self.config.clip_samples}], not {pcm.dtype} {list(pcm.shape)}")
+        return np.ascontiguousarray(pcm)
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise TinysceneError(f"the C front end refused its own tables (status {status}); please report this")
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """C files of the front end with the tables of one configuration, and what to compile them with."""
+
+    sources: tuple[Path, ...]
+    third_party: tuple[Path, ...]
+    include: tuple[Path, ...]
+
+
+def sources(
+    config: FrontendConfig, normalisation: Normalisation, input_quantisation: Quantisation, folder: Path
+) -> Code:
+    """Emit the tables into `folder`, and return all that a library or a test image is built from.
+
+    Raises:
+        ConfigError: as `emit`.
+        ToolError: CMSIS-DSP's sources are needed, missing, and cannot be fetched.
+    """
+    emit(config, normalisation, input_quantisation, folder)
+    third_party: tuple[Path, ...] = ()
+    include = (LIBRARY, HOST_SOURCE.parent, folder)
+    if config.n_fft in fft_plan.CMSIS_SIZES:
+        cmsis_dsp.fetch()
+        third_party = (CMSIS_SOURCE,)
+        include += cmsis_dsp.INCLUDES
+    return Code((*SOURCES, HOST_SOURCE, folder / frontend_tables.SOURCE), third_party, include)
+
+
+def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> ctypes.CDLL:
+    """Compile the library with the tables of one configuration, once per content."""
+    texts = frontend_tables.generate(config, normalisation, quantisation)
+    digest = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]
+    code = sources(config, normalisation, quantisation, cache_directory() / "frontend" / digest)
+    library = native.build_library("frontend", code.sources, code.include, ["-O3"], third_party=code.third_party)
+    array = np.ctypeslib.ndpointer
+    image, features = (array(dtype, shape=config.shape, flags="C") for dtype in (np.float32, np.int8))
+    clip, sizes = array(np.int16, shape=(config.clip_samples,), flags="C"), array(np.uint32, ndim=1, flags="C")
+    library.frontend_host_bytes.restype = ctypes.c_size_t
+    library.frontend_host_log_mel.argtypes = [ctypes.c_void_p, clip, image]
+    library.frontend_host_features.argtypes = [ctypes.c_void_p, clip, sizes, ctypes.c_size_t, features]
+    return library

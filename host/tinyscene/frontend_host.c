@@ -1,0 +1,40 @@
+// One clip through the firmware's front end, for calls from Python (frontend_c.py) and for test images.
+#include "frontend_host.h"
+
+size_t frontend_host_bytes(void) {
+    return sizeof(struct frontend_host);
+}
+
+static enum frontend_status begin(struct frontend_host *host) {
+    return frontend_init(
+        &host->frontend, &frontend_tables, host->history, FRONTEND_HISTORY_SAMPLES, host->work, FRONTEND_WORK_FLOATS);
+}
+
+enum frontend_status frontend_host_log_mel(struct frontend_host *host, const int16_t *pcm, float *image) {
+    const enum frontend_status status = begin(host);
+    size_t left = FRONTEND_CLIP_SAMPLES, frame = 0;
+    while (status == FRONTEND_OK && !frontend_complete(&host->frontend)) {
+        const size_t taken = frontend_push(&host->frontend, pcm, left);
+        pcm += taken;
+        left -= taken;
+        for (; frontend_frame(&host->frontend, host->column); ++frame) {
+            for (size_t m = 0; m < FRONTEND_MELS; ++m) {
+                image[m * FRONTEND_FRAMES + frame] = host->column[m];
+            }
+        }
+    }
+    if (status == FRONTEND_OK) {
+        frontend_finish_image(&frontend_tables, image);
+    }
+    return status;
+}
+
+enum frontend_status frontend_host_features(
+    struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features) {
+    enum frontend_status status = begin(host);
+    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; ++i) {
+        status = frontend_feed(&host->frontend, pcm, chunks[i], features);
+        pcm += chunks[i];
+    }
+    return status;
+}

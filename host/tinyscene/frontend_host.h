@@ -1,0 +1,24 @@
+// One clip through the firmware's front end in one call; the caller owns `struct frontend_host`.
+#ifndef FRONTEND_HOST_H
+#define FRONTEND_HOST_H
+
+#include "frontend.h"
+#include "frontend_tables.h"
+
+struct frontend_host {
+    struct frontend frontend;
+    int16_t history[FRONTEND_HISTORY_SAMPLES];
+    float work[FRONTEND_WORK_FLOATS];
+    float column[FRONTEND_MELS];
+};
+
+size_t frontend_host_bytes(void);
+
+// Float log-mel image [mels][frames] of a whole clip, what happens at its end included.
+enum frontend_status frontend_host_log_mel(struct frontend_host *host, const int16_t *pcm, float *image);
+
+// INT8 features [mels][frames] of a clip that comes in chunks of the given sizes.
+enum frontend_status frontend_host_features(
+    struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);
+
+#endif

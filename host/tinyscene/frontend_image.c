@@ -1,0 +1,41 @@
+// Test image: runs every clip of pcm.bin through the front end on the emulated board (frontend_board.py). It writes
+// images.bin (float log-mel), features.bin (INT8) and instructions.bin (one count a clip, for the INT8 features).
+#include "frontend_host.h"
+#include "mps2.h"
+#include "semihost.h"
+
+static int16_t pcm[FRONTEND_CLIP_SAMPLES];
+static float image[FRONTEND_MELS * FRONTEND_FRAMES];
+static int8_t features[FRONTEND_MELS * FRONTEND_FRAMES];
+static struct frontend_host host;
+
+int main(void) {
+    const int32_t clips = semihost_open("pcm.bin", SEMIHOST_READ);
+    const int32_t images = semihost_open("images.bin", SEMIHOST_WRITE);
+    const int32_t columns = semihost_open("features.bin", SEMIHOST_WRITE);
+    const int32_t counts = semihost_open("instructions.bin", SEMIHOST_WRITE);
+    if (clips < 0 || images < 0 || columns < 0 || counts < 0) {
+        return 1;
+    }
+    timer0_start();
+    while (semihost_read(clips, pcm, sizeof pcm) == sizeof pcm) {
+        if (frontend_host_log_mel(&host, pcm, image) != FRONTEND_OK) {
+            return 2;
+        }
+        const uint32_t chunk = FRONTEND_CLIP_SAMPLES;
+        const uint32_t begin = timer0_ticks();
+        if (frontend_host_features(&host, pcm, &chunk, 1, features) != FRONTEND_OK) {
+            return 3;
+        }
+        const uint32_t instructions = timer0_instructions(timer0_ticks() - begin);
+        if (semihost_write(images, image, sizeof image) != sizeof image ||
+            semihost_write(columns, features, sizeof features) != sizeof features ||
+            semihost_write(counts, &instructions, sizeof instructions) != sizeof instructions) {
+            return 4;
+        }
+    }
+    semihost_close(images);
+    semihost_close(columns);
+    semihost_close(counts);
+    return 0;
+}
