@@ -1,0 +1,204 @@
+"""Emulated boards: boot a built firmware image in QEMU, with its serial line on a TCP port."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO
+
+from tinyscene.console import error_console
+from tinyscene.errors import ToolError
+from tinyscene.paths import REPOSITORY
+
+HOST = "127.0.0.1"
+PROGRAM = "qemu-system-arm"
+MACHINES = {"mps2": "mps2-an386"}  # PlatformIO environment: QEMU's machine
+ENGINES = ("qemu",)
+START_SECONDS = 0.3  # QEMU that refuses its arguments or its image has ended by then
+STOP_SECONDS = 5.0
+
+
+class Emulator:
+    """A firmware image running in QEMU, from `start` (or `with`) to `stop`.
+
+    The serial line is a TCP server that takes one client at a time; others wait until it has left. No icount: time on
+    the emulated board is the machine's own, and the serial line is no slower.
+
+    On Linux QEMU is killed with the thread that started it, however that ends.
+
+    Args:
+        elf: the image.
+        env: PlatformIO environment that it was built for.
+        port: TCP port; 0: any free one, the same for every `start`.
+
+    Attributes:
+        url: pyserial URL of the serial line, once started.
+    """
+
+    def __init__(self, elf: Path, env: str = "mps2", port: int = 0) -> None:
+        self.elf = Path(elf)
+        self.url = ""
+        self._machine = MACHINES[env]
+        self._port = port
+        self._errors: IO[str] | None = None
+        self._said = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Emulator":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Boot the image.
+
+        Raises:
+            ToolError: QEMU is missing or refused the image, or the port is taken.
+        """
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise ToolError(f"{PROGRAM} is not on the PATH; install it with: apt-get install qemu-system-arm")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stop() closes it
+        # We listen and QEMU inherits the socket: the port is known and ours before QEMU starts.
+        with self._listen() as listener:
+            self._process = subprocess.Popen(
+                [*_die_with_parent(), *self._command(program, listener.fileno())],
+                stdin=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,  # Ctrl-C is for us: we stop QEMU
+            )
+        self.url = f"socket://{HOST}:{self._port}"
+        try:
+            refused = self.wait(START_SECONDS)
+        except BaseException:  # Ctrl-C
+            self.stop()
+            raise
+        if refused:
+            self.stop()
+            raise ToolError(f"{PROGRAM} could not run {self.elf}: {_first_line(self.complaints())}")
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until QEMU ends by itself; returns whether it did within so many seconds."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+            return True
+        return False
+
+    @property
+    def exit_code(self) -> int | None:
+        """QEMU's exit code, once it has ended by itself."""
+        return self._process.returncode if self._process else None
+
+    def complaints(self) -> str:
+        """Return what QEMU has written to standard error."""
+        if self._errors:
+            self._errors.seek(0)
+            self._said = self._errors.read().strip()
+        return self._said or "it gave no reason"
+
+    def stop(self) -> None:
+        """End QEMU, if it still runs."""
+        process = self._process
+        if process and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._errors:
+            self.complaints()
+            self._errors.close()
+            self._errors = None
+
+    def restart(self) -> None:
+        """Boot again, as after a power cut: the connection ends, the port stays the same."""
+        self.stop()
+        self.start()
+
+    def _listen(self) -> socket.socket:
+        try:
+            listener = socket.create_server((HOST, self._port), backlog=1)
+        except (OSError, OverflowError) as error:
+            raise ToolError(
+                f"cannot listen on TCP port {self._port} ({getattr(error, 'strerror', None) or error}); choose another --port"
+            ) from error
+        self._port = listener.getsockname()[1]
+        return listener
+
+    def _command(self, program: str, listener: int) -> list[str]:
+        return [
+            *(program, "-M", self._machine, "-display", "none", "-monitor", "none"),
+            *("-chardev", f"socket,id=serial0,fd={listener},server=on,wait=off,nodelay=on"),
+            *("-serial", "chardev:serial0", "-kernel", str(self.elf)),
+        ]
+
+
+def _die_with_parent() -> list[str]:
+    """Return a command prefix that ends QEMU when this process is killed without being asked."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+def built_image(env: str) -> Path:
+    """Return the path of an environment's built image.
+
+    Raises:
+        ToolError: no such environment can be emulated, or it has not been built.
+    """
+    if env not in MACHINES:
+        raise ToolError(f"no emulator for the environment {env!r} yet; available: {', '.join(MACHINES)}")
+    elf = REPOSITORY / ".pio" / "build" / env / "firmware.elf"
+    if not elf.is_file():
+        raise ToolError(f"{elf} is not there; build it with: pio run -e {env} (or make firmware, for all boards)")
+    return elf
+
+
+def run(env: str, engine: str, port: int) -> None:
+    """Boot an environment's built image, print the URL of its serial line, and run until Ctrl-C or QEMU's end.
+
+    Raises:
+        ToolError: an environment or engine that cannot be emulated, nothing built, or QEMU failed.
+    """
+    if engine not in ENGINES:
+        raise ToolError(f"no engine {engine!r} yet; available: {', '.join(ENGINES)}")
+    elf = built_image(env)
+    with _asked_to_end(), Emulator(elf, env, port) as emulator:
+        print(emulator.url, flush=True)
+        error_console.print(f"{env} runs in {PROGRAM}; Ctrl-C ends it", highlight=False)
+        emulator.wait()
+        if emulator.exit_code:
+            said = emulator.complaints()
+            error_console.print(said, markup=False, highlight=False)
+            raise ToolError(f"{PROGRAM} ended with code {emulator.exit_code}: {_first_line(said)}")
+
+
+def _first_line(text: str) -> str:
+    """Return the first line: QEMU may add all registers below it."""
+    return text.partition("\n")[0]
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP as a request to leave, so that QEMU is stopped on the way out."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
