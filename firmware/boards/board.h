@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Symbols a second of the serial port, on the boards that have one: 8 data bits, no parity, 1 stop bit.
+#define BOARD_BAUD 115200u
+
 // Name of the board: that of its folder and of its PlatformIO environment.
 extern const char board_name[];
 

@@ -7,8 +7,8 @@
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
 // B3.2 System control block
+#define SCB_VTOR REGISTER(0xE000ED08u)
 #define SCB_AIRCR REGISTER(0xE000ED0Cu)
-#define SCB_SHCSR REGISTER(0xE000ED24u)
 #define SCB_CFSR REGISTER(0xE000ED28u)
 #define SCB_HFSR REGISTER(0xE000ED2Cu)
 #define SCB_CPACR REGISTER(0xE000ED88u)

@@ -10,7 +10,7 @@
 typedef void (*vector)(void);
 
 // From sections.ld
-extern uint32_t __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[], __bss_end[];
+extern uint32_t __vectors[], __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[], __bss_end[];
 
 int main(void);
 
@@ -22,6 +22,7 @@ void startup_exit(int code);
 void startup_fault(const uint32_t *frame);
 
 void startup_reset(void);
+void startup(void);
 void startup_fault_entry(void);
 
 __attribute__((weak)) void startup_exit(int code) {
@@ -45,7 +46,15 @@ __attribute__((naked)) void startup_fault_entry(void) {
                    "b .\n");
 }
 
-__attribute__((noreturn)) void startup_reset(void) {
+// A boot loader may have jumped here with its own stack.
+__attribute__((naked)) void startup_reset(void) {
+    __asm volatile("ldr r0, =__stack_top\n"
+                   "mov sp, r0\n"
+                   "b startup\n");
+}
+
+__attribute__((used)) void startup(void) {
+    SCB_VTOR = (uint32_t)__vectors;
     SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
     __asm volatile("dsb\n isb" ::: "memory");
     for (uint32_t *from = __data_load, *to = __data_start; to < __data_end;) {
@@ -54,6 +63,7 @@ __attribute__((noreturn)) void startup_reset(void) {
     for (uint32_t *to = __bss_start; to < __bss_end;) {
         *to++ = 0;
     }
+    interrupts_on();
     startup_exit(main());
     for (;;) {
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../common/cortex_m4.h"
+#include "../common/fault_text.h"
 
 enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_WRITE0 = 0x04, SYS_WRITE = 0x05, SYS_READ = 0x06, SYS_FLEN = 0x0C };
 enum { SYS_EXIT_EXTENDED = 0x20, ADP_STOPPED_APPLICATION_EXIT = 0x20026 };
@@ -63,23 +63,9 @@ void startup_exit(int code) {
     semihost_exit(code);
 }
 
-static void print_hex(const char *name, uint32_t value) {
-    char digits[9] = {0};
-    for (int i = 7; i >= 0; --i, value >>= 4) {
-        digits[i] = "0123456789abcdef"[value & 15u];
-    }
-    semihost_print(name);
-    semihost_print(digits);
-}
-
 void startup_fault(const uint32_t *frame) {
-    print_hex("fault: stack pointer 0x", (uint32_t)frame);
-    print_hex(", CFSR 0x", SCB_CFSR);
-    print_hex(", HFSR 0x", SCB_HFSR);
-    if (!(SCB_CFSR & 0x1818u)) { // the frame was stacked (no MSTKERR, MUNSTKERR, STKERR, UNSTKERR)
-        print_hex(", at 0x", frame[6]);
-        print_hex(", called from 0x", frame[5]);
-    }
-    semihost_print("\n");
+    char text[FAULT_TEXT_BYTES];
+    fault_text(text, frame);
+    semihost_print(text);
     semihost_exit(SEMIHOST_FAULT);
 }

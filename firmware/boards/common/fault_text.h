@@ -1,0 +1,40 @@
+// What is known after a fault, as a line of text.
+#ifndef FAULT_TEXT_H
+#define FAULT_TEXT_H
+
+#include <stdint.h>
+
+#include "cortex_m4.h"
+
+#define FAULT_TEXT_BYTES 96
+
+// ARMv7-M, B3.2.15: the registers of the frame could not be stacked, so they are not there.
+#define CFSR_NOT_STACKED 0x1010u
+
+static inline char *fault_text_field(char *text, const char *name, uint32_t value) {
+    while (*name != '\0') {
+        *text++ = *name++;
+    }
+    for (int shift = 28; shift >= 0; shift -= 4) {
+        *text++ = "0123456789abcdef"[(value >> shift) & 15u];
+    }
+    return text;
+}
+
+// Writes "# fault cfsr=... hfsr=... sp=... pc=... lr=...", CR, LF and a zero. `frame`: the stacked r0-r3, r12, lr, pc,
+// xpsr.
+static inline void fault_text(char text[FAULT_TEXT_BYTES], const uint32_t *frame) {
+    uint32_t cfsr = SCB_CFSR;
+    text = fault_text_field(text, "# fault cfsr=", cfsr);
+    text = fault_text_field(text, " hfsr=", SCB_HFSR);
+    text = fault_text_field(text, " sp=", (uint32_t)frame);
+    if ((cfsr & CFSR_NOT_STACKED) == 0) {
+        text = fault_text_field(text, " pc=", frame[6]);
+        text = fault_text_field(text, " lr=", frame[5]);
+    }
+    *text++ = '\r';
+    *text++ = '\n';
+    *text = '\0';
+}
+
+#endif

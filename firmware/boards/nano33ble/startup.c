@@ -1,0 +1,12 @@
+// Reset, faults and interrupts of nano33ble.
+#include "../common/startup.h"
+#include "nrf52840.h"
+
+void uart0_interrupt(void);
+
+__attribute__((section(".vectors"), used)) static const vector vectors[16 + NRF_INTERRUPTS] = {
+    STARTUP_CORE_VECTORS,
+    [16 ... 16 + UART0_INTERRUPT - 1] = startup_fault_entry,
+    [16 + UART0_INTERRUPT] = uart0_interrupt,
+    [16 + UART0_INTERRUPT + 1 ... 16 + NRF_INTERRUPTS - 1] = startup_fault_entry,
+};

@@ -1,0 +1,69 @@
+// The registers of the STM32L496 that the firmware uses. Numbers: ST RM0351 revision 9, section in each comment.
+#ifndef STM32L496_H
+#define STM32L496_H
+
+#include "../common/cortex_m4.h"
+
+#define STM32_INTERRUPTS 91 // 13.3, table 58
+#define LPUART1_INTERRUPT 70u
+
+// 3.7 Flash
+#define FLASH_ACR REGISTER(0x40022000u)
+#define FLASH_ACR_LATENCY 7u
+#define FLASH_ACR_PRFTEN (1u << 8)
+#define FLASH_ACR_ICEN (1u << 9)
+#define FLASH_ACR_DCEN (1u << 10)
+
+// 5.4 Power control
+#define PWR_CR2 REGISTER(0x40007004u)
+#define PWR_SR2 REGISTER(0x40007014u)
+#define PWR_CR2_IOSV (1u << 9)
+#define PWR_SR2_VOSF (1u << 10)
+
+// 6.4 Reset and clock control
+#define RCC_CR REGISTER(0x40021000u)
+#define RCC_CFGR REGISTER(0x40021008u)
+#define RCC_PLLCFGR REGISTER(0x4002100Cu)
+#define RCC_AHB2ENR REGISTER(0x4002104Cu)
+#define RCC_APB1ENR1 REGISTER(0x40021058u)
+#define RCC_APB1ENR2 REGISTER(0x4002105Cu)
+#define RCC_CR_PLLON (1u << 24)
+#define RCC_CR_PLLRDY (1u << 25)
+#define RCC_CFGR_SW 3u
+#define RCC_CFGR_SW_PLL 3u
+#define RCC_CFGR_SWS (3u << 2)
+#define RCC_CFGR_SWS_PLL (3u << 2)
+#define RCC_PLLCFGR_SRC_MSI 1u
+#define RCC_PLLCFGR_M(divisor) (((divisor)-1u) << 4)
+#define RCC_PLLCFGR_N(factor) ((factor) << 8)
+#define RCC_PLLCFGR_REN (1u << 24)
+#define RCC_PLLCFGR_R(divisor) (((divisor) / 2u - 1u) << 25)
+#define RCC_AHB2ENR_GPIOG (1u << 6)
+#define RCC_APB1ENR1_PWR (1u << 28)
+#define RCC_APB1ENR2_LPUART1 (1u << 0)
+
+// 8.4 General-purpose I/O
+#define GPIOG_MODER REGISTER(0x48001800u)
+#define GPIOG_PUPDR REGISTER(0x4800180Cu)
+#define GPIOG_AFRL REGISTER(0x48001820u)
+#define GPIOG_AFRH REGISTER(0x48001824u)
+#define GPIO_MODE_ALTERNATE 2u
+#define GPIO_PULL_UP 1u
+
+// 41.7 Low-power UART
+#define LPUART1_CR1 REGISTER(0x40008000u)
+#define LPUART1_BRR REGISTER(0x4000800Cu)
+#define LPUART1_ISR REGISTER(0x4000801Cu)
+#define LPUART1_ICR REGISTER(0x40008020u)
+#define LPUART1_RDR REGISTER(0x40008024u)
+#define LPUART1_TDR REGISTER(0x40008028u)
+#define LPUART_CR1_UE (1u << 0)
+#define LPUART_CR1_RE (1u << 2)
+#define LPUART_CR1_TE (1u << 3)
+#define LPUART_CR1_RXNEIE (1u << 5)
+#define LPUART_ISR_ORE (1u << 3)
+#define LPUART_ISR_RXNE (1u << 5)
+#define LPUART_ISR_TC (1u << 6)
+#define LPUART_ISR_TXE (1u << 7)
+
+#endif
