@@ -1,0 +1,46 @@
+/*
+ * Private to the engine: TensorFlow Lite's rounding. Twin of host/tinyscene/compiler/quantisation.py.
+ *
+ * The sums wrap as two's complement does, without undefined behaviour: what TensorFlow Lite's own code gives too.
+ */
+#ifndef ENGINE_REQUANTISE_H
+#define ENGINE_REQUANTISE_H
+
+#include "engine.h"
+
+static inline int32_t engine_wrapping_add(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+/* round(a * b / 2^31), halves up (gemmlowp's SaturatingRoundingDoublingHighMul for b > -2^31). */
+static inline int32_t engine_high_product(int32_t a, int32_t b) {
+    return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
+}
+
+/* value / 2^exponent, halves away from zero (gemmlowp's RoundingDivideByPOT), exponent 0..31. */
+static inline int32_t engine_shift_right(int32_t value, int32_t exponent) {
+    const uint32_t mask = ((uint32_t)1 << exponent) - 1;
+    const uint32_t remainder = (uint32_t)value & mask;
+    const uint32_t threshold = (mask >> 1) + (value < 0 ? 1U : 0U);
+    return (value >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/* value * factor, with both of TensorFlow Lite's roundings (MultiplyByQuantizedMultiplier). */
+static inline int32_t engine_scale(int32_t value, struct engine_factor factor) {
+    const int32_t left = factor.shift > 0 ? factor.shift : 0;
+    const int32_t right = factor.shift > 0 ? 0 : -factor.shift;
+    return engine_shift_right(engine_high_product((int32_t)((uint32_t)value << left), factor.multiplier), right);
+}
+
+static inline int8_t engine_clamp(int32_t value, int32_t minimum, int32_t maximum) {
+    const int32_t bounded = value < minimum ? minimum : value;
+    return (int8_t)(bounded > maximum ? maximum : bounded);
+}
+
+/* The last step of a layer: an accumulator becomes an int8 output. */
+static inline int8_t engine_finish(int32_t sum, struct engine_factor factor, const struct engine_output *result) {
+    const int32_t scaled = engine_wrapping_add(engine_scale(sum, factor), result->zero_point);
+    return engine_clamp(scaled, result->minimum, result->maximum);
+}
+
+#endif

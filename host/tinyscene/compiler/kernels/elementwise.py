@@ -1,0 +1,158 @@
+"""ADD and MUL with broadcasting, functions of one value as tables, and SOFTMAX."""
+
+import numpy as np
+
+from tinyscene.compiler import quantisation
+from tinyscene.compiler.graph import INT8_MIN, ElementwiseOptions, SoftmaxOptions, Tensor
+from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, Site, factor_fields, require, result_fields
+
+ADD_EXTRA_BITS = 20
+MAX_BROADCAST_RANK = 4
+MAX_SOFTMAX_DEPTH = 4096  # exponentials whose sum fits Q12.19
+PROBABILITY = (1 / 256, INT8_MIN)  # scale and zero point that TensorFlow Lite fixes for LOGISTIC and SOFTMAX
+
+
+def add(site: Site) -> KernelCall:
+    """ADD: both operands on a common scale of twice the larger one, with 20 more bits."""
+    first, second, output = site.activation(0), site.activation(1), site.output()
+    common = 2.0 * max(first.scale, second.scale)
+    down = common / float(np.float32(2**ADD_EXTRA_BITS) * np.float32(output.scale))
+    require(down < 1, site, output, "its scale is too small for the operands'; TensorFlow Lite refuses it too")
+    fields = {
+        "first_zero_point": first.zero_point,
+        "second_zero_point": second.zero_point,
+        "first_factor": factor_fields(first.scale / common),
+        "second_factor": factor_fields(second.scale / common),
+        "factor": factor_fields(down),
+    }
+    return _two_operands(site, "engine_add", first, second, output, fields)
+
+
+def mul(site: Site) -> KernelCall:
+    """MUL; the reference computes its factor in single precision."""
+    first, second, output = site.activation(0), site.activation(1), site.output()
+    product = np.float32(first.scale) * np.float32(second.scale)
+    fields = {
+        "first_zero_point": first.zero_point,
+        "second_zero_point": second.zero_point,
+        "factor": factor_fields(float(product / np.float32(output.scale))),
+    }
+    return _two_operands(site, "engine_mul", first, second, output, fields)
+
+
+def _two_operands(
+    site: Site, function: str, first: Tensor, second: Tensor, output: Tensor, fields: Fields
+) -> KernelCall:
+    options = site.op.options
+    assert isinstance(options, ElementwiseOptions)
+    return KernelCall(
+        op=site.op,
+        function=function,
+        struct=function,
+        fields={
+            "shape": _broadcast(site, first, second, output),
+            **fields,
+            "result": result_fields(output, options.activation),
+        },
+        inputs=(first.index, second.index),
+        output=output.index,
+        in_place=tuple(operand.index for operand in (first, second) if operand.elements == output.elements),
+        macs=output.elements,
+    )
+
+
+def _broadcast(site: Site, first: Tensor, second: Tensor, output: Tensor) -> Fields:
+    """Return `struct engine_broadcast`; equal shapes become one long row."""
+    if first.shape == second.shape == output.shape:
+        return {"size": (1, 1, 1, output.elements), "first_step": (0, 0, 0, 1), "second_step": (0, 0, 0, 1)}
+    try:
+        expected = np.broadcast_shapes(first.shape, second.shape)
+    except ValueError:
+        expected = None
+    require(
+        expected == output.shape and len(output.shape) <= MAX_BROADCAST_RANK,
+        site,
+        output,
+        f"{list(first.shape)} and {list(second.shape)} do not broadcast to {list(output.shape)} in four dimensions",
+    )
+    return {
+        "size": _four(output.shape),
+        "first_step": _steps(first.shape),
+        "second_step": _steps(second.shape),
+    }
+
+
+def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (1,) * (MAX_BROADCAST_RANK - len(shape)) + shape
+
+
+def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = _four(shape)
+    steps = [int(np.prod(sizes[axis + 1 :])) for axis in range(MAX_BROADCAST_RANK)]
+    return tuple(step if size > 1 else 0 for step, size in zip(steps, sizes, strict=True))
+
+
+def logistic(site: Site) -> KernelCall:
+    """LOGISTIC as a table."""
+    source, output = site.activation(0), site.output()
+    _require_probability(site, output)
+    return _table(site, source, output, quantisation.logistic_table(source.scale, source.zero_point))
+
+
+def quantize(site: Site) -> KernelCall:
+    """QUANTIZE from int8 to int8 as a table."""
+    source, output = site.activation(0), site.output()
+    table = quantisation.requantise_table(source.scale, source.zero_point, output.scale, output.zero_point)
+    return _table(site, source, output, table)
+
+
+def _table(site: Site, source: Tensor, output: Tensor, table: list[int]) -> KernelCall:
+    require(source.elements == output.elements, site, output, f"it has not the {source.elements} values of the input")
+    return KernelCall(
+        op=site.op,
+        function="engine_table",
+        struct="engine_table",
+        fields={"table": Constant("table", np.array(table), "int8_t"), "count": output.elements},
+        inputs=(source.index,),
+        output=output.index,
+        in_place=(source.index,),
+    )
+
+
+def softmax(site: Site) -> KernelCall:
+    """SOFTMAX over the last axis."""
+    options = site.op.options
+    assert isinstance(options, SoftmaxOptions)
+    source, output = site.activation(0), site.output()
+    _require_probability(site, output)
+    depth = source.shape[-1] if source.shape else 1
+    require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
+    require(depth <= MAX_SOFTMAX_DEPTH, site, source, f"{depth} classes are more than {MAX_SOFTMAX_DEPTH}")
+    require(
+        options.beta * source.scale * 2.0 ** (31 - quantisation.SOFTMAX_INTEGER_BITS) > 1,
+        site,
+        source,
+        f"beta {options.beta:g} times its scale {source.scale:g} is too small; TensorFlow Lite refuses it too",
+    )
+    return KernelCall(
+        op=site.op,
+        function="engine_softmax",
+        struct="engine_softmax",
+        fields={
+            "table": Constant("table", np.array(quantisation.softmax_table(options.beta, source.scale)), "int32_t"),
+            "rows": output.elements // depth,
+            "depth": depth,
+        },
+        inputs=(source.index,),
+        output=output.index,
+        in_place=(source.index,),
+    )
+
+
+def _require_probability(site: Site, output: Tensor) -> None:
+    require(
+        (output.scale, output.zero_point) == PROBABILITY,
+        site,
+        output,
+        f"its quantisation is not scale 1/256 and zero point {INT8_MIN}, which TensorFlow Lite requires",
+    )

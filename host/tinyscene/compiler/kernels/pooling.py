@@ -1,0 +1,89 @@
+"""MAX_POOL_2D, AVERAGE_POOL_2D and MEAN."""
+
+import math
+
+from tinyscene.compiler.graph import PoolOptions
+from tinyscene.compiler.kernels.call import KernelCall, Site, require, shape_fields, window_fields
+from tinyscene.compiler.quantisation import activation_range, quantise_multiplier
+
+MAX_MEAN_VALUES = 1 << 23  # int8 values whose sum stays inside int32
+
+
+def max_pool(site: Site) -> KernelCall:
+    """MAX_POOL_2D."""
+    return _pool(site, "engine_max_pool")
+
+
+def average_pool(site: Site) -> KernelCall:
+    """AVERAGE_POOL_2D: the mean of what lies inside the image, halves away from zero."""
+    return _pool(site, "engine_average_pool")
+
+
+def _pool(site: Site, function: str) -> KernelCall:
+    options = site.op.options
+    assert isinstance(options, PoolOptions)
+    source, output = site.activation(0), site.output()
+    require(site.image(source)[2] == site.image(output)[2], site, output, "pooling cannot change the channels")
+    require(
+        (source.scale, source.zero_point) == (output.scale, output.zero_point),
+        site,
+        output,
+        "its quantisation differs from the input's; quantise the model again",
+    )
+    window = window_fields(site, options.window, options.stride, (1, 1), options.padding)
+    low, high = activation_range(options.activation, output.scale, output.zero_point)
+    padded = window["padding_top"] or window["padding_left"]
+    return KernelCall(
+        op=site.op,
+        function=function,
+        struct="engine_pool",
+        fields={
+            "input": shape_fields(site.image(source)),
+            "output": shape_fields(site.image(output)),
+            "window": window,
+            "minimum": low,
+            "maximum": high,
+        },
+        inputs=(source.index,),
+        output=output.index,
+        in_place=() if padded else (source.index,),
+        macs=output.elements * math.prod(options.window),
+    )
+
+
+def mean(site: Site) -> KernelCall:
+    """MEAN over one stretch of neighbouring axes, such as height and width."""
+    source, output = site.activation(0), site.output()
+    axes_tensor, values = site.constant(1, ("int32",))
+    rank = len(source.shape)
+    axes = sorted({int(axis) + rank if axis < 0 else int(axis) for axis in values.reshape(-1)})
+    require(
+        bool(axes) and axes == list(range(axes[0], axes[-1] + 1)) and axes[0] >= 0 and axes[-1] < rank,
+        site,
+        axes_tensor,
+        f"axes {values.reshape(-1).tolist()} of {list(source.shape)} are not neighbours",
+    )
+    outer, inner = math.prod(source.shape[: axes[0]]), math.prod(source.shape[axes[-1] + 1 :])
+    count = source.elements // (outer * inner)
+    require(output.elements == outer * inner, site, output, f"its shape {list(output.shape)} does not fit the axes")
+    require(count <= MAX_MEAN_VALUES, site, source, f"a mean of {count} values overflows; make it smaller")
+    multiplier, shift = quantise_multiplier(source.scale / output.scale)
+    # 1/count goes into the multiplier, with as many more bits as do not overflow
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return KernelCall(
+        op=site.op,
+        function="engine_mean",
+        struct="engine_mean",
+        fields={
+            "outer": outer,
+            "count": count,
+            "inner": inner,
+            "plain": int((source.scale, source.zero_point) == (output.scale, output.zero_point)),
+            "input_zero_point": source.zero_point,
+            "factor": {"multiplier": (multiplier << bits) // count, "shift": shift - bits},
+            "output_zero_point": output.zero_point,
+        },
+        inputs=(source.index,),
+        output=output.index,
+        macs=source.elements,
+    )

@@ -1,0 +1,109 @@
+"""Memory planning: where in the arena every intermediate tensor and every scratch buffer lies, and when.
+
+The model's input and output are the caller's. A tensor lives from the call that writes it to the last call that reads
+it; a result takes over the place of an input that dies there when the kernel allows it. Buffers are placed largest
+first, each at the lowest offset that is free for as long as it lives (greedy).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tinyscene.compiler.kernels import KernelCall
+from tinyscene.compiler.passes import PlannedGraph
+
+ALIGNMENT = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Buffer:
+    """One stretch of the arena.
+
+    Attributes:
+        tensor: the root tensor that occupies it; None for scratch.
+        first, last: the calls (positions) between which it is in use, inclusive.
+        bytes: its size, a multiple of ALIGNMENT.
+        offset: where it starts in the arena.
+    """
+
+    tensor: int | None
+    first: int
+    last: int
+    bytes: int
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """The arena.
+
+    Attributes:
+        buffers: all stretches, in order of first use.
+        arena_bytes: size of the arena.
+        offsets: for every root tensor in the arena, where it starts.
+        scratch: for every call with scratch, where that starts.
+    """
+
+    buffers: tuple[Buffer, ...]
+    arena_bytes: int
+    offsets: dict[int, int]
+    scratch: dict[int, int]
+
+    def live_bytes(self, call: int) -> int:
+        """Return how many bytes are in use during a call."""
+        return sum(buffer.bytes for buffer in self.buffers if buffer.first <= call <= buffer.last)
+
+
+def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> MemoryPlan:
+    """Give every intermediate tensor and scratch buffer of the calls, in execution order, its place."""
+    chains = _tensor_chains(planned, calls)
+    for position, call in enumerate(calls):
+        if call.scratch_bytes:
+            chains.append([Buffer(None, position, position, _aligned(call.scratch_bytes))])
+    buffers = _place(chains)
+    return MemoryPlan(
+        buffers=buffers,
+        arena_bytes=max((buffer.offset + buffer.bytes for buffer in buffers), default=0),
+        offsets={buffer.tensor: buffer.offset for buffer in buffers if buffer.tensor is not None},
+        scratch={buffer.first: buffer.offset for buffer in buffers if buffer.tensor is None},
+    )
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _tensor_chains(planned: PlannedGraph, calls: Sequence[KernelCall]) -> list[list[Buffer]]:
+    """Return the tensors that need memory, in chains that must start at the same place: results computed in place."""
+    roots = planned.roots
+    last_read = {roots[tensor]: position for position, call in enumerate(calls) for tensor in call.inputs}
+    chains: dict[int, list[Buffer]] = {}
+    for position, call in enumerate(calls):
+        output = roots[call.output]
+        if output == planned.output:
+            continue
+        size = _aligned(planned.graph.tensors[output].elements)
+        last = last_read.get(output, position)
+        dying = (roots[tensor] for tensor in call.in_place if last_read[roots[tensor]] == position)
+        chain = next((chains[root] for root in dying if root in chains), [])
+        # during an in-place call the bytes count as the input's, which is at least as large
+        chain.append(Buffer(output, position + 1 if chain else position, last, size))
+        chains[output] = chain
+    return list({id(chain): chain for chain in chains.values()}.values())
+
+
+def _place(chains: Sequence[list[Buffer]]) -> tuple[Buffer, ...]:
+    """Place the chains, the one with the largest buffer first, each as low as it fits."""
+    placed: list[Buffer] = []
+    for chain in sorted(chains, key=lambda chain: (-max(buffer.bytes for buffer in chain), chain[0].first)):
+        obstacles = [
+            (other.offset - buffer.bytes, other.offset + other.bytes)  # the offsets between them are taken
+            for buffer in chain
+            for other in placed
+            if buffer.first <= other.last and other.first <= buffer.last
+        ]
+        offset = 0
+        for low, high in sorted(obstacles):
+            if low < offset < high:
+                offset = high
+        placed += [dataclasses.replace(buffer, offset=offset) for buffer in chain]
+    return tuple(sorted(placed, key=lambda buffer: (buffer.first, buffer.offset)))
