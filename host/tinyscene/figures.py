@@ -15,8 +15,9 @@ from matplotlib.patches import Rectangle
 
 from tinyscene import files
 
-History = Sequence[Mapping[str, float]]
-"""One line of history.jsonl per epoch: epoch, learning_rate, loss, val_log_loss, val_accuracy, seconds."""
+History = Sequence[Mapping[str, float | None]]
+"""One line of history.jsonl per epoch: epoch, learning_rate, loss, val_log_loss, val_accuracy (None: no
+validation clips), seconds."""
 
 
 # By role. In a page each becomes the CSS variable of that name, so the values must differ from one another.
@@ -51,25 +52,22 @@ def learning_curves(histories: Sequence[History], title: str) -> Figure:
 
 
 def _draw(axes: Axes, histories: Sequence[History], key: str, colour: str, label: str, scale: float = 1) -> None:
+    """Draw one curve a history, and their mean; epochs without a value (no validation clips) are left out."""
     curves = [
-        ([epoch["epoch"] for epoch in history], [scale * epoch[key] for epoch in history]) for history in histories
+        np.array([(epoch["epoch"], scale * epoch[key]) for epoch in history if epoch[key] is not None]).reshape(-1, 2)
+        for history in histories
     ]
-    alone = len(curves) == 1
-    for epochs, values in curves:
-        axes.plot(
-            epochs,
-            values,
-            color=colour,
-            linewidth=2 if alone else 0.8,
-            alpha=1 if alone else 0.45,
-            label=label if alone else None,
-            marker="o" if len(values) < 3 else None,
-            markersize=4,
-        )
-    if not alone:
-        shortest = min(len(values) for _, values in curves)
-        mean = np.mean([values[:shortest] for _, values in curves], axis=0)
-        axes.plot(curves[0][0][:shortest], mean, color=colour, linewidth=2, label=f"{label}, mean of folds")
+    if not any(len(curve) for curve in curves):
+        return
+    thick = {"color": colour, "linewidth": 2, "marker": "o" if len(curves[0]) < 3 else None, "markersize": 4}
+    if len(curves) == 1:
+        axes.plot(*curves[0].T, label=label, **thick)
+        return
+    for curve in curves:
+        axes.plot(*curve.T, color=colour, linewidth=0.8, alpha=0.45)
+    shortest = min(map(len, curves))
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    axes.plot(*mean.T, label=f"{label}, mean of folds", **thick)
 
 
 def confusion(score: Mapping[str, Any], title: str) -> Figure:

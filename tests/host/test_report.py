@@ -164,6 +164,13 @@ def test_curves_of_folds_have_a_mean() -> None:
     np.testing.assert_allclose(loss.lines[3].get_ydata(), mean)
 
 
+def test_curves_without_validation() -> None:
+    history = [{**epoch, "val_log_loss": None, "val_accuracy": None} for epoch in runs.history(4)]
+    loss, accuracy, _ = figures.learning_curves([history], "student").axes
+    assert [line.get_label() for line in loss.lines] == ["training loss"]
+    assert len(accuracy.lines) == 0
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_cross_validation(tmp_path: Path) -> None:
     folder = runs.write_run(tmp_path / "cv", networks=())
