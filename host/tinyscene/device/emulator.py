@@ -131,9 +131,7 @@ class Emulator:
         try:
             listener = socket.create_server((HOST, self._port), backlog=1)
         except (OSError, OverflowError) as error:
-            raise ToolError(
-                f"cannot listen on TCP port {self._port} ({getattr(error, 'strerror', None) or error}); choose another --port"
-            ) from error
+            raise ToolError(f"cannot listen on TCP port {self._port} ({error}); choose another --port") from error
         self._port = listener.getsockname()[1]
         return listener
 

@@ -1,0 +1,130 @@
+"""Watch a board: what it is, what it says of one clip, and what it streams."""
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from tinyscene import files, metrics
+from tinyscene.bundle import Quantisation
+from tinyscene.console import console, error_console
+from tinyscene.dataset import pcm16
+from tinyscene.device.board import Board
+from tinyscene.device.link import Link
+from tinyscene.device.messages import DeviceInfo, Inference, parse_probabilities
+from tinyscene.errors import DatasetError
+
+_POLL_SECONDS = 0.2
+
+
+def info(port: str, as_json: Path | None) -> None:
+    """Print what a board is and which bundle it carries, and what it has counted since it started."""
+    with Link(port) as link:
+        board = Board(link)
+        counted = board.statistics()
+    about = dataclasses.asdict(board.info) | {"statistics": dataclasses.asdict(counted)}
+    table = Table(show_header=False)
+    for name, value in dataclasses.asdict(board.info).items():
+        table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
+    for name, value in about["statistics"].items():
+        table.add_row(name.replace("_", " "), str(value))
+    console.print(table)
+    if as_json:
+        files.write_json(as_json, about)
+
+
+def classify(port: str, audio: Path) -> None:
+    """Send the first clip of an audio file and print the board's class probabilities, the likeliest first."""
+    with Link(port) as link:
+        board = Board(link)
+        samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples)
+        answer = board.classify_audio(samples[: board.info.clip_samples])
+    probabilities = _probabilities(board.info, answer)
+    for label, value in sorted(zip(board.info.labels, probabilities, strict=True), key=lambda pair: -pair[1]):
+        console.print(f"{label:<20} {value:6.1%}", highlight=False)
+    frontend, model = answer.frontend_microseconds or 0, answer.model_microseconds
+    console.print(f"front end {frontend / 1000:.1f} ms, model {model / 1000:.1f} ms", highlight=False)
+
+
+def stream(port: str, audio: Path | None, seconds: float | None) -> None:
+    """Show what a board streams: bars on a terminal, else a line for every clip.
+
+    Args:
+        port: pyserial URL of the board.
+        audio: a file to play to the board, clip after clip, as fast as it takes it; None: only listen.
+        seconds: stop after so long; None: at the end of the file, or at Ctrl-C.
+    """
+    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def show(line: str) -> None:
+        values = parse_probabilities(line)
+        if live and values:
+            live.update(_bars(values), refresh=True)
+        else:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    with Link(port, on_text=show) as link:
+        board = Board(link)
+        samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples) if audio else None
+        with live or contextlib.nullcontext():
+            if samples is None:
+                while (left := deadline - time.monotonic()) > 0:
+                    link.poll(min(left, _POLL_SECONDS))
+            else:
+                for _ in board.stream(samples):
+                    if time.monotonic() >= deadline:
+                        break
+
+
+def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.int16]:
+    """Read an audio file of any format, rate and length for a board.
+
+    Args:
+        path: the file; several channels are averaged.
+        sample_rate: Hz wanted; resampled by soxr at quality VHQ.
+        clip_samples: the samples of one clip.
+
+    Returns:
+        int16 [n * clip_samples]: whole clips; what is left of the file is dropped.
+
+    Raises:
+        DatasetError: no audio file, or shorter than one clip.
+    """
+    try:
+        signal, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise DatasetError(f"{path} cannot be read as audio ({error}); name a WAV, FLAC, OGG or MP3 file") from error
+    samples = signal.mean(axis=1)
+    if rate != sample_rate:
+        samples = soxr.resample(samples, rate, sample_rate, quality="VHQ")
+    clips, rest = divmod(len(samples), clip_samples)
+    if clips == 0:
+        raise DatasetError(
+            f"{path} lasts {len(samples) / sample_rate:.2f} s, and the board's clips last "
+            f"{clip_samples / sample_rate:.2f} s; name a longer file"
+        )
+    if rest:
+        error_console.print(f"the last {rest / sample_rate:.2f} s of {path} are no whole clip", highlight=False)
+    return pcm16(samples[: clips * clip_samples])
+
+
+def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
+    """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
+    values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
+    return metrics.softmax(values) if board.output_kind == "logits" else values / values.sum()
+
+
+def _bars(values: dict[str, float]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for label, value in values.items():
+        table.add_row(label, ProgressBar(total=1.0, completed=value, width=40), f"{value:4.0%}")
+    return table
