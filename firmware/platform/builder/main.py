@@ -1,0 +1,140 @@
+"""SCons script of the platform: how the firmware is compiled, linked, measured and uploaded."""
+
+import re
+from pathlib import Path
+
+from platformio.device.list.util import list_serial_ports
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
+
+env = DefaultEnvironment()
+platform = env.PioPlatform()
+board = env.BoardConfig()
+
+PROJECT = Path(env.subst("$PROJECT_DIR"))
+FIRMWARE = Path(env.subst("$PROJECT_SRC_DIR"))
+BOARD = FIRMWARE / "boards" / board.id
+LIBRARIES = [FIRMWARE / "lib" / name for name in ("engine", "frontend", "link", "scene")]
+CMSIS_DSP = [PROJECT / ".deps" / "cmsis-dsp" / name for name in ("Include", "PrivateInclude", "Source")]
+VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
+MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+# Where the time goes, and what must round as it does on the host; everything else is optimised for size.
+FAST = ["-O3", "-ffp-contract=off"]
+FAST_SOURCES = ("*/lib/engine/*", "*/lib/frontend/*", "*/generated/*")
+
+env.Replace(
+    AR="arm-none-eabi-gcc-ar",
+    AS="arm-none-eabi-gcc",
+    CC="arm-none-eabi-gcc",
+    CXX="arm-none-eabi-g++",
+    LINK="arm-none-eabi-gcc",
+    GDB="arm-none-eabi-gdb",
+    OBJCOPY="arm-none-eabi-objcopy",
+    RANLIB="arm-none-eabi-gcc-ranlib",
+    SIZETOOL="arm-none-eabi-size",
+    ARFLAGS=["rc"],
+    PROGNAME="firmware",
+    PROGSUFFIX=".elf",
+    SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
+    SIZEPRINTCMD="$SIZETOOL -A -d $SOURCES",
+    SIZEPROGREGEXP=r"^\.(?:vectors|text|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
+    SIZEDATAREGEXP=r"^\.(?:stack|data|bss)\s+(\d+)",
+)
+env.Append(
+    ASFLAGS=MACHINE,
+    CCFLAGS=[*MACHINE, "-Os", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS]
+    + [f"-isystem{folder}" for folder in CMSIS_DSP],
+    CFLAGS=["-std=c11"],
+    CPPDEFINES=[("TINYSCENE_VERSION", env.StringifyMacro(VERSION))],
+    CPPPATH=[FIRMWARE / "boards", FIRMWARE / "generated", *LIBRARIES],
+    LINKFLAGS=[
+        *MACHINE,
+        "-nostartfiles",
+        "--specs=nano.specs",
+        "-Wl,--gc-sections",
+        "-Wl,--no-warn-rwx-segments",
+        "-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map",
+        f"-T{BOARD / 'linker.ld'}",
+    ],
+    LIBPATH=[FIRMWARE / "boards" / "common"],
+    LIBS=["m"],
+    BUILDERS={
+        "ElfToBin": Builder(
+            action=env.VerboseAction("$OBJCOPY -O binary $SOURCES $TARGET", "Building $TARGET"), suffix=".bin"
+        )
+    },
+)
+FOLDERS = ("src", "boards/common", f"boards/{board.id}", "generated", *(f"lib/{folder.name}" for folder in LIBRARIES))
+# semihost.c is for test images
+env.Replace(SRC_FILTER=["-<*>", *(f"+<{folder}/*.c>" for folder in FOLDERS), "-<boards/*/semihost.c>"])
+
+
+def compile_fast(env, node):
+    """Compile what decides the speed for speed."""
+    return env.Object(node, CCFLAGS=[flag for flag in env["CCFLAGS"] if flag != "-Os"] + FAST)
+
+
+for pattern in FAST_SOURCES:
+    env.AddBuildMiddleware(compile_fast, pattern)
+
+
+def build():
+    """Build the image, unless told not to, and return it as ELF and as flat binary."""
+    if "nobuild" in COMMAND_LINE_TARGETS:
+        return "$BUILD_DIR/${PROGNAME}.elf", "$BUILD_DIR/${PROGNAME}.bin"
+    elf = env.BuildProgram()
+    env.Depends(elf, [str(BOARD / "linker.ld"), str(FIRMWARE / "boards" / "common" / "sections.ld")])
+    flat = env.ElfToBin("$BUILD_DIR/${PROGNAME}", elf)
+    env.Depends(flat, "checkprogsize")
+    return elf, flat
+
+
+def upload_by_openocd():
+    """Write through the ST-LINK that is on the board, read back, compare, start."""
+    package = platform.get_package_dir("tool-openocd")
+    scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
+    commands = ["-f", "board/st_nucleo_l4.cfg", "-c", "program {$SOURCE} verify reset exit"]
+    env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
+    return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
+
+
+def upload_by_boot_loader():
+    """Write through Arduino's boot loader, which adds the 64 KB that it occupies to every address itself."""
+    env.Replace(
+        UPLOADER="bossac",
+        UPLOADERFLAGS=["--port", "$UPLOAD_PORT", "-U", "-i", "-e", "-w", "-R"],
+        UPLOADCMD="$UPLOADER $UPLOADERFLAGS $SOURCE",
+    )
+
+    def enter_boot_loader(target, source, env):  # noqa: ARG001
+        env.AutodetectUploadPort()
+        ports = list_serial_ports()
+        env.TouchSerialPort("$UPLOAD_PORT", 1200)
+        env.Replace(UPLOAD_PORT=env.WaitForNewSerialPort(ports))
+
+    return [
+        env.VerboseAction(enter_boot_loader, "Looking for the boot loader (double-tap the button if this fails)..."),
+        env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE"),
+    ]
+
+
+def upload_nothing():
+    """Say what to do instead."""
+
+    def explain(target, source, env):  # noqa: ARG001
+        print(f"{board.id} is an emulated board, nothing to upload; boot it with: tinyscene emulate {board.id}")
+
+    return [env.VerboseAction(explain, "Looking for upload port...")]
+
+
+elf, flat = build()
+protocol = env.subst("$UPLOAD_PROTOCOL") or board.get("upload.protocol")
+UPLOADS = {"stlink": (elf, upload_by_openocd), "sam-ba": (flat, upload_by_boot_loader), "none": (elf, upload_nothing)}
+if protocol not in UPLOADS:
+    print(f"error: platformio.ini: upload_protocol = {protocol} is not known; choose one of {', '.join(UPLOADS)}")
+    env.Exit(1)
+source, uploader = UPLOADS[protocol]
+size = AlwaysBuild(env.Alias("size", elf, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE")))
+AlwaysBuild(env.Alias("upload", source, uploader()))
+Default([AlwaysBuild(env.Alias("buildprog", flat))])
