@@ -11,6 +11,7 @@ from tinyscene.backend import keras
 from tinyscene.errors import ConfigError
 
 ACTIVATIONS = ("relu", "elu", "swish")
+BN_MOMENTUM = 0.9  # small data sets have few steps: 0.99 would still remember the initial statistics at the end
 STUDENT_CHANNELS = 32
 TEACHER_STAGES = (128, 256, 512)
 
@@ -62,7 +63,8 @@ def build(
 
 def _conv(x: Tensor, channels: int, kernel: tuple[int, int]) -> Tensor:
     """Convolution with bias, SAME padding, then batch normalisation."""
-    return keras.layers.BatchNormalization()(keras.layers.Conv2D(channels, kernel, padding="same")(x))
+    convolution = keras.layers.Conv2D(channels, kernel, padding="same")(x)
+    return keras.layers.BatchNormalization(momentum=BN_MOMENTUM)(convolution)
 
 
 def _dense(x: Tensor, units: int, activation: str | None = None) -> Tensor:

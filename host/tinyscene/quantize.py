@@ -70,7 +70,7 @@ def _single(model: keras.Model) -> keras.Model:
     """Copy a model for batch 1, its layers named by position: the names of a session's n-th model end in the file."""
     names = {layer.name: f"{position:02}_{type(layer).__name__}" for position, layer in enumerate(model.layers)}
     single = keras.models.clone_model(
-        model,
+        keras.Model(model.inputs[0], model.outputs[0]),  # without the losses that it was compiled with
         input_tensors=keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image"),
         clone_function=lambda layer: layer.from_config({**layer.get_config(), "name": names[layer.name]}),
     )

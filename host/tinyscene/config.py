@@ -1,0 +1,241 @@
+"""One training run as a TOML file: its sections as frozen dataclasses, read strictly.
+
+An unknown key, a wrong type or an impossible value is a ConfigError that names the file and the key.
+"""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tinyscene import frontend
+from tinyscene.errors import ConfigError
+from tinyscene.frontend import FrontendConfig
+from tinyscene.networks import ACTIVATIONS, NETWORKS
+from tinyscene.schedule import SCHEDULES
+
+CROSS_VALIDATE = "cross-validate"
+ALL = "all"
+
+Section = TypeVar("Section")
+
+
+def _limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
+    """A field whose value lies between low and high, both allowed."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+
+
+def _choice(default: Any = dataclasses.MISSING, *, among: tuple[str, ...]) -> Any:
+    return dataclasses.field(default=default, metadata={"among": among})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        folds: a fold's number; "cross-validate": every fold, then final weights from all clips; "all": only those.
+        validation_fraction: of a fold's training clips, whole locations, held out to watch the training; 0 for none.
+            Final weights come from all clips, with nothing held out.
+    """
+
+    folds: int | str = CROSS_VALIDATE
+    validation_fraction: float = _limited(0.1, low=0, high=0.5)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """A network and how it is trained (Adam).
+
+    Attributes:
+        network, width, activation, dropout: see `networks.build`.
+        epochs, batch_size: as usual.
+        learning_rate, final_learning_rate, schedule: see `schedule`; "constant" uses the first only.
+    """
+
+    network: str = _choice(among=tuple(NETWORKS))
+    width: float = _limited(1.0, low=0.01, high=4)
+    activation: str = _choice("relu", among=ACTIVATIONS)
+    dropout: float | None = _limited(None, low=0, high=0.9)
+    epochs: int = _limited(low=1, high=100_000)
+    batch_size: int = _limited(32, low=2, high=65_536)
+    learning_rate: float = _limited(1e-3, low=1e-8, high=10)
+    final_learning_rate: float = _limited(1e-5, low=0, high=10)
+    schedule: str = _choice("sigmoid", among=tuple(SCHEDULES))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistillationConfig:
+    """Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+
+    Attributes:
+        temperature: divides both networks' logits.
+        soft_weight: share of the teacher's soft targets in the loss; the rest is the labels'.
+    """
+
+    temperature: float = _limited(2.0, low=0.1, high=100)
+    soft_weight: float = _limited(0.9, low=0, high=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Augmentation of training batches; 0 turns each off; see `augment`.
+
+    Attributes:
+        time_roll: frames either way.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_width: stripes, and their largest width.
+        mixup: alpha of the Beta distribution.
+        freq_mixstyle: probability of changing a batch.
+        freq_mixstyle_alpha: of the Beta distribution.
+    """
+
+    time_roll: int = _limited(0, low=0, high=10_000)
+    frequency_masks: int = _limited(0, low=0, high=100)
+    frequency_mask_width: int = _limited(8, low=1, high=10_000)
+    time_masks: int = _limited(0, low=0, high=100)
+    time_mask_width: int = _limited(8, low=1, high=10_000)
+    mixup: float = _limited(0.0, low=0, high=100)
+    freq_mixstyle: float = _limited(0.0, low=0, high=1)
+    freq_mixstyle_alpha: float = _limited(0.3, low=0.01, high=100)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run. `distillation` is set if and only if `teacher` is."""
+
+    name: str
+    seed: int
+    frontend: FrontendConfig
+    data: DataConfig
+    teacher: NetworkConfig | None
+    student: NetworkConfig
+    distillation: DistillationConfig | None
+    augment: AugmentConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, resolved, without those that are None: what the run's config.toml holds."""
+        return {**_without_none(dataclasses.asdict(self)), "frontend": self.frontend.to_dict()}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def load(path: Path) -> RunConfig:
+    """Read a run configuration.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist; name a run configuration such as configs/student.toml") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML ({error}); correct it") from error
+    try:
+        return _run(table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _run(table: dict[str, Any]) -> RunConfig:
+    known = {field.name for field in dataclasses.fields(RunConfig)}
+    if unknown := sorted(set(table) - known):
+        raise ConfigError(f"unknown key {unknown[0]!r}; keys are {', '.join(sorted(known))}")
+    for key in ("name", "student"):
+        if key not in table:
+            raise ConfigError(f"{key} is missing; add it")
+    name, seed = table["name"], table.get("seed", 1)
+    _check_type("name", name, str)
+    if not name or not all(character.isalnum() or character in "-_" for character in name):
+        raise ConfigError(f"name is {name!r}; use letters, digits, - and _ only")
+    _check_type("seed", seed, int)
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
+    teacher = _section(NetworkConfig, "teacher", table["teacher"]) if "teacher" in table else None
+    if teacher is None and "distillation" in table:
+        raise ConfigError("distillation is set, but there is no teacher; add a [teacher] section or remove it")
+    config = RunConfig(
+        name=name,
+        seed=seed,
+        frontend=_frontend(table.get("frontend", {"preset": "p1"})),
+        data=_section(DataConfig, "data", table.get("data", {})),
+        teacher=teacher,
+        student=_section(NetworkConfig, "student", table["student"]),
+        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teacher else None,
+        augment=_section(AugmentConfig, "augment", table.get("augment", {})),
+    )
+    _check_folds(config.data.folds)
+    if config.student.activation != "relu":
+        raise ConfigError(
+            f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"
+        )
+    return config
+
+
+def _check_folds(folds: int | str) -> None:
+    if isinstance(folds, str) and folds not in (CROSS_VALIDATE, ALL):
+        raise ConfigError(f'data.folds is {folds!r}; use a number, "{CROSS_VALIDATE}" or "{ALL}"')
+    if isinstance(folds, int) and folds < 1:
+        raise ConfigError(f"data.folds is {folds}; folds are numbered from 1")
+
+
+def _frontend(table: Any) -> FrontendConfig:
+    _check_type("frontend", table, dict)
+    fields = dict(table)
+    base = frontend.preset(fields.pop("preset", "p1"))
+    hints = typing.get_type_hints(FrontendConfig)
+    for key, value in fields.items():
+        if key in hints:
+            _check_type(f"frontend.{key}", value, hints[key])
+    return FrontendConfig.from_dict({**base.to_dict(), **fields})
+
+
+def _section(kind: type[Section], place: str, table: Any) -> Section:
+    """Build a dataclass from a TOML table, with every key checked."""
+    _check_type(place, table, dict)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(set(table) - set(fields)):
+        raise ConfigError(f"unknown key {place}.{unknown[0]}; keys there are {', '.join(fields)}")
+    for key, field in fields.items():
+        if key not in table:
+            if field.default is dataclasses.MISSING:
+                raise ConfigError(f"{place}.{key} is missing; add it")
+            continue
+        _check_type(f"{place}.{key}", table[key], hints[key])
+        _check_value(f"{place}.{key}", table[key], field.metadata)
+    return kind(**table)
+
+
+def _check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+    low, high, among = limits.get("low"), limits.get("high"), limits.get("among")
+    if among and value not in among:
+        raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(among)}")
+    if low is not None and not low <= value <= high:  # NaN fails it too
+        raise ConfigError(f"{place} is {value}; it must lie between {low} and {high}")
+
+
+def _check_type(place: str, value: Any, hint: Any) -> None:
+    kinds = _kinds(hint)
+    accepted = (*kinds, int) if float in kinds else kinds
+    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(
+            {dict: "a table", str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
+            for kind in kinds
+        )
+        raise ConfigError(f"{place} is {value!r}; it must be {names}")
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """Return the types that a hint allows in TOML: `float | None` is float, Literal["a"] is str."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return tuple(kind for part in typing.get_args(hint) if part is not type(None) for kind in _kinds(part))
+    if typing.get_origin(hint) is typing.Literal:
+        return tuple({type(value) for value in typing.get_args(hint)})
+    return (hint,)

@@ -1,0 +1,284 @@
+"""Training one network: the loop, its losses and its checkpoints.
+
+Keras 3 on any back end: the step is `train_on_batch`, the losses are `keras.ops`, everything random is NumPy's and
+seeded by (seed, network, epoch), so that a run that was stopped goes on exactly as if it had not been.
+"""
+
+import dataclasses
+import json
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from tinyscene import augment, files, metrics, networks
+from tinyscene.backend import keras
+from tinyscene.bundle import Normalisation
+from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
+from tinyscene.console import progress_bar
+from tinyscene.errors import TinysceneError
+from tinyscene.schedule import SCHEDULES
+
+CHECKPOINT = "checkpoint.npz"
+HISTORY = "history.jsonl"
+PREDICTION_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Log-mel images, read from disk a batch at a time, with their labels.
+
+    Attributes:
+        images: [n, n_mels, frames] float32, array or memory map, in the front end's units.
+        labels: [n] class numbers.
+        normalisation: applied to every batch.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    normalisation: Normalisation
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def inputs(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        """Return the standardised images [rows, n_mels, frames]."""
+        return self.normalisation.apply(np.asarray(self.images[rows]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """One network to train.
+
+    Attributes:
+        folder: of its checkpoint and history.
+        config: the network and its hyperparameters.
+        augment: of the training batches.
+        seed: of everything random.
+        classes: outputs.
+        title: shown in the progress display.
+    """
+
+    folder: Path
+    config: NetworkConfig
+    augment: AugmentConfig
+    seed: int
+    classes: int
+    title: str
+
+    def random(self, *key: int) -> np.random.Generator:
+        """Return a generator for this seed, this network and `key`."""
+        return np.random.default_rng([self.seed, zlib.crc32(self.config.network.encode()), *key])
+
+
+def train(
+    task: Task,
+    training: Examples,
+    validation: Examples,
+    *,
+    teacher: keras.Model | None = None,
+    distillation: DistillationConfig | None = None,
+) -> keras.Model:
+    """Train a network, from its last checkpoint if there is one.
+
+    Args:
+        task: what to train.
+        training: the examples to learn from.
+        validation: scored after every epoch; may be empty.
+        teacher: its logits on the very same augmented batches are the soft targets.
+        distillation: set if there is a teacher.
+
+    Returns:
+        The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line an epoch:
+        epoch, learning_rate, loss, val_log_loss, val_accuracy (null without validation), seconds.
+
+    Raises:
+        TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
+    """
+    loss = cross_entropy if distillation is None else distillation_loss(distillation, task.classes)
+    model = _compiled(task, training.images.shape[1:], loss)
+    history = _restore(task.folder, model)
+    if len(history) == task.config.epochs:
+        return model
+    steps = -(-len(training) // task.config.batch_size)
+    with progress_bar() as progress:
+        bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
+        for epoch in range(len(history), task.config.epochs):
+            started = time.monotonic()
+            batches = _batches(task, training, epoch, steps, teacher)
+            mean_loss = _epoch(task, model, batches, epoch, steps, lambda: progress.advance(bar))
+            history.append(
+                {
+                    "epoch": epoch + 1,
+                    "learning_rate": float(model.optimizer.learning_rate),
+                    "loss": mean_loss,
+                    **_validate(model, validation),
+                    "seconds": round(time.monotonic() - started, 2),
+                }
+            )
+            save(task.folder, model, history)
+            _show(progress, task, history[-1])
+    return model
+
+
+def load(task: Task, shape: tuple[int, int]) -> keras.Model:
+    """Return the network of a finished training, for images of `shape` (n_mels, frames).
+
+    Raises:
+        TinysceneError: its checkpoint is missing or damaged.
+    """
+    model = _compiled(task, shape, cross_entropy)
+    if len(_restore(task.folder, model)) < task.config.epochs:
+        raise TinysceneError(f"{task.folder} has no finished training; delete its bundle folder and train again")
+    return model
+
+
+def _compiled(task: Task, shape: tuple[int, ...], loss: Callable[[Any, Any], Any]) -> keras.Model:
+    """Return the network with fresh weights and its optimiser, both ready for a checkpoint."""
+    keras.utils.set_random_seed(int(task.random().integers(2**32)))
+    network = task.config
+    model = networks.build(
+        network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
+    )
+    optimizer = keras.optimizers.Adam(network.learning_rate)
+    model.compile(optimizer=optimizer, loss=loss)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _epoch(
+    task: Task,
+    model: keras.Model,
+    batches: Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    epoch: int,
+    steps: int,
+    advance: Callable[[], None],
+) -> float:
+    """Train for one epoch; returns its mean loss."""
+    schedule = SCHEDULES[task.config.schedule]
+    reset_seeds(model, task.random(epoch, 1))
+    total, count = 0.0, 0
+    for step, (inputs, targets) in enumerate(batches):
+        progress = (epoch * steps + step) / (task.config.epochs * steps)
+        model.optimizer.learning_rate.assign(
+            schedule(progress, task.config.learning_rate, task.config.final_learning_rate)
+        )
+        model.reset_metrics()
+        total += float(model.train_on_batch(inputs[..., np.newaxis], targets)) * len(inputs)
+        count += len(inputs)
+        advance()
+    return total / count
+
+
+def _batches(
+    task: Task, training: Examples, epoch: int, steps: int, teacher: keras.Model | None
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield an epoch's shuffled, augmented batches of nearly equal size, the teacher's logits beside the targets."""
+    rng = task.random(epoch, 0)
+    identity = np.eye(task.classes, dtype=np.float32)
+    for rows in np.array_split(rng.permutation(len(training)), steps):
+        inputs, targets = augment.batch(training.inputs(rows), identity[training.labels[rows]], task.augment, rng)
+        if teacher is not None:
+            targets = np.concatenate([targets, teacher.predict_on_batch(inputs[..., np.newaxis])], axis=1)
+        yield inputs, targets
+
+
+def cross_entropy(targets: Any, logits: Any) -> Any:
+    """Softmax cross-entropy of logits [batch, classes] with class probabilities, per example."""
+    return keras.ops.categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any, Any], Any]:
+    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: class probabilities, then the teacher's logits.
+
+    The soft part is multiplied by the temperature's square, so that its gradients keep their size.
+    """
+
+    def loss(targets: Any, logits: Any) -> Any:
+        soft = keras.ops.softmax(targets[:, classes:] / config.temperature)
+        soft_loss = cross_entropy(soft, logits / config.temperature) * config.temperature**2
+        return (1 - config.soft_weight) * cross_entropy(targets[:, :classes], logits) + config.soft_weight * soft_loss
+
+    return loss
+
+
+def predict(model: keras.Model, examples: Examples) -> NDArray[np.float32]:
+    """Return the logits [n, classes] of all examples, in batches."""
+    logits = np.empty((len(examples), model.output_shape[-1]), np.float32)
+    for start in range(0, len(examples), PREDICTION_BATCH):
+        part = slice(start, start + PREDICTION_BATCH)
+        logits[part] = keras.ops.convert_to_numpy(model.predict_on_batch(examples.inputs(part)[..., np.newaxis]))
+    return logits
+
+
+def _validate(model: keras.Model, validation: Examples) -> dict[str, float | None]:
+    if not len(validation):
+        return {"val_log_loss": None, "val_accuracy": None}
+    probabilities = metrics.softmax(predict(model, validation))
+    chosen = probabilities[np.arange(len(validation)), validation.labels]
+    return {
+        "val_log_loss": float(-np.log(np.maximum(chosen, 1e-15)).mean()),
+        "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
+    }
+
+
+def reset_seeds(model: keras.Model, rng: np.random.Generator) -> None:
+    """Give every layer that draws random numbers a new seed, so that an epoch does not depend on those before it."""
+    for layer in model.layers:
+        if (generator := getattr(layer, "seed_generator", None)) is not None:
+            generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
+
+
+def save(folder: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
+    """Write the checkpoint (weights, optimiser, history), then history.jsonl; each in one step.
+
+    Raises:
+        TinysceneError: a file cannot be written; the one before is left as it was.
+    """
+    arrays = {f"{kind}{position}": variable for kind, position, variable in _variables(model)}
+    values = {key: keras.ops.convert_to_numpy(variable) for key, variable in arrays.items()}
+    lines = "".join(json.dumps(line) + "\n" for line in history)
+    with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, history=np.array(lines), **values)
+    files.write_text(folder / HISTORY, lines)
+
+
+def _restore(folder: Path, model: keras.Model) -> list[dict[str, Any]]:
+    """Load the last checkpoint, if there is one, into the model; returns its history."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return []
+    try:
+        with np.load(path) as arrays:
+            for kind, position, variable in _variables(model):
+                variable.assign(arrays[f"{kind}{position}"])
+            lines = str(arrays["history"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise TinysceneError(f"{path} is damaged ({error}); delete it to train this network again") from error
+    files.write_text(folder / HISTORY, lines)
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[str, int, Any]]:
+    """Yield (kind, position, variable) of all that a checkpoint holds."""
+    for position, variable in enumerate(model.weights):
+        yield "weight", position, variable
+    for position, variable in enumerate(model.optimizer.variables):
+        yield "optimizer", position, variable
+
+
+def _show(progress: Progress, task: Task, line: dict[str, Any]) -> None:
+    validation = ""
+    if line["val_log_loss"] is not None:
+        validation = f", validation log loss {line['val_log_loss']:.3f}, accuracy {100 * line['val_accuracy']:.1f} %"
+    progress.console.print(
+        f"{task.title} epoch {line['epoch']}/{task.config.epochs}: loss {line['loss']:.3f}{validation}, "
+        f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s",
+        highlight=False,
+    )

@@ -1,0 +1,56 @@
+"""Where a bundle comes from: data set, seed, commit, command and versions, without any machine's paths."""
+
+import hashlib
+import importlib.metadata
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tinyscene import __version__
+from tinyscene.backend import keras
+from tinyscene.dataset import Dataset
+from tinyscene.paths import REPOSITORY
+
+
+def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | None) -> dict[str, Any]:
+    """Return what made a bundle, for its `provenance`.
+
+    Args:
+        dataset: what it is trained on; named by its folder and by a fingerprint of its clips.
+        config, out, fold: of the command.
+        seed: of the run.
+    """
+    name, count, digest = dataset.root.resolve().name, 0, hashlib.sha256()
+    for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
+        digest.update(row.encode())
+        count += 1
+    command = f"tinyscene train {_plain(config)} --data {name} --out {_plain(out)}"
+    return {
+        "data_set": name,
+        "data_clips": count,
+        "data_fingerprint": digest.hexdigest()[:16],
+        "seed": seed,
+        "command": command if fold is None else f"{command} --fold {fold}",
+        "commit": commit(),
+        "tinyscene": __version__,
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "tensorflow": importlib.metadata.version("tensorflow"),
+    }
+
+
+def _plain(path: Path) -> str:
+    """Return a path as it is in the repository, else its name."""
+    resolved = Path(path).resolve()
+    return str(resolved.relative_to(REPOSITORY)) if resolved.is_relative_to(REPOSITORY) else resolved.name
+
+
+def commit() -> str:
+    """Return the commit that this checkout is at, or "unknown" where git cannot say."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()

@@ -1,0 +1,302 @@
+"""A training run from a configuration to a bundle: folds, teacher, student, INT8 conversion, scores.
+
+Every step leaves its result in the run's folder and is skipped when it is there, so that the command that was stopped
+is the command that goes on.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from tinyscene import config as configuration
+from tinyscene import evaluation, features, files, fitting, metrics, model_card, provenance, quantize
+from tinyscene.backend import keras
+from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.config import ALL, CROSS_VALIDATE, NetworkConfig, RunConfig
+from tinyscene.console import console
+from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
+from tinyscene.errors import ConfigError, DatasetError
+from tinyscene.fitting import Examples, Task
+from tinyscene.paths import REPOSITORY
+
+CALIBRATION_CLIPS = 500
+PREDICTIONS = "predictions.npz"
+EVALUATION = "evaluation.json"
+RUN_CONFIG = "config.toml"
+FLOAT, INT8 = "float", "int8"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One training of the run: a fold, or the final weights.
+
+    Attributes:
+        folder: its place in the run's folder.
+        title: shown in the progress display.
+        training: clips to learn from.
+        validation: clips that only watch the training; may be empty.
+        test: clips to score; empty for the final weights.
+        split: name of the test list.
+    """
+
+    folder: Path
+    title: str
+    training: list[Clip]
+    validation: list[Clip]
+    test: list[Clip]
+    split: str
+
+
+def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int | None = None) -> None:
+    """Train as a configuration says, and write the bundle; goes on where an earlier call was stopped.
+
+    Args:
+        config: TOML file, see `tinyscene.config`.
+        data: data set in the TAU layout.
+        out: folder of the bundle.
+        run: folder of the run; default: runs/NAME in the repository, NAME being that of `out`.
+        fold: train on this fold only, whatever the configuration says.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the run's folder belongs to another configuration or data set.
+        DatasetError: the data set cannot be used.
+        TinysceneError: a file cannot be written.
+    """
+    settings = configuration.load(config)
+    if fold is not None:
+        settings = dataclasses.replace(settings, data=dataclasses.replace(settings.data, folds=fold))
+    dataset = Dataset(data)
+    folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
+    origin = provenance.describe(dataset, config, out, settings.seed, fold)
+    _claim(folder, settings, origin["data_fingerprint"])
+    parts = _parts(folder, settings, dataset)
+    predictions = []
+    for part in parts:
+        bundle = _train_part(part, settings, dataset, origin)
+        if part.test:
+            predictions.append(_scored(part, bundle, settings, dataset))
+    scores = _pool(folder, parts, predictions, settings) if predictions else {}
+    bundle = dataclasses.replace(bundle, metrics=scores)
+    bundle.save(out, model_card.write(bundle, settings))
+    files.write_text(folder / "bundle.txt", f"{_relative(out)}\n")
+    _show(scores)
+    console.print(f"bundle: {out}   run: {folder}", highlight=False)
+
+
+def _relative(path: Path) -> str:
+    resolved = Path(path).resolve()
+    return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
+
+
+def _claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
+    """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
+    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint}
+    path = folder / RUN_CONFIG
+    if not path.exists():
+        files.write_text(path, tomli_w.dumps(wanted))
+        return
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
+    if difference := _difference(found, wanted):
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "
+            "this one to train afresh"
+        )
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any], place: str = "") -> str:
+    """Return the first difference as "student.epochs was 40, is 60", or nothing."""
+    for key in sorted(set(found) | set(wanted)):
+        before, now = found.get(key, "not set"), wanted.get(key, "not set")
+        if isinstance(before, dict) and isinstance(now, dict):
+            if inner := _difference(before, now, f"{place}{key}."):
+                return inner
+        elif before != now:
+            return f"{place}{key} was {before}, is {now}"
+    return ""
+
+
+def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
+    folds = settings.data.folds
+    if folds == ALL:
+        return [_final(folder, dataset)]
+    if folds == CROSS_VALIDATE:
+        numbers = dataset.folds()
+        if not numbers:
+            raise DatasetError(f"{dataset.root} has no folds in evaluation_setup; add them, or set data.folds to 'all'")
+        parts = [_fold(folder / f"fold{number}", settings, dataset, number) for number in numbers]
+        return [*parts, _final(folder / "final", dataset)]
+    return [_fold(folder, settings, dataset, int(folds))]
+
+
+def _fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Part:
+    training = list(dataset.split(number, "train"))
+    test = list(dataset.split(number, "evaluate"))
+    validation: list[Clip] = []
+    if settings.data.validation_fraction:
+        training, validation = location_disjoint_split(training, settings.data.validation_fraction, settings.seed)
+    return Part(folder, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
+
+
+def _final(folder: Path, dataset: Dataset) -> Part:
+    return Part(folder, "all clips", list(dataset.clips()), [], [], "")
+
+
+def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> Bundle:
+    """Train a part's networks and convert the student; returns its bundle, without scores."""
+    folder = part.folder / "bundle"
+    if (folder / "bundle.toml").exists():
+        return Bundle.load(folder)
+    training, validation = _examples(part, settings, dataset)
+    model = _networks(part, settings, training, validation)
+    images = training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis]
+    tflite = quantize.convert(model, images)
+    source, sink = quantize.quantisation(tflite)
+    bundle = Bundle(
+        name=settings.name,
+        classes=SCENES,
+        frontend=settings.frontend,
+        normalisation=training.normalisation,
+        input=source,
+        output=sink,
+        output_kind="logits",
+        model=tflite,
+        provenance=origin,
+    )
+    bundle.save(folder, model_card.write(bundle, settings))
+    return bundle
+
+
+def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
+    """Return the part's training and validation examples; the normalisation is the training clips'."""
+    images = features.extract(dataset, [*part.training, *part.validation], settings.frontend).images
+    count = len(part.training)
+    normalisation = normalise(images, count)
+    labels = _labels([*part.training, *part.validation])
+    return (
+        Examples(images[:count], labels[:count], normalisation),
+        Examples(images[count:], labels[count:], normalisation),
+    )
+
+
+def _labels(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
+
+
+def normalise(images: NDArray[np.float32], count: int) -> Normalisation:
+    """Return the per-mel mean and deviation of the first `count` images [n, n_mels, frames], read a few at a time."""
+    total = np.zeros(images.shape[1])
+    squares = np.zeros(images.shape[1])
+    for start in range(0, count, 256):
+        block = np.asarray(images[start : min(start + 256, count)], np.float64)
+        total += block.sum(axis=(0, 2))
+        squares += (block**2).sum(axis=(0, 2))
+    values = count * images.shape[2]
+    mean = total / values
+    deviation = np.sqrt(np.maximum(squares / values - mean**2, 1e-6))
+    return Normalisation(tuple(_single_precision(mean)), tuple(_single_precision(deviation)))
+
+
+def _single_precision(values: NDArray[np.float64]) -> list[float]:
+    return [float(np.float32(value)) for value in values]
+
+
+def _spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return up to `wanted` row numbers, evenly spread over `count` rows."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
+
+
+def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples) -> keras.Model:
+    """Train the teacher, if there is one, then the student; each from its last checkpoint."""
+    teacher = None
+    if settings.teacher is not None:
+        teacher = fitting.train(_task(part, settings, settings.teacher), training, validation)
+    student = _task(part, settings, settings.student)
+    return fitting.train(student, training, validation, teacher=teacher, distillation=settings.distillation)
+
+
+def _task(part: Part, settings: RunConfig, network: NetworkConfig) -> Task:
+    return Task(
+        folder=part.folder / network.network,
+        config=network,
+        augment=settings.augment,
+        seed=settings.seed,
+        classes=len(SCENES),
+        title=f"{part.title}: {network.network}",
+    )
+
+
+def _scored(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+    """Score the float and the INT8 student on the part's test list; returns both's class probabilities."""
+    if not (part.folder / EVALUATION).exists() or not (part.folder / PREDICTIONS).exists():
+        images = features.extract(dataset, part.test, settings.frontend).images
+        test = Examples(images, _labels(part.test), bundle.normalisation)
+        model = fitting.load(_task(part, settings, settings.student), settings.frontend.shape)
+        outputs = evaluation.run(bundle.model, evaluation.quantised_inputs(bundle, dataset, part.test))
+        predictions = {
+            FLOAT: metrics.softmax(fitting.predict(model, test)),
+            INT8: bundle.probabilities(outputs),
+        }
+        with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **predictions)
+        files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
+        files.write_text(part.folder / "bundle.txt", f"{_relative(part.folder / 'bundle')}\n")
+    with np.load(part.folder / PREDICTIONS) as arrays:
+        return {FLOAT: arrays[FLOAT], INT8: arrays[INT8]}
+
+
+def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    labels, devices = [str(clip.scene) for clip in clips], [clip.device for clip in clips]
+    scores = {
+        kind: {
+            **metrics.score(labels, probabilities, devices, SCENES),
+            "intervals": evaluation.confidence_intervals(clips, probabilities, SCENES),
+        }
+        for kind, probabilities in predictions.items()
+    }
+    return {"split": split, **scores}
+
+
+def _pool(
+    folder: Path, parts: Sequence[Part], predictions: Sequence[dict[str, NDArray[np.float64]]], settings: RunConfig
+) -> dict[str, Any]:
+    """Score all tested clips together, write it to the run's folder, and return it for the bundle."""
+    tested = [part for part in parts if part.test]
+    clips = [clip for part in tested for clip in part.test]
+    together = {kind: np.concatenate([each[kind] for each in predictions]) for kind in (FLOAT, INT8)}
+    split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
+    pooled = _evaluation(split, clips, together)
+    if settings.data.folds == CROSS_VALIDATE:
+        files.write_json(folder / EVALUATION, pooled)
+    folds = []
+    for part, each in zip(tested, predictions, strict=True):
+        scores = _evaluation(part.split, part.test, each)
+        folds.append(
+            {
+                "split": part.split,
+                "clips": len(part.test),
+                **{kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)},
+            }
+        )
+    return {**pooled, "folds": folds}
+
+
+def _show(scores: dict[str, Any]) -> None:
+    if not scores:
+        return
+    evaluation.show(f"INT8 student on {scores['split']}", scores[INT8])
+    for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
+        low, high = scores[kind]["intervals"]["log_loss"]
+        console.print(
+            f"{name}: log loss {scores[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
+            f"accuracy {100 * scores[kind]['accuracy']:.1f} %",
+            highlight=False,
+        )
