@@ -8,8 +8,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Both are a minute's wait on a machine without internet, and nobody asked for either.
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
-# The bundle that the firmware is generated from.
-export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
+# What the firmware is generated from.
+firmware flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format firmware flash bench clean

@@ -49,10 +49,9 @@ class Run:
     final: "Run | None"
     notes: list[str]
 
-    @property
-    def whole(self) -> "Run":
-        """The run that made the bundle: this one, or after a cross-validation the one on all clips."""
-        return self.final or self
+    def of_bundle(self, attribute: str) -> Any:
+        """An attribute that is about the bundle: a cross-validated run may keep it in `final`."""
+        return getattr(self, attribute) or (getattr(self.final, attribute) if self.final else None)
 
 
 def write(run_dir: Path) -> Path:
@@ -70,14 +69,14 @@ def write(run_dir: Path) -> Path:
     run_dir = Path(run_dir)
     run = load(run_dir)
     host = _host_scores(run)
-    scores = host | run.whole.boards
+    boards = run.of_bundle("boards") or {}
+    scores = host | boards
     page = _template().render(
         run=run,
         folder=run_dir,
-        bundle=run.whole.bundle,
-        boards=run.whole.boards,
-        complexity=run.whole.complexity,
-        notes=run.whole.notes,
+        bundle=run.of_bundle("bundle"),
+        boards=boards,
+        complexity=run.of_bundle("complexity"),
         limits={"parameters": PARAMETER_LIMIT, "macs": MAC_LIMIT},
         scores=scores,
         rows=lambda key: sorted({row for score in scores.values() for row in score[key]}),

@@ -95,7 +95,15 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
                 assert f"{scores['log_loss']:.3f}" in cells
     for expected in ("57,660", "26,116,388", "131,072", "within them", "CONV_2D", "1 × 80 × 51 × 32"):
         assert expected in shown.text
-    for expected in ("features", "microseconds, mean 48,211", runs.bundle().identity, "0123abc", 'name = "student"'):
+    for expected in (
+        "features",
+        "model, µs a clip (median) 48,211",
+        "agreement, identical 200",
+        "95 %: 41.2 to 57.7 %, 1.31 to 1.79",
+        runs.bundle().identity,
+        "0123abc",
+        'name = "student"',
+    ):
         assert expected in shown.text
     pictures = sorted(path.name for path in (run / "figures").iterdir())
     assert pictures == ["confusion_INT8.png", "confusion_float.png", "curves_student.png", "curves_teacher.png"]
