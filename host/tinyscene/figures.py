@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from tinyscene import files
 
-History = Sequence[Mapping[str, float | None]]
+History = Sequence[Mapping[str, Any]]
 """One line of history.jsonl per epoch: epoch, learning_rate, loss, val_log_loss, val_accuracy (None: no
 validation clips), seconds."""
 
@@ -59,7 +59,12 @@ def _draw(axes: Axes, histories: Sequence[History], key: str, colour: str, label
     ]
     if not any(len(curve) for curve in curves):
         return
-    thick = {"color": colour, "linewidth": 2, "marker": "o" if len(curves[0]) < 3 else None, "markersize": 4}
+    thick: dict[str, Any] = {
+        "color": colour,
+        "linewidth": 2,
+        "marker": "o" if len(curves[0]) < 3 else None,
+        "markersize": 4,
+    }
     if len(curves) == 1:
         axes.plot(*curves[0].T, label=label, **thick)
         return
