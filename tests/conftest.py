@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tinyscene import synth
 from tinyscene.paths import REPOSITORY
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -43,8 +44,6 @@ def tau_mini(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic data set of 12 clips a scene, the same in every run; read only, copy what you change."""
-    from tinyscene import synth
-
     folder = tmp_path_factory.mktemp("synthetic")
     synth.write_dataset(folder, clips_per_scene=12, seed=1)
     return folder

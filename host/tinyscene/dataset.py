@@ -81,7 +81,7 @@ class Dataset:
     @cached_property
     def fold_lists(self) -> dict[tuple[int, Part], Path]:
         """Path of every fold list, by fold and part, in their order."""
-        found = {}
+        found: dict[tuple[int, Part], Path] = {}
         for path in sorted(self.lists.glob("fold*")):
             if match := _FOLD_LIST.fullmatch(path.name):
                 found.setdefault((int(match[1]), cast(Part, match[2])), path)
@@ -159,7 +159,7 @@ class Dataset:
     def _clips_of_folder(self) -> Iterator[Clip]:
         if not self.has_audio:
             raise DatasetError(f"{self.root} has no meta.csv, no lists and no audio; name a data set in the TAU layout")
-        for path in sorted((self.root / "audio").glob("*.wav")):
+        for path in sorted((self.root / "audio").glob("[!.]*.wav")):
             named = parse_name(path.name)
             if named is None or named[0] not in SCENES:
                 raise DefectError(

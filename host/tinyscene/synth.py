@@ -31,7 +31,7 @@ from tinyscene.synth_sources import HERTZ, RATE, SAMPLES, Signal, Source
 
 VERSION = 1  # of the sound of the clips; change it with any recipe, so that old files are not taken for new ones
 FOLDS = 3
-LOCATIONS = 9  # of each scene, a third of them in the test list of each fold
+LOCATIONS = 12  # of each scene, a third of them in the test list of each fold
 CITIES = ("barcelona", "helsinki", "lisbon", "london", "lyon", "milan", "paris", "prague", "stockholm", "vienna")
 UNSEEN_DEVICES = ("s4", "s5", "s6")  # only in test lists, as in TAU 2022
 DEVICES = ("a",) * 8 + ("b", "c", "s1", "s2", "s3") * 2 + UNSEEN_DEVICES  # how often each records
@@ -52,93 +52,94 @@ class Part:
 RECIPES: dict[str, tuple[Part, ...]] = {
     "airport": (
         Part(sources.ventilation, 0),
-        Part(sources.babble, -4),
-        Part(sources.footsteps, -9, 0.6),
-        Part(sources.trolley, -8, 0.5),
-        Part(sources.announcement, -3, 0.4),
+        Part(sources.babble, -5),
+        Part(sources.footsteps, -10, 0.6),
+        Part(sources.trolley, -4, 0.7),
+        Part(sources.announcement, -2, 0.5),
+        Part(sources.jet, -3, 0.5),
     ),
     "bus": (
-        Part(sources.engine, 0),
-        Part(sources.rumble, 0),
-        Part(sources.talk, -8, 0.6),
+        Part(sources.engine, 3),
+        Part(sources.rumble, -2),
+        Part(sources.talk, -7, 0.6),
         Part(sources.trolley, -14, 0.5),
         Part(sources.doors, -6, 0.2),
-        Part(sources.traffic, -8),
+        Part(sources.traffic, -9),
     ),
     "metro": (
-        Part(sources.rumble, 1),
+        Part(sources.rumble, 3),
         Part(sources.rails, -3),
-        Part(sources.whine, -10, 0.6),
-        Part(sources.squeal, -12, 0.25),
+        Part(sources.whine, -12, 0.5),
+        Part(sources.squeal, -14, 0.2),
         Part(sources.talk, -9, 0.5),
         Part(sources.announcement, -6, 0.2),
-        Part(sources.ventilation, -5),
+        Part(sources.ventilation, -3),
     ),
     "metro_station": (
-        Part(sources.ventilation, -1),
-        Part(sources.rumble, -3, 0.6),
-        Part(sources.rails, -4, 0.4),
-        Part(sources.announcement, -3, 0.35),
-        Part(sources.babble, -6),
+        Part(sources.ventilation, 0),
+        Part(sources.rumble, -1, 0.7),
+        Part(sources.rails, -3, 0.5),
+        Part(sources.announcement, -5, 0.3),
+        Part(sources.babble, -9),
         Part(sources.footsteps, -7, 0.7),
-        Part(sources.doors, -7, 0.2),
+        Part(sources.doors, -4, 0.3),
     ),
     "park": (
         Part(sources.wind, -3),
-        Part(sources.leaves, -10),
-        Part(sources.birds, -7, 0.7),
-        Part(sources.traffic, -4),
+        Part(sources.leaves, -5),
+        Part(sources.birds, -3, 0.85),
+        Part(sources.traffic, -9),
         Part(sources.footsteps, -12, 0.3),
-        Part(sources.talk, -8, 0.3),
+        Part(sources.talk, -10, 0.3),
     ),
     "public_square": (
-        Part(sources.traffic, -2),
-        Part(sources.babble, -4),
-        Part(sources.wind, -4, 0.6),
-        Part(sources.fountain, -6, 0.35),
+        Part(sources.traffic, -3),
+        Part(sources.babble, -6),
+        Part(sources.wind, -3, 0.6),
+        Part(sources.fountain, -4, 0.6),
         Part(sources.birds, -12, 0.3),
-        Part(sources.footsteps, -8, 0.6),
-        Part(sources.bell, -8, 0.1),
+        Part(sources.footsteps, -9, 0.6),
+        Part(sources.bell, -6, 0.15),
     ),
     "shopping_mall": (
-        Part(sources.ventilation, -2),
-        Part(sources.babble, -1),
-        Part(sources.footsteps, -7, 0.7),
-        Part(sources.music, -5, 0.6),
-        Part(sources.scanner, -14, 0.25),
+        Part(sources.ventilation, -5),
+        Part(sources.babble, 0),
+        Part(sources.footsteps, -8, 0.7),
+        Part(sources.music, -2, 0.8),
+        Part(sources.scanner, -10, 0.4),
         Part(sources.trolley, -12, 0.2),
     ),
     "street_pedestrian": (
-        Part(sources.babble, -1),
-        Part(sources.footsteps, -4),
-        Part(sources.traffic, -4),
-        Part(sources.talk, -5, 0.5),
-        Part(sources.music, -9, 0.15),
+        Part(sources.babble, -3),
+        Part(sources.footsteps, 0),
+        Part(sources.traffic, -6),
+        Part(sources.talk, -1, 0.8),
+        Part(sources.music, -10, 0.15),
         Part(sources.wind, -8, 0.4),
     ),
     "street_traffic": (
         Part(sources.traffic, 0),
-        Part(sources.passing, 0, 0.8),
-        Part(sources.engine, -6, 0.5),
+        Part(sources.passing, 2),
+        Part(sources.engine, -9, 0.5),
         Part(sources.horn, -8, 0.08),
         Part(sources.wind, -6, 0.4),
         Part(sources.footsteps, -14, 0.3),
     ),
     "tram": (
-        Part(sources.rails, -1),
-        Part(sources.rumble, -1),
-        Part(sources.whine, -8, 0.6),
-        Part(sources.squeal, -10, 0.3),
+        Part(sources.rails, 1),
+        Part(sources.rumble, -4),
+        Part(sources.whine, -3, 0.8),
+        Part(sources.squeal, -8, 0.4),
         Part(sources.talk, -8, 0.6),
-        Part(sources.bell, -10, 0.1),
-        Part(sources.traffic, -7),
+        Part(sources.bell, -8, 0.2),
+        Part(sources.traffic, -9),
     ),
 }
 INDOORS = ("airport", "metro_station", "shopping_mall")
 VEHICLES = ("bus", "metro", "tram")
 
-LOCATION_SPREAD = 5.0  # dB, standard deviation of a source's level from one location to the next
-CLIP_SPREAD = 4.0  # dB, the same from one clip to the next
+LOCATION_SPREAD = 2.5  # dB, standard deviation of a source's level from one location to the next
+CLIP_SPREAD = 2.0  # dB, the same from one clip to the next
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def plan_clips(clips_per_scene: int, seed: int) -> Iterator[ClipPlan]:
     """Yield all clips: locations in turn, devices drawn as often as DEVICES has them."""
     for scene in SCENES:
         rng = _generator(seed, "plan", scene)
-        cities = rng.permutation(CITIES)
+        cities = rng.permutation(np.resize(CITIES, LOCATIONS))
         devices = np.concatenate([rng.permutation(DEVICES) for _ in range(1 + clips_per_scene // len(DEVICES))])
         for number in range(clips_per_scene):
             location = number % LOCATIONS
@@ -229,7 +230,7 @@ def _acoustics(place: Generator, scene: str) -> NDArray[np.complexfloating]:
     tail = place.standard_normal(SAMPLES) * np.exp(-6.9 * sources.TIME / seconds)
     tail *= wet / np.sqrt(np.sum(np.square(tail)))
     tail[0] += 1
-    return fft.rfft(tail) * sources.tilt(place.normal(-2, 1.5))
+    return fft.rfft(tail) * sources.tilt(place.normal(-2, 1.0))
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def _device(name: str) -> Device:
         return Device(sources.band(20, 20000), 1.0, -84)
     rng = _generator("device", name)
     octaves = np.arange(-5.0, 5.0)  # around 1 kHz
-    knots = rng.normal(0, 3.0 if name in ("b", "c") else 4.5, len(octaves))
+    knots = rng.normal(0, 3.0, len(octaves))
     colour = np.interp(np.log2(np.maximum(HERTZ, 20) / 1000), octaves, knots)
     edges = sources.band(rng.uniform(60, 180), rng.uniform(8000, 16000))
     return Device(edges * np.power(10.0, colour / 20), rng.uniform(0.5, 0.9), rng.uniform(-78, -66))

@@ -22,6 +22,7 @@ TIME: Signal = np.arange(SAMPLES) / RATE
 HERTZ: NDArray[np.float64] = fft.rfftfreq(SAMPLES, 1 / RATE)
 _SAFE_HERTZ = np.maximum(HERTZ, 1.0)
 
+_GLOTTAL = 1 / np.arange(1, 40) ** 0.8  # amplitudes of the voice's harmonics
 # First three formants of vowels, Hz: /a/ /e/ /i/ /o/ (Peterson and Barney 1952, men, rounded)
 _VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410))
 
@@ -76,18 +77,18 @@ def phase_of(rng: Generator, frequency: Signal) -> Signal:
     return rng.random() + np.cumsum(frequency) / RATE
 
 
-def strikes(times: NDArray[np.floating], gains: NDArray[np.floating], kernel: Signal) -> Signal:
-    """Put a copy of `kernel` at every time (seconds, modulo the clip)."""
+def strikes(times: NDArray[np.floating], gains: NDArray[np.floating], kernel: NDArray[np.float64]) -> Signal:
+    """Put a copy of `kernel`, of any length up to the clip's, at every time (seconds, modulo the clip)."""
     train = np.zeros(SAMPLES)
     np.add.at(train, (np.asarray(times) * RATE).astype(np.int64) % SAMPLES, gains)
-    return filtered(train, fft.rfft(kernel))
+    return filtered(train, fft.rfft(kernel, SAMPLES))
 
 
 def ringing(rng: Generator, hertz: NDArray[np.floating], seconds: float) -> Signal:
-    """Return decaying partials struck at once: metal, wood, a step."""
+    """Return decaying partials struck at once (metal, wood, a step), down to -70 dB; at most a second long."""
+    time = TIME[: int(8 * seconds * RATE)]
     levels = rng.uniform(0.3, 1.0, len(hertz))
-    partials = levels[:, None] * np.sin(2 * np.pi * np.asarray(hertz)[:, None] * TIME)
-    return partials.sum(axis=0) * np.exp(-TIME / seconds)
+    return levels @ np.sin(2 * np.pi * np.outer(hertz, time)) * np.exp(-time / seconds)
 
 
 def _vowel(formants: tuple[int, ...], size: float) -> NDArray[np.float64]:
@@ -99,9 +100,10 @@ def voices(rng: Generator, speakers: int) -> Signal:
     """Return people speaking at once: pulse trains through vowels in syllables, and sibilants between them."""
     by_vowel = np.zeros((len(_VOWELS), SAMPLES))
     hiss = np.zeros(SAMPLES)
+    intonation = wander(rng, 4, 0.08)
     for _ in range(speakers):
-        pitch = rng.uniform(90, 240)
-        pulse = tone(phase_of(rng, pitch * wander(rng, 4, 0.08)), 1 / np.arange(1, 40) ** 0.8)
+        pitch = rng.uniform(90, 240) * np.roll(intonation, rng.integers(SAMPLES))
+        pulse = tone(phase_of(rng, pitch), _GLOTTAL)
         onset, loudness = rng.uniform(-0.3, 0.1), rng.uniform(0.4, 1.0)
         while onset < 1:
             length = rng.uniform(0.1, 0.28)
@@ -214,13 +216,15 @@ def horn(rng: Generator) -> Signal:
 def footsteps(rng: Generator) -> Signal:
     """A few walkers: a thump of the heel and a scrape of the sole."""
     steps = np.zeros(SAMPLES)
+    scrape = noise(rng, band(1500, 9000))[: RATE // 5]
+    scrape *= np.exp(-TIME[: len(scrape)] / 0.03)
     for _ in range(rng.integers(1, 5)):
         pace = rng.uniform(0.42, 0.65)
         times = np.arange(rng.uniform(0, pace), 1, pace)
+        step = rng.uniform(0.1, 0.6) * scrape
         heel = ringing(rng, rng.uniform(80, 1500, 5), 0.015)
-        scrape = noise(rng, band(1500, 9000)) * np.exp(-TIME / 0.03)
-        gains = rng.uniform(0.4, 1, len(times))
-        steps += rng.uniform(0.2, 1) * unit(strikes(times, gains, heel + rng.uniform(0.1, 0.6) * scrape))
+        step[: len(heel)] += heel
+        steps += rng.uniform(0.2, 1) * unit(strikes(times, rng.uniform(0.4, 1, len(times)), step))
     return unit(steps)
 
 
@@ -267,6 +271,12 @@ def leaves(rng: Generator) -> Signal:
 def fountain(rng: Generator) -> Signal:
     """Falling water."""
     return noise(rng, band(400, 8000, 1) * tilt(-1))
+
+
+def jet(rng: Generator) -> Signal:
+    """An aeroplane on the apron: a wide roar and the whistle of its turbines."""
+    whistle = tone(phase_of(rng, np.full(SAMPLES, rng.uniform(2500, 3500))), np.array([1.0, 0.3]))
+    return unit(noise(rng, band(200, 6000, 1)) + 0.15 * unit(whistle))
 
 
 def ventilation(rng: Generator) -> Signal:
