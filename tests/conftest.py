@@ -16,6 +16,18 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 UNPACKED = REPOSITORY / "build" / "tests"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `pytest -n 2 --dist loadgroup`, keep a file's tests in one worker, which then makes its fixtures once.
+
+    Tests that run PlatformIO say `pytestmark = pytest.mark.xdist_group("emulated board")`: two at once would get in each
+    other's way in PlatformIO's folder of packages.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder ../shared/data beside the repository, with tau_mini, tau2022_lists and micirp."""
