@@ -20,8 +20,8 @@ UNPACKED = REPOSITORY / "build" / "tests"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `pytest -n 2 --dist loadgroup`, keep a file's tests in one worker, which then makes its fixtures once.
 
-    Tests that run PlatformIO say `pytestmark = pytest.mark.xdist_group("emulated board")`: two at once would get in each
-    other's way in PlatformIO's folder of packages.
+    Files that run PlatformIO say `pytestmark = pytest.mark.xdist_group("emulated board")`: two at once would get in
+    each other's way in PlatformIO's folder of packages.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
