@@ -13,7 +13,7 @@ NATIVE_RATE = 44100  # Hz, of every clip on disk
 
 
 def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
-    """Check a clip by its header alone: mono, 44,100 Hz, `samples` long.
+    """Check a clip: mono, 44,100 Hz, `samples` long; by its header alone where that tells (PCM in WAV).
 
     Raises:
         DefectError: the first thing that is wrong (a DatasetError).
@@ -23,6 +23,8 @@ def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
     _check_format(path, info.channels, info.samplerate, info.frames, samples)
+    if not (info.format in ("WAV", "WAVEX") and info.subtype.startswith("PCM")):
+        read_clip(path, clip_samples=samples)
 
 
 def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NATIVE_RATE) -> NDArray[np.float32]:

@@ -93,7 +93,7 @@ def scan_list(
             if missing := [name for name in wanted if name not in columns]:
                 yield _no_column(path, missing[0], header)
                 return
-            parser = _RowParser(path, columns, places or {})
+            parser = _RowParser(path, columns, len(header or ()), places or {})
             rows = False
             while line := stream.readline(_LONGEST_ROW):
                 number += 1
@@ -153,31 +153,32 @@ def _no_column(path: Path, name: str, header: list[str] | None) -> DefectError:
 class _RowParser:
     """Turns lines of one list into clips."""
 
-    def __init__(self, path: Path, columns: Mapping[str, int], places: Mapping[str, Place]) -> None:
-        self.path, self.columns, self.places = path, columns, places
+    def __init__(self, path: Path, columns: Mapping[str, int], width: int, places: Mapping[str, Place]) -> None:
+        self.path, self.width, self.places = path, width, places
         self.filename = columns["filename"]
         self.scene = columns.get("scene_label")
         self.identifier = columns.get("identifier")
         self.device = columns.get("source_label")
 
     def parse(self, line: bytes, number: int) -> Clip | DefectError:
+        filename = None
+
         def bad(problem: str, remedy: str, kind: Kind = Kind.MALFORMED_ROW) -> DefectError:
-            return DefectError(kind, self.path, number, problem, remedy)
+            return DefectError(kind, self.path, number, problem, remedy, filename)
 
         cells = _split_row(line)
         if cells is None:
             return bad("the row is not text in UTF-8", "save the list as UTF-8")
-        if len(cells) != len(self.columns):
-            return bad(
-                f"the row has {len(cells)} columns, the header {len(self.columns)}", "separate the columns with tabs"
-            )
-        filename = cells[self.filename]
-        outside = filename.startswith("/") or ".." in filename.split("/")
-        if not filename or outside or not filename.isprintable():
-            return bad(f"{filename!r} is not the name of a file inside the data set", "write audio/NAME.wav")
+        if len(cells) != self.width:
+            return bad(f"the row has {len(cells)} columns, the header {self.width}", "separate the columns with tabs")
+        name = cells[self.filename]
+        outside = name.startswith("/") or ".." in name.split("/")
+        if not name or outside or not name.isprintable():
+            return bad(f"{name!r} is not the name of a file inside the data set", "write audio/NAME.wav")
+        filename = name
         scene = None if self.scene is None else cells[self.scene]
         if scene is not None and scene not in SCENES:
-            return bad(f"unknown label {scene!r}", f"labels are {', '.join(SCENES)}", Kind.UNKNOWN_LABEL)
+            return bad(f"{scene!r} is none of the ten scenes", f"scenes are {', '.join(SCENES)}", Kind.UNKNOWN_LABEL)
         identifier = cells[self.identifier] if self.identifier is not None else ""
         device = cells[self.device] if self.device is not None else ""
         if not (identifier and device):

@@ -156,21 +156,29 @@ class Dataset:
                     seen.add(clip.filename)
                     yield clip
 
-    def _clips_of_folder(self) -> Iterator[Clip]:
+    def scan_audio(self) -> Iterator[Clip | DefectError]:
+        """Yield a Clip for every WAV file of the audio folder, told by its name, and a DefectError for a bad name.
+
+        Raises:
+            DatasetError: there is no audio folder.
+        """
         if not self.has_audio:
             raise DatasetError(f"{self.root} has no meta.csv, no lists and no audio; name a data set in the TAU layout")
         for path in sorted((self.root / "audio").glob("[!.]*.wav")):
             named = parse_name(path.name)
             if named is None or named[0] not in SCENES:
-                raise DefectError(
-                    Kind.MALFORMED_ROW,
-                    path,
-                    None,
-                    "does not name its scene, location and device",
-                    "name it scene-city-location-...-device.wav, or add a meta.csv",
-                )
-            scene, identifier, device = named
-            yield Clip(f"audio/{path.name}", scene, identifier, identifier.rpartition("-")[0], device, 0)
+                problem = "does not name its scene, location and device"
+                remedy = "name it scene-city-location-...-device.wav, or add a meta.csv"
+                yield DefectError(Kind.UNKNOWN_LABEL, path, None, problem, remedy)
+            else:
+                scene, identifier, device = named
+                yield Clip(f"audio/{path.name}", scene, identifier, identifier.rpartition("-")[0], device, 0)
+
+    def _clips_of_folder(self) -> Iterator[Clip]:
+        for clip in self.scan_audio():
+            if isinstance(clip, DefectError):
+                raise clip
+            yield clip
 
 
 def _first_file(*paths: Path) -> Path | None:

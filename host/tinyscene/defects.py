@@ -32,9 +32,13 @@ class DefectError(DatasetError):
         line: 1-based line of a list; None for a clip.
         problem: what is wrong with which value; of a clip, without its name.
         remedy: what the user can do.
+        filename: the clip that the row of a list names, where that much could be read.
     """
 
-    def __init__(self, kind: Kind, path: Path, line: int | None, problem: str, remedy: str) -> None:
+    def __init__(
+        self, kind: Kind, path: Path, line: int | None, problem: str, remedy: str, filename: str | None = None
+    ) -> None:
         place = f"{path} " if line is None else f"{path}:{line}: "
         super().__init__(f"{place}{problem}; {remedy}")
         self.kind, self.path, self.line, self.problem, self.remedy = kind, path, line, problem, remedy
+        self.filename = filename
