@@ -6,6 +6,7 @@ laid out from PyPI's `scons` when that is installed beside PlatformIO.
 """
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from platformio.package.manager.core import get_core_package_dir
 from platformio.package.manager.tool import ToolPackageManager
 from platformio.package.meta import PackageSpec
 from platformio.platform.base import PlatformBase
+
+# Our PlatformIO is pinned, so that news of another one would mislead; asking for them takes a minute without internet.
+os.environ.setdefault("PLATFORMIO_DISABLE_UPGRADE_CHECK", "true")
 
 COMPILER = "toolchain-gccarmnoneeabi"
 # Package -> program that makes it unnecessary. Debian's bossac cannot write the nRF52840.
