@@ -24,7 +24,7 @@ demo: setup ## train, compile, boot and score a small model; DATA=DIR: on your c
 	@python scripts/demo $(if $(DATA),--data '$(DATA)')
 
 test: check ## every check and every test (about a quarter of an hour)
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2
 
 check: setup ## format, lint, types, and the style of the C sources
 	@scripts/check

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tinyscene import synth
 from tinyscene.paths import REPOSITORY
@@ -16,16 +18,20 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 UNPACKED = REPOSITORY / "build" / "tests"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `pytest -n 2 --dist loadgroup`, keep a file's tests in one worker, which then makes its fixtures once.
+class ByFile(LoadScopeScheduling):
+    """With `pytest -n 2`, a file's tests stay in one worker, which makes its fixtures once; so do all of tests/system.
 
-    Files that run PlatformIO say `pytestmark = pytest.mark.xdist_group("emulated board")`: two at once would get in
-    each other's way in PlatformIO's folder of packages.
+    Those run PlatformIO, and two at once would get in each other's way in its folder of packages.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "tests/system" if file.startswith("tests/system/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Tell pytest-xdist to schedule so."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
