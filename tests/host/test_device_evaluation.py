@@ -23,7 +23,7 @@ from tinyscene.device import monitor
 from tinyscene.device.board import Board
 from tinyscene.device.evaluation import compare_with_host, report, spread
 from tinyscene.device.journal import Header, Journal
-from tinyscene.device.messages import Inference, Request
+from tinyscene.device.messages import Inference, Request, parse_probabilities
 from tinyscene.errors import LinkError, TinysceneError
 from tinyscene.frontend import PRESETS
 
@@ -433,7 +433,8 @@ def test_stream_a_file(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureF
     with FakePort(board) as port:
         monitor.stream(port.url, tmp_path / "long.flac", None)
     captured = capsys.readouterr()
-    assert len([line for line in captured.out.splitlines() if "park:" in line]) == 2
+    streamed = [parse_probabilities(line) for line in captured.out.splitlines()]
+    assert [tuple(line or ()) for line in streamed] == [CLASSES] * 2
     assert "0.60 s" in captured.err
     assert board.asked[Request.STREAM_STOP] == 1
 

@@ -19,7 +19,6 @@ HOST = "127.0.0.1"
 PROGRAM = "qemu-system-arm"
 MACHINES = {"mps2": "mps2-an386"}  # PlatformIO environment: QEMU's machine
 ENGINES = ("qemu",)
-START_SECONDS = 0.3  # QEMU that refuses its arguments or its image has ended by then
 STOP_SECONDS = 5.0
 
 
@@ -72,18 +71,20 @@ class Emulator:
         with self._listen() as listener:
             self._process = subprocess.Popen(
                 [*_die_with_parent(), *self._command(program, listener.fileno())],
-                stdin=subprocess.DEVNULL,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=self._errors,
                 pass_fds=[listener.fileno()],
                 start_new_session=True,  # Ctrl-C is for us: we stop QEMU
             )
         self.url = f"socket://{HOST}:{self._port}"
         try:
-            refused = self.wait(START_SECONDS)
+            runs = _answers(self._process)
         except BaseException:  # Ctrl-C
             self.stop()
             raise
-        if refused:
+        if not runs:
             self.stop()
             raise ToolError(f"{PROGRAM} could not run {self.elf}: {_first_line(self.complaints())}")
 
@@ -117,6 +118,10 @@ class Emulator:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if process:
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
         if self._errors:
             self.complaints()
             self._errors.close()
@@ -137,10 +142,20 @@ class Emulator:
 
     def _command(self, program: str, listener: int) -> list[str]:
         return [
-            *(program, "-M", self._machine, "-display", "none", "-monitor", "none"),
+            *(program, "-M", self._machine, "-display", "none", "-qmp", "stdio"),
             *("-chardev", f"socket,id=serial0,fd={listener},server=on,wait=off,nodelay=on"),
             *("-serial", "chardev:serial0", "-kernel", str(self.elf)),
         ]
+
+
+def _answers(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for QEMU's control monitor, which answers once the image is loaded; False if QEMU ended instead."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b'{"execute": "qmp_capabilities"}\n')
+    process.stdout.readline()  # the greeting comes earlier
+    return bool(process.stdout.readline())
 
 
 def _die_with_parent() -> list[str]:

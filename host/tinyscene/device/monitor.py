@@ -69,8 +69,10 @@ def stream(port: str, audio: Path | None, seconds: float | None) -> None:
         values = parse_probabilities(line)
         if live and values:
             live.update(_bars(values), refresh=True)
-        else:
+        elif live:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, flush=True)  # as it came: rich would expand the tabs
 
     with Link(port, on_text=show) as link:
         board = Board(link)

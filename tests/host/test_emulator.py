@@ -1,0 +1,63 @@
+"""Starting an emulated board: what can be wrong before it runs. What it does then is in tests/system."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tinyscene.device import emulator
+from tinyscene.device.emulator import Emulator, built_image, run
+from tinyscene.errors import ToolError
+
+
+@pytest.mark.parametrize(
+    ("env", "engine", "said"),
+    [
+        ("stm32l496", "qemu", "no emulator for the environment 'stm32l496' yet; available: mps2"),
+        ("mps3", "qemu", "no emulator for the environment 'mps3' yet; available: mps2"),
+        ("mps2", "renode", "no engine 'renode' yet; available: qemu"),
+    ],
+)
+def test_what_cannot_be_emulated(env: str, engine: str, said: str) -> None:
+    """The message says what is available."""
+    with pytest.raises(ToolError, match=said):
+        run(env, engine, 0)
+
+
+def test_nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an image the message says how to build one."""
+    monkeypatch.setattr(emulator, "REPOSITORY", tmp_path)
+    with pytest.raises(ToolError, match=r"firmware\.elf is not there; build it with: pio run -e mps2"):
+        built_image("mps2")
+    image = tmp_path / ".pio" / "build" / "mps2" / "firmware.elf"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    assert built_image("mps2") == image
+
+
+def test_qemu_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how to install it."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolError, match="apt-get install qemu-system-arm"):
+        Emulator(Path("firmware.elf")).start()
+
+
+@pytest.mark.parametrize("content", [None, b"\x7fELF" + bytes(60)])
+def test_image_that_does_not_run(tmp_path: Path, content: bytes | None) -> None:
+    """QEMU's own reason is passed on, its first line only."""
+    path = tmp_path / "firmware.elf"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(ToolError, match=r"could not run .*firmware\.elf: .") as error:
+        Emulator(path).start()
+    assert "\n" not in str(error.value)
+
+
+def test_port_is_taken() -> None:
+    """A port that another program has, or that is none, is named."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ToolError, match=f"TCP port {port} .*choose another --port"):
+            Emulator(Path("firmware.elf"), port=port).start()
+    with pytest.raises(ToolError, match=r"TCP port 70000 .*choose another --port"):
+        Emulator(Path("firmware.elf"), port=70000).start()

@@ -1,0 +1,301 @@
+"""The whole chain over the wire: a small bundle, built by PlatformIO, booted in QEMU, asked through its serial port."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from tinyscene import features, metrics, quantize
+from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.dataset import SCENES, Dataset
+from tinyscene.device import monitor
+from tinyscene.device.board import Board
+from tinyscene.device.emulator import Emulator
+from tinyscene.device.evaluation import compare_with_host, report
+from tinyscene.device.link import Link
+from tinyscene.device.messages import Inference, parse_probabilities
+from tinyscene.errors import LinkError
+from tinyscene.frontend import FrontendConfig
+from tinyscene.frontend_c import HostFrontend
+from tinyscene.paths import REPOSITORY
+
+pytestmark = pytest.mark.xdist_group("emulated board")  # one build for all of them
+
+# Small, as a byte takes long on the emulated line: an eighth of a second, 440 features.
+CONFIG = FrontendConfig(
+    sample_rate=22050, clip_samples=5512, n_fft=1024, win_length=1024, hop_length=512, n_mels=40, top_db=80.0
+)
+CLIPS = 10
+SPLIT = "fold1_evaluate"
+OFFLINE = {"PLATFORMIO_DISABLE_UPGRADE_CHECK": "true", "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"}
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """A network of random weights, quantised."""
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential(
+        [
+            keras.Input((*CONFIG.shape, 1)),
+            keras.layers.Conv2D(8, 3, padding="same", activation="relu"),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.Conv2D(8, (3, 2), activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(len(SCENES)),
+        ]
+    )
+    model = quantize.convert(network, np.random.default_rng(1).normal(0, 1, (20, *CONFIG.shape, 1)).astype(np.float32))
+    ends = quantize.quantisation(model)
+    return Bundle(
+        name="small",
+        classes=SCENES,
+        frontend=CONFIG,
+        normalisation=Normalisation((-35.0,) * CONFIG.n_mels, (12.0,) * CONFIG.n_mels),
+        input=ends[0],
+        output=ends[1],
+        output_kind="logits",
+        model=model,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle on disk."""
+    folder = tmp_path_factory.mktemp("bundle")
+    bundle.save(folder, "card")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout with the image built for the emulated board, so that the user's own build stays."""
+    project = tmp_path_factory.mktemp("project")
+    ignore = shutil.ignore_patterns("generated", "__pycache__", "*.egg-info")
+    for name in ("firmware", "host"):
+        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
+    for name in ("platformio.ini", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, project)
+    (project / ".deps").symlink_to(REPOSITORY / ".deps")
+    build = subprocess.run(
+        [sys.executable, "-m", "platformio", "run", "-e", "mps2"],
+        cwd=project,
+        env=os.environ | OFFLINE | {"TINYSCENE_BUNDLE": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
+    return project
+
+
+@pytest.fixture(scope="module")
+def image(project: Path) -> Path:
+    """The built image."""
+    return project / ".pio" / "build" / "mps2" / "firmware.elf"
+
+
+@pytest.fixture
+def emulator(image: Path) -> Iterator[Emulator]:
+    """The image, running."""
+    with Emulator(image) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten clips of coloured noise in the TAU layout, as long as the bundle's."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(2)
+    (root / "audio").mkdir()
+    (root / "evaluation_setup").mkdir()
+    lines = ["filename\tscene_label"]
+    for number, scene in enumerate(SCENES[:CLIPS]):
+        name = f"audio/{scene}-lyon-{number}-1-{'abs'[number % 3]}.wav"
+        noise = np.cumsum(generator.normal(0, 10.0 ** (-1 - number / 4), 2 * CONFIG.clip_samples))
+        soundfile.write(root / name, noise - np.linspace(0, noise[-1], len(noise)), 44100, subtype="PCM_24")
+        lines.append(f"{name}\t{scene}")
+    (root / "evaluation_setup" / f"{SPLIT}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def images(data: Path, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """Log-mel images of all clips, [CLIPS, n_mels, frames]."""
+    dataset = Dataset(data)
+    store = features.extract(
+        dataset, list(dataset.list(SPLIT)), bundle.frontend, cache=tmp_path_factory.mktemp("cache")
+    )
+    return np.asarray(store.images)
+
+
+def answers_of(journal: Path) -> list[Inference]:
+    """Return the board's answers in a journal, in the order of the list."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    lines.sort(key=lambda line: SCENES.index(Path(line["clip"]).name.split("-")[0]))
+    return [Inference(np.array(line["outputs"], np.int8), line["model_us"]) for line in lines]
+
+
+def test_emulate_prints_its_url_and_leaves_nothing(project: Path, bundle: Bundle) -> None:
+    """The command prints a URL that answers; when it is asked to end, QEMU ends with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinyscene", "emulate", "mps2"],
+        env=os.environ | {"PYTHONPATH": str(project / "host")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("socket://127.0.0.1:")
+        for _ in range(2):  # one client after the other
+            with Link(url) as link:
+                assert Board(link, bundle.identity).info.bundle == "small"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+
+
+def test_info(emulator: Emulator, bundle: Bundle, tmp_path: Path) -> None:
+    """The board says what the bundle says."""
+    monitor.info(emulator.url, tmp_path / "info.json")
+    about = json.loads((tmp_path / "info.json").read_text())
+    assert (about["board"], about["identity"], tuple(about["labels"])) == ("mps2", bundle.identity, bundle.classes)
+    assert (about["mels"], about["frames"], about["clip_samples"]) == (*CONFIG.shape, CONFIG.clip_samples)
+    assert np.float32(about["output_scale"]) == np.float32(bundle.output.scale)
+    assert about["output_zero_point"] == bundle.output.zero_point
+    assert about["output_kind"] == "logits"
+
+
+def test_features_mode_equals_the_reference_kernels(
+    emulator: Emulator, bundle: Bundle, folder: Path, data: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    """Every output byte of every clip is that of TensorFlow Lite's reference kernels, and so are the scores."""
+    journal, result = tmp_path / "j.jsonl", tmp_path / "device.json"
+    report(emulator.url, folder, data, SPLIT, "features", None, journal, result)
+    host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
+    assert len({tuple(row) for row in host.tolist()}) > CLIPS // 2, "the clips should not all look the same"
+    answers = answers_of(journal)
+    assert [answer.outputs.tolist() for answer in answers] == host.tolist()
+    compared = compare_with_host(bundle, images, answers)
+    assert compared == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
+    scores = json.loads(result.read_text())
+    devices = [clip.device for clip in Dataset(data).list(SPLIT)]
+    assert scores | metrics.score(SCENES[:CLIPS], bundle.probabilities(host), devices, SCENES) == scores
+
+
+def test_audio_mode_equals_the_front_end_on_the_host(
+    emulator: Emulator, bundle: Bundle, folder: Path, data: Path, tmp_path: Path
+) -> None:
+    """The board's own features, from PCM, are those of the same C on the host, and so are the answers."""
+    report(emulator.url, folder, data, SPLIT, "audio", 3, tmp_path / "j.jsonl", None)
+    frontend = HostFrontend(CONFIG, bundle.normalisation, bundle.input)
+    pcm = [features.clip_pcm(data / f"audio/{SCENES[k]}-lyon-{k}-1-{'abs'[k % 3]}.wav", CONFIG) for k in (0, 3, 6)]
+    heard = np.stack([frontend.features(samples) for samples in pcm])
+    answers = answers_of(tmp_path / "j.jsonl")
+    assert [answer.outputs.tolist() for answer in answers] == quantize.run_reference(bundle.model, heard).tolist()
+    with Link(emulator.url) as link:
+        assert (Board(link).read_features() == heard[-1]).all()
+
+
+def test_restart_on_the_way(
+    emulator: Emulator,
+    folder: Path,
+    data: Path,
+    images: np.ndarray,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The emulator restarts between two clips and within one; nothing is lost, nothing asked twice in the journal."""
+    classify, request = Board.classify_features, Link.request
+    clips = requests = 0
+
+    def restarting(self: Board, image: np.ndarray) -> Inference:
+        nonlocal clips
+        clips += 1
+        if clips == 3:
+            emulator.restart()
+        return classify(self, image)
+
+    def cut(self: Link, *arguments: object, **options: object) -> bytes:
+        nonlocal requests
+        requests += 1
+        if requests == 30:
+            emulator.restart()
+        return request(self, *arguments, **options)
+
+    monkeypatch.setattr(Board, "classify_features", restarting)
+    monkeypatch.setattr(Link, "request", cut)
+    report(emulator.url, folder, data, SPLIT, "features", None, tmp_path / "j.jsonl", None)
+    answers = answers_of(tmp_path / "j.jsonl")
+    assert compare_with_host(bundle, images, answers)["identical"] == len(answers) == CLIPS
+
+
+def test_journal_resumes(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:
+    """A second run asks the board only for what the first has not answered."""
+    report(emulator.url, folder, data, SPLIT, "features", 4, tmp_path / "j.jsonl", None)
+    with Link(emulator.url) as link:
+        assert Board(link).statistics().inferences == 4
+    report(emulator.url, folder, data, SPLIT, "features", None, tmp_path / "j.jsonl", tmp_path / "device.json")
+    with Link(emulator.url) as link:
+        assert Board(link).statistics().inferences == CLIPS
+    assert json.loads((tmp_path / "device.json").read_text())["clips"] == CLIPS
+
+
+def test_board_with_another_bundle_is_refused(emulator: Emulator, bundle: Bundle, data: Path, tmp_path: Path) -> None:
+    """The same model with its classes in another order is another bundle."""
+    other = replace(bundle, classes=bundle.classes[::-1])
+    other.save(tmp_path / "other", "card")
+    with pytest.raises(LinkError) as error:
+        report(emulator.url, tmp_path / "other", data, SPLIT, "features", None, tmp_path / "j.jsonl", None)
+    assert other.identity in str(error.value)
+    assert bundle.identity in str(error.value)
+    assert not (tmp_path / "j.jsonl").exists()
+
+
+def test_classify_and_stream(
+    emulator: Emulator, bundle: Bundle, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One clip's probabilities are printed; streamed, each clip of a file gives a line with the same, rounded."""
+    clips = sorted((data / "audio").iterdir())[:2]
+    pcm = [features.clip_pcm(clip, CONFIG) for clip in clips]
+    frontend = HostFrontend(CONFIG, bundle.normalisation, bundle.input)
+    heard = np.stack([frontend.features(samples) for samples in pcm])
+    probabilities = bundle.probabilities(quantize.run_reference(bundle.model, heard))
+
+    monitor.classify(emulator.url, clips[0])
+    *lines, times = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        [SCENES[k], f"{probabilities[0][k]:.1%}"] for k in np.argsort(-probabilities[0], kind="stable")
+    ]
+    assert times.startswith("front end ")
+
+    soundfile.write(tmp_path / "two.wav", np.concatenate(pcm), CONFIG.sample_rate, subtype="PCM_16")
+    monitor.stream(emulator.url, tmp_path / "two.wav", None)
+    streamed = [parse_probabilities(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(streamed) == 2
+    for line, row in zip(streamed, probabilities, strict=True):
+        assert line is not None
+        assert tuple(line) == SCENES
+        assert np.allclose(list(line.values()), row, atol=0.0051)
+
+
+def test_journal_of_another_board_is_refused(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:
+    """A journal started on another board is not continued on this one."""
+    report(emulator.url, folder, data, SPLIT, "features", 1, tmp_path / "j.jsonl", None)
+    text = (tmp_path / "j.jsonl").read_text()
+    (tmp_path / "j.jsonl").write_text(text.replace('"board": "mps2"', '"board": "stm32l496"'))
+    with pytest.raises(Exception, match="another board"):
+        report(emulator.url, folder, data, SPLIT, "features", 1, tmp_path / "j.jsonl", None)
