@@ -1,0 +1,151 @@
+"""The command line: mistakes are one sentence and exit code 1, Ctrl-C is 130, and every verb is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import runs
+
+from tinyscene import __version__, cli, report
+from tinyscene.errors import TinysceneError
+
+VERBS = (
+    "doctor",
+    "data check",
+    "data synth",
+    "train",
+    "evaluate",
+    "complexity",
+    "compile",
+    "verify",
+    "export",
+    "emulate",
+    "device info",
+    "device stream",
+    "device classify",
+    "device evaluate",
+    "bench",
+    "report",
+)
+# A TCP port that nothing listens on: what a board that was unplugged looks like.
+NO_BOARD = "socket://127.0.0.1:1"
+
+
+def tinyscene(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run a command line in this process; returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["tinyscene", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    return 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a bundle that carries no real model, and files that are not what they are named."""
+    runs.bundle().save(tmp_path / "bundle", "# Card\n")
+    (tmp_path / "nonsense.tflite").write_bytes(b"no model at all")
+    (tmp_path / "nonsense.toml").write_text("name = ")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data check {}/nowhere",
+        "data synth {}/nonsense.toml/data --clips-per-scene 10",
+        "train {}/nowhere.toml --data {}/empty --out {}/out",
+        "train {}/nonsense.toml --data {}/empty --out {}/out",
+        "evaluate {}/nowhere --data {}/empty --split x.csv",
+        "evaluate {}/bundle --data {}/empty --split x.csv",
+        "complexity nothing",
+        "complexity {}/nonsense.tflite",
+        "compile {}/nowhere.tflite --out {}/out",
+        "compile {}/nonsense.tflite --out {}/out",
+        "verify {}/nowhere.tflite",
+        "verify {}/nonsense.tflite",
+        "verify {}/nonsense.tflite --on moon",
+        "export {}/nowhere --out {}/out",
+        "export {}/bundle --out {}/out",
+        "emulate moon",
+        "emulate mps2 --engine steam",
+        f"device info --port {NO_BOARD}",
+        f"device classify --port {NO_BOARD} {{}}/nowhere.wav",
+        f"device stream --port {NO_BOARD} --seconds 1",
+        f"device evaluate --port {NO_BOARD} --bundle {{}}/bundle --data {{}}/empty --split x.csv",
+        "report {}/nowhere",
+        "report {}/empty",
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    command = [word.replace("{}", str(folder)) for word in words.split()]
+    assert tinyscene(monkeypatch, *command) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"error: \S[^\n]*\n", said), said
+    assert "Traceback" not in said
+    assert sorted(folder.rglob("*")) == before, "something half-written was left"
+
+
+def test_brackets_in_a_message_are_not_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(_: Path) -> Path:
+        raise TinysceneError("a[bold]b[/bold] " + "long " * 100)
+
+    monkeypatch.setattr(report, "write", write)
+    assert tinyscene(monkeypatch, "report", "x") == 1
+    assert capsys.readouterr().err.startswith("error: a[bold]b[/bold] long")
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(_: Path) -> Path:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(report, "write", write)
+    with pytest.raises(ZeroDivisionError):
+        tinyscene(monkeypatch, "report", "x")
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(_: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "write", write)
+    assert tinyscene(monkeypatch, "report", "x") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tinyscene(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"tinyscene {__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tinyscene(monkeypatch, *verb.split(), "--help") == 0
+    assert f"tinyscene {verb}" in capsys.readouterr().out
+
+
+def test_starting_loads_nothing_heavy() -> None:
+    heavy = ["tensorflow", "keras", "librosa", "matplotlib", "sklearn"]
+    code = f"import sys, tinyscene.cli; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded == "[]\n"
+
+
+def test_the_installed_command_and_the_module_are_the_same() -> None:
+    commands = ([Path(sys.executable).parent / "tinyscene"], [sys.executable, "-m", "tinyscene"])
+    said = [
+        subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
+        for command in commands
+    ]
+    assert said[0] == said[1] == f"tinyscene {__version__}\n"

@@ -1,0 +1,148 @@
+"""The walking chain, in miniature: `scripts/demo` from synthetic clips to the scores of an emulated board."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyscene import evaluation
+from tinyscene.bundle import Bundle
+from tinyscene.dataset import Dataset
+from tinyscene.device.evaluation import spread
+from tinyscene.paths import REPOSITORY
+
+CONFIG = """
+name = "miniature"
+[data]
+folds = 1
+[teacher]
+network = "teacher"
+width = 0.05
+epochs = 1
+[student]
+network = "student"
+epochs = 1
+"""
+CLIPS, AUDIO_CLIPS = 4, 1
+MINIATURE = ["--clips-per-scene", "10", "--limit", str(CLIPS), "--audio-limit", str(AUDIO_CLIPS)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout, so that the user's own build and generated sources stay as they are."""
+    project = tmp_path_factory.mktemp("project")
+    ignore = shutil.ignore_patterns("generated", "__pycache__", "*.egg-info")
+    for name in ("firmware", "host", "scripts"):
+        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
+    for name in ("platformio.ini", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, project)
+    (project / ".deps").symlink_to(REPOSITORY / ".deps")
+    (project / "miniature.toml").write_text(CONFIG)
+    return project
+
+
+def demo(project: Path, *options: str) -> "subprocess.Popen[str]":
+    """Start the demo of the copy; its output, errors included, comes line by line."""
+    return subprocess.Popen(
+        [sys.executable, "scripts/demo", "--config", "miniature.toml", *options],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "host")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(project: Path) -> tuple[Path, str]:
+    """The run's folder of a finished demo, and what it printed."""
+    with demo(project, *MINIATURE) as process:
+        output, _ = process.communicate()
+    assert process.returncode == 0, output[-5000:]
+    return project / "runs" / "demo-synthetic", output
+
+
+def test_every_command_is_shown_before_it_runs(finished: tuple[Path, str]) -> None:
+    _, output = finished
+    commands = [line.split()[1:4] for line in output.splitlines() if line.startswith("$ ")]
+    assert [" ".join(words[: 1 + (words[1] in ("data", "device")) + 1]) for words in commands] == [
+        "tinyscene data synth",
+        "tinyscene data check",
+        "tinyscene train",
+        "tinyscene complexity",
+        "tinyscene export",
+        "pio run",
+        "tinyscene emulate",
+        "tinyscene device info",
+        "tinyscene device evaluate",
+        "tinyscene device evaluate",
+        "tinyscene report",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "limit", "frontend"), [("device.json", CLIPS, "librosa"), ("device_audio.json", AUDIO_CLIPS, "c")]
+)
+def test_the_board_scores_as_the_host_does(
+    finished: tuple[Path, str], project: Path, result: str, limit: int, frontend: str
+) -> None:
+    folder, _ = finished
+    board = json.loads((folder / result).read_text())
+    bundle = Bundle.load(folder / "bundle")
+    assert board["identity"] == bundle.identity
+    dataset = Dataset(project / "data" / "synthetic")
+    clips = spread(list(dataset.list("fold1_evaluate")), limit)
+    host, _ = evaluation.evaluate(bundle, dataset, clips, frontend)
+    assert {key: board[key] for key in host} == host
+
+
+def test_the_student_is_the_one_of_the_reference_work(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    complexity = json.loads((folder / "complexity.json").read_text())
+    assert (complexity["nessi_parameters"], complexity["nessi_macs"]) == (57_660, 26_116_388)
+    assert complexity["within_limits"] is True
+
+
+def test_the_page_has_every_part(finished: tuple[Path, str]) -> None:
+    folder, output = finished
+    page = (folder / "report.html").read_text()
+    assert "Missing" not in page
+    assert "the board, audio" in page
+    assert "report.html" in output
+
+
+def test_it_goes_on_and_ctrl_c_leaves_nothing_running(finished: tuple[Path, str], project: Path) -> None:
+    folder, _ = finished
+    trained = (folder / "bundle" / "model.tflite").read_bytes()
+    with demo(project, *MINIATURE) as process:
+        assert process.stdout is not None
+        output = ""
+        for line in process.stdout:
+            output += line
+            if line.startswith("socket://"):
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        output += process.stdout.read()
+    assert process.returncode == 130, output
+    assert "the same command goes on from here" in output
+    assert "epoch 1" not in output, "training was repeated"
+    assert (folder / "bundle" / "model.tflite").read_bytes() == trained
+    port = int(line.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_first_error_stops_it(project: Path) -> None:
+    with demo(project, "--data", "nowhere") as process:
+        output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "stopped at `tinyscene data check nowhere` (exit code 1)" in output
+    assert "Traceback" not in output
+    assert "$ tinyscene train" not in output
