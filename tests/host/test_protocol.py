@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_board import INFO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,23 +31,6 @@ SHOWN_EARLY = {"text without a delimiter before a frame": 1}
 
 frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 0xFFFF), st.binary(max_size=MAX_PAYLOAD))
 lines = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=80)
-INFO = DeviceInfo(
-    protocol=1,
-    identity="0123456789abcdef",
-    clock_hz=80_000_000,
-    sample_rate=44100,
-    clip_samples=44100,
-    mels=80,
-    frames=51,
-    output_kind="logits",
-    output_scale=0.125,
-    output_zero_point=-3,
-    max_payload=1024,
-    board="mps2",
-    firmware="0.1.0",
-    bundle="student",
-    labels=("bus", "tram"),
-)
 
 
 def cut(stream: bytes, how: str) -> list[bytes]:
@@ -160,7 +144,7 @@ def test_too_large_a_payload_is_refused() -> None:
 def test_info_round_trip() -> None:
     """A board's description survives packing."""
     assert DeviceInfo.unpack(INFO.pack()) == INFO
-    assert INFO.features == 80 * 51
+    assert INFO.features == 40 * 51
 
 
 def test_info_of_the_table() -> None:
