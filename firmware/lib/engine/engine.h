@@ -17,7 +17,7 @@
 
 /* Output channels that engine_conv2d computes at once, and values along a kernel row that it takes at once. The
  * compiler lays the weights out in panels of this shape and checks the two numbers in what it generates. */
-#define ENGINE_CONV_CHANNELS 4
+#define ENGINE_CONV_CHANNELS 2
 #define ENGINE_CONV_VALUES 4
 
 /* Largest difference that a softmax table covers, plus one. */
@@ -63,12 +63,15 @@ struct engine_window {
 
 /*
  * CONV_2D. Weights are panels, one for ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros): for
- * each kernel row, for each of its runs, for each quad of ENGINE_CONV_VALUES values, for each channel: that channel's
- * four weights in the order 0, 2, 1, 3. A run is a stretch of a kernel row that lies contiguously in an input row: the
- * whole row (width x channels) without dilation, one pixel's channels with it; its last quad is filled up with zeros.
+ * each run, for each quad of ENGINE_CONV_VALUES values, for each channel: that channel's four weights in the order
+ * 0, 2, 1, 3. A run is a stretch of the window that lies contiguously in memory, its last quad filled up with zeros:
+ * - patch_values = 0: each kernel row (without dilation) or each pixel of it (with dilation) is a run of a ring row;
+ * - patch_values > 0: the window of each pixel is first gathered into one run of that many int16, padding included.
+ * There is one element of `channels` for every channel of every panel.
  *
- * Scratch: ring_rows input rows of row_values int16 each (int8 minus the zero point, padding as zeros), and
- * ENGINE_CONV_VALUES more: every input row is widened once.
+ * Scratch: ring_rows input rows of row_values int16 each (int8 minus the zero point, padding as zeros), in which every
+ * input row is widened once; ENGINE_CONV_VALUES int16 more; two patches. The output may start where the input starts if
+ * no output row reaches an input row that is not in the ring yet; the compiler checks that.
  */
 struct engine_conv2d {
     const int8_t *weights;
@@ -76,9 +79,11 @@ struct engine_conv2d {
     struct engine_shape input;
     struct engine_shape output;
     struct engine_window window;
-    int32_t runs;       /* in a kernel row */
+    int32_t panel_bytes;
+    int32_t patch_values;
+    int32_t runs;       /* in a kernel row, or 1 */
     int32_t run_quads;  /* in a run */
-    int32_t run_step;   /* int16 values from a run to the next */
+    int32_t run_step;   /* int16 values from a kernel column to the next, if dilated or gathered */
     int32_t ring_rows;  /* (kernel height - 1) * dilation + 1 */
     int32_t row_values; /* of a padded row, even */
     int32_t input_zero_point;
@@ -130,13 +135,11 @@ struct engine_pool {
 void engine_max_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output);
 void engine_average_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output);
 
-/* MEAN over the middle axis of outer x count x inner. The factor has 1/count in it; `plain` is for equal quantisation
- * on both sides, where the reference divides the sum of the raw values and drops the fraction. */
+/* MEAN over the middle axis of outer x count x inner; the factor has 1/count in it. */
 struct engine_mean {
     int32_t outer;
     int32_t count;
     int32_t inner;
-    int32_t plain;
     int32_t input_zero_point;
     struct engine_factor factor;
     int32_t output_zero_point;

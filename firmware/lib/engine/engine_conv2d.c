@@ -1,12 +1,13 @@
-/* CONV_2D: input rows widened once into a ring, then blocks of 4 output channels x 2 pixels. */
+/* CONV_2D: input rows widened once into a ring, then blocks of 2 output channels x 2 pixels. */
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 
-enum { PIXELS = 2, BLOCK_BYTES = ENGINE_CONV_CHANNELS * ENGINE_CONV_VALUES };
+enum { PIXELS = 2, QUAD_BYTES = ENGINE_CONV_CHANNELS * ENGINE_CONV_VALUES };
 
-/* Sums of a block: pixel-major. */
+/* Accumulators of a block: two pixels, two channels. */
 struct block {
-    int32_t sum[PIXELS][ENGINE_CONV_CHANNELS];
+    int32_t left_first, left_second;
+    int32_t right_first, right_second;
 };
 
 static int32_t smaller(int32_t a, int32_t b) {
@@ -32,65 +33,95 @@ static void widen_row(const struct engine_conv2d *layer, const int8_t *input, in
     memset(row + filled, 0, (size_t)(layer->row_values - filled) * sizeof *row);
 }
 
-/* Add one run to a block; returns the weights that follow. */
-static inline const int8_t *add_run(
-    const int8_t *weights, const int16_t *first, const int16_t *second, int32_t quads, struct block *block) {
-    int32_t a0 = block->sum[0][0], a1 = block->sum[0][1], a2 = block->sum[0][2], a3 = block->sum[0][3];
-    int32_t b0 = block->sum[1][0], b1 = block->sum[1][1], b2 = block->sum[1][2], b3 = block->sum[1][3];
-    const int8_t *const end = weights + quads * BLOCK_BYTES;
-    while (weights != end) {
-        const uint32_t first_low = engine_load(first), first_high = engine_load(first + 2);
-        const uint32_t second_low = engine_load(second), second_high = engine_load(second + 2);
-        uint32_t packed = engine_load(weights), low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        a0 = engine_pair_product(high, first_high, engine_pair_product(low, first_low, a0));
-        b0 = engine_pair_product(high, second_high, engine_pair_product(low, second_low, b0));
-        packed = engine_load(weights + 4), low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        a1 = engine_pair_product(high, first_high, engine_pair_product(low, first_low, a1));
-        b1 = engine_pair_product(high, second_high, engine_pair_product(low, second_low, b1));
-        packed = engine_load(weights + 8), low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        a2 = engine_pair_product(high, first_high, engine_pair_product(low, first_low, a2));
-        b2 = engine_pair_product(high, second_high, engine_pair_product(low, second_low, b2));
-        packed = engine_load(weights + 12), low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        a3 = engine_pair_product(high, first_high, engine_pair_product(low, first_low, a3));
-        b3 = engine_pair_product(high, second_high, engine_pair_product(low, second_low, b3));
-        weights += BLOCK_BYTES;
-        first += ENGINE_CONV_VALUES;
-        second += ENGINE_CONV_VALUES;
-    }
-    *block = (struct block){{{a0, a1, a2, a3}, {b0, b1, b2, b3}}};
-    return weights;
+/* The ring row that lies `step` rows below `slot`. */
+static inline int32_t below(const struct engine_conv2d *layer, int32_t slot, int32_t step) {
+    const int32_t next = slot + step;
+    return next >= layer->ring_rows ? next - layer->ring_rows : next;
 }
 
-/* Compute one output row for the channels of one panel. */
-static void convolve_row(const struct engine_conv2d *layer, const int8_t *panel, int32_t channel, int32_t ring_row,
-    const int16_t *ring, int8_t *output) {
-    const int32_t pixel_step = layer->window.stride_width * layer->input.channels;
-    const int32_t depth = layer->output.channels;
-    const int32_t count = smaller(depth - channel, ENGINE_CONV_CHANNELS);
-    const struct engine_channel *channels = layer->channels + channel;
-    struct block start = {0};
-    for (int32_t i = 0; i < count; i++) {
-        start.sum[0][i] = start.sum[1][i] = channels[i].bias;
+/* Add one run of both pixels to a block. A function of its own, so that accumulators and pointers fit the registers. */
+ENGINE_NOINLINE static void add_run(
+    const int8_t *weights, const int16_t *left, const int16_t *right, int32_t quads, struct block *block) {
+    const int8_t *const end = weights + quads * QUAD_BYTES;
+    struct block sum = *block;
+#pragma GCC unroll 2
+    for (; weights != end; weights += QUAD_BYTES, left += ENGINE_CONV_VALUES, right += ENGINE_CONV_VALUES) {
+        const uint32_t left_low = engine_load(left), left_high = engine_load(left + 2);
+        const uint32_t right_low = engine_load(right), right_high = engine_load(right + 2);
+        uint32_t packed = engine_load(weights);
+        uint32_t low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
+        sum.left_first = engine_pair_product(low, left_low, sum.left_first);
+        sum.right_first = engine_pair_product(low, right_low, sum.right_first);
+        sum.left_first = engine_pair_product(high, left_high, sum.left_first);
+        sum.right_first = engine_pair_product(high, right_high, sum.right_first);
+        packed = engine_load(weights + ENGINE_CONV_VALUES);
+        low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
+        sum.left_second = engine_pair_product(low, left_low, sum.left_second);
+        sum.right_second = engine_pair_product(low, right_low, sum.right_second);
+        sum.left_second = engine_pair_product(high, left_high, sum.left_second);
+        sum.right_second = engine_pair_product(high, right_high, sum.right_second);
     }
-    for (int32_t x = 0; x < layer->output.width; x += PIXELS) {
-        const int32_t pixels = smaller(layer->output.width - x, PIXELS);
-        const int32_t distance = pixels == PIXELS ? pixel_step : 0; /* an odd last pixel is computed twice */
-        struct block block = start;
-        const int8_t *weights = panel;
-        int32_t slot = ring_row;
-        for (int32_t ky = 0; ky < layer->window.height; ky++) {
-            const int16_t *values = ring + slot * layer->row_values + x * pixel_step;
-            for (int32_t run = 0; run < layer->runs; run++) {
-                weights = add_run(weights, values, values + distance, layer->run_quads, &block);
-                values += layer->run_step;
-            }
-            slot += layer->window.dilation_height;
-            slot -= slot >= layer->ring_rows ? layer->ring_rows : 0;
+    *block = sum;
+}
+
+/* Add the whole window to a block, run by run from the ring. */
+static void add_window(const struct engine_conv2d *layer, const int8_t *weights, const int16_t *ring, int32_t slot,
+    int32_t distance, struct block *block) {
+    for (int32_t ky = 0; ky < layer->window.height; ky++) {
+        const int16_t *values = ring + slot * layer->row_values;
+        for (int32_t run = 0; run < layer->runs; run++) {
+            add_run(weights, values, values + distance, layer->run_quads, block);
+            weights += layer->run_quads * QUAD_BYTES;
+            values += layer->run_step;
         }
-        for (int32_t pixel = 0; pixel < pixels; pixel++) {
-            int8_t *target = output + (x + pixel) * depth + channel;
-            for (int32_t i = 0; i < count; i++) {
-                target[i] = engine_finish(block.sum[pixel][i], channels[i].factor, &layer->result);
+        slot = below(layer, slot, layer->window.dilation_height);
+    }
+}
+
+/* Copy the window of one pixel into one contiguous run. */
+static void gather(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int16_t *patch) {
+    for (int32_t ky = 0; ky < layer->window.height; ky++) {
+        const int16_t *values = ring + slot * layer->row_values;
+        for (int32_t kx = 0; kx < layer->window.width; kx++) {
+            for (int32_t channel = 0; channel < layer->input.channels; channel++) {
+                *patch++ = values[channel];
+            }
+            values += layer->run_step;
+        }
+        slot = below(layer, slot, layer->window.dilation_height);
+    }
+}
+
+/* Compute one or two neighbouring pixels; `ring` is at their column, `patches` has room for two windows or is unused.
+ */
+static void convolve(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int32_t pixels,
+    int16_t *patches, int8_t *output) {
+    const int32_t depth = layer->output.channels;
+    const int32_t step = layer->window.stride_width * layer->input.channels;
+    const int32_t distance = pixels == PIXELS ? step : 0; /* a pixel alone is computed twice */
+    if (layer->patch_values) {
+        gather(layer, ring, slot, patches);
+        gather(layer, ring + distance, slot, patches + layer->patch_values);
+    }
+    const int8_t *panel = layer->weights;
+    for (int32_t channel = 0; channel < depth; channel += ENGINE_CONV_CHANNELS, panel += layer->panel_bytes) {
+        const struct engine_channel *const first = layer->channels + channel, *const second = first + 1;
+        struct block sum = {first->bias, second->bias, first->bias, second->bias};
+        if (layer->patch_values) {
+            add_run(panel, patches, patches + layer->patch_values, layer->run_quads, &sum);
+        } else {
+            add_window(layer, panel, ring, slot, distance, &sum);
+        }
+        const struct engine_output *const result = &layer->result;
+        int8_t *const left = output + channel, *const right = left + depth;
+        left[0] = engine_finish(sum.left_first, first->factor, result);
+        if (pixels == PIXELS) {
+            right[0] = engine_finish(sum.right_first, first->factor, result);
+        }
+        if (channel + 1 < depth) {
+            left[1] = engine_finish(sum.left_second, second->factor, result);
+            if (pixels == PIXELS) {
+                right[1] = engine_finish(sum.right_second, second->factor, result);
             }
         }
     }
@@ -98,8 +129,9 @@ static void convolve_row(const struct engine_conv2d *layer, const int8_t *panel,
 
 void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
     int16_t *const ring = scratch;
-    const int32_t panel_bytes = layer->window.height * layer->runs * layer->run_quads * BLOCK_BYTES;
+    int16_t *const patches = ring + layer->ring_rows * layer->row_values + ENGINE_CONV_VALUES;
     const int32_t top = layer->window.padding_top;
+    const int32_t step = layer->window.stride_width * layer->input.channels;
     int32_t next = -top; /* the next input row to widen; row y lives in ring row (y + top) % ring_rows */
     for (int32_t y = 0; y < layer->output.height; y++) {
         const int32_t first = y * layer->window.stride_height - top;
@@ -107,11 +139,10 @@ void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_
         for (; next < first + layer->ring_rows; next++) {
             widen_row(layer, input, next, ring + (next + top) % layer->ring_rows * layer->row_values);
         }
-        const int8_t *panel = layer->weights;
-        for (int32_t channel = 0; channel < layer->output.channels; channel += ENGINE_CONV_CHANNELS) {
-            convolve_row(layer, panel, channel, (first + top) % layer->ring_rows, ring, output);
-            panel += panel_bytes;
+        for (int32_t x = 0; x < layer->output.width; x += PIXELS) {
+            const int32_t pixels = smaller(layer->output.width - x, PIXELS);
+            convolve(layer, ring + x * step, (first + top) % layer->ring_rows, pixels, patches, output);
+            output += pixels * layer->output.channels;
         }
-        output += layer->output.width * layer->output.channels;
     }
 }

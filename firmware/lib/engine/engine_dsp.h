@@ -17,9 +17,11 @@ static inline uint32_t engine_even_bytes(uint32_t bytes) {
     return (uint32_t)__sxtb16((int8x4_t)bytes);
 }
 
-/* Bytes 1 and 3, sign-extended to a pair; the rotation is part of the instruction. */
+/* Bytes 1 and 3, sign-extended to a pair. In assembler, because GCC does not fold the rotation into the instruction. */
 static inline uint32_t engine_odd_bytes(uint32_t bytes) {
-    return (uint32_t)__sxtb16((int8x4_t)((bytes >> 8) | (bytes << 24)));
+    uint32_t pair;
+    __asm("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(bytes));
+    return pair;
 }
 
 /* sum + both products of two pairs, wrapping. */
@@ -45,6 +47,12 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
 }
 
+#endif
+
+#if defined(__GNUC__)
+#define ENGINE_NOINLINE __attribute__((noinline))
+#else
+#define ENGINE_NOINLINE
 #endif
 
 /* Four bytes from any address. */

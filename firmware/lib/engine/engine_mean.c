@@ -8,10 +8,6 @@ void engine_mean(const struct engine_mean *layer, const int8_t *input, int8_t *o
             for (int32_t i = 0; i < layer->count; i++) {
                 sum += input[i * layer->inner + inner];
             }
-            if (layer->plain) {
-                *output++ = (int8_t)(sum / layer->count);
-                continue;
-            }
             const int32_t centred = sum - layer->input_zero_point * layer->count;
             const int32_t scaled = engine_wrapping_add(engine_scale(centred, layer->factor), layer->output_zero_point);
             *output++ = engine_clamp(scaled, INT8_MIN, INT8_MAX);

@@ -17,19 +17,21 @@ static inline int32_t engine_high_product(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
 }
 
-/* value / 2^exponent, halves away from zero (gemmlowp's RoundingDivideByPOT), exponent 0..31. */
+/* value / 2^exponent, halves away from zero (gemmlowp's RoundingDivideByPOT), exponent 0..31, value > INT32_MIN. */
 static inline int32_t engine_shift_right(int32_t value, int32_t exponent) {
-    const uint32_t mask = ((uint32_t)1 << exponent) - 1;
-    const uint32_t remainder = (uint32_t)value & mask;
-    const uint32_t threshold = (mask >> 1) + (value < 0 ? 1U : 0U);
-    return (value >> exponent) + (remainder > threshold ? 1 : 0);
+    if (exponent == 0) {
+        return value;
+    }
+    const int32_t tie_away = value + (value >> 31); /* one less where negative, so that halves go down there */
+    return ((tie_away >> (exponent - 1)) + 1) >> 1;
 }
 
 /* value * factor, with both of TensorFlow Lite's roundings (MultiplyByQuantizedMultiplier). */
 static inline int32_t engine_scale(int32_t value, struct engine_factor factor) {
-    const int32_t left = factor.shift > 0 ? factor.shift : 0;
-    const int32_t right = factor.shift > 0 ? 0 : -factor.shift;
-    return engine_shift_right(engine_high_product((int32_t)((uint32_t)value << left), factor.multiplier), right);
+    if (factor.shift >= 0) {
+        return engine_high_product((int32_t)((uint32_t)value << factor.shift), factor.multiplier);
+    }
+    return engine_shift_right(engine_high_product(value, factor.multiplier), -factor.shift);
 }
 
 static inline int8_t engine_clamp(int32_t value, int32_t minimum, int32_t maximum) {

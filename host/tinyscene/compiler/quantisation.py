@@ -13,14 +13,11 @@ from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation
 INT32_MAX = 2**31 - 1
 SOFTMAX_INTEGER_BITS = 5  # Q5.26: how far below the maximum exp is still told from zero
 SOFTMAX_SUM_INTEGER_BITS = 12
-LOGISTIC_INTEGER_BITS = 4
 
 # exp(-2^k) for k = -2..4 in Q0.31, gemmlowp's barrel shifter
 EXP_OF_POWERS = {-2: 1672461947, -1: 1302514674, 0: 790015084, 1: 290630308, 2: 39332535, 3: 720401, 4: 242}
 EXP_MINUS_EIGHTH = 1895147668
 ONE_THIRD = 715827883
-RECIPROCAL_START = 1515870810  # 48/17 in Q2.29
-RECIPROCAL_SLOPE = -1010580540  # -32/17 in Q2.29
 
 
 def quantise_multiplier(real: float) -> tuple[int, int]:
@@ -28,7 +25,7 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     if real == 0:
         return 0, 0
     fraction, shift = math.frexp(real)
-    multiplier = int(math.floor(fraction * 2**31 + 0.5))  # positive: half away from zero is half up
+    multiplier = math.floor(fraction * 2**31 + 0.5)  # positive: half away from zero is half up
     if multiplier == 2**31:
         multiplier //= 2
         shift += 1
@@ -114,17 +111,6 @@ def exp_on_negative(raw: int, integer_bits: int) -> int:
     return result
 
 
-def one_over_one_plus(raw: int) -> int:
-    """Return 1 / (1 + x) in Q0.31 for x in [0, 1] in Q0.31, by Newton's method as gemmlowp does."""
-    total = raw + INT32_MAX
-    half_denominator = (total + (1 if total >= 0 else -1)) // 2
-    x = RECIPROCAL_START + rounding_doubling_high(half_denominator, RECIPROCAL_SLOPE)
-    for _ in range(3):
-        error = (1 << 29) - rounding_doubling_high(half_denominator, x)
-        x = wrap32(x + _saturating_shift_left(rounding_doubling_high(x, error), 2))
-    return _saturating_shift_left(x, 1)
-
-
 def requantise_table(input_scale: float, input_zero: int, output_scale: float, output_zero: int) -> list[int]:
     """Return int8 outputs of QUANTIZE for the int8 inputs -128..127."""
     multiplier, shift = quantise_multiplier(input_scale / output_scale)
@@ -132,23 +118,14 @@ def requantise_table(input_scale: float, input_zero: int, output_scale: float, o
 
 
 def logistic_table(input_scale: float, input_zero: int) -> list[int]:
-    """Return int8 outputs (scale 1/256, zero point -128) of LOGISTIC for the int8 inputs -128..127."""
-    multiplier, shift = quantise_multiplier(input_scale * 2.0 ** (31 - LOGISTIC_INTEGER_BITS))
-    radius = input_radius(LOGISTIC_INTEGER_BITS, shift)
+    """Return int8 outputs (scale 1/256, zero point -128) of LOGISTIC for the int8 inputs -128..127.
 
-    def value(q: int) -> int:
-        difference = q - input_zero
-        if abs(difference) >= radius:
-            return INT8_MAX if difference > 0 else INT8_MIN
-        raw = multiply(difference, multiplier, shift)
-        if raw == 0:
-            result = 1 << 30
-        else:
-            positive = one_over_one_plus(exp_on_negative(-abs(raw), LOGISTIC_INTEGER_BITS))
-            result = positive if raw > 0 else INT32_MAX - positive
-        return saturate(rounding_divide_by_power(result, 31 - 8) + INT8_MIN)
-
-    return [value(q) for q in range(INT8_MIN, INT8_MAX + 1)]
+    The reference fills such a table in single precision too.
+    """
+    real = np.float32(input_scale) * (np.arange(INT8_MIN, INT8_MAX + 1) - input_zero).astype(np.float32)
+    exponential = np.exp(-real.astype(np.float64)).astype(np.float32)
+    probability = np.float32(1) / (np.float32(1) + exponential)
+    return [saturate(math.floor(value * 256 + 0.5) + INT8_MIN) for value in probability.tolist()]
 
 
 def softmax_table(beta: float, input_scale: float) -> list[int]:

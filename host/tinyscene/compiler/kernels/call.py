@@ -1,4 +1,4 @@
-"""What kernel choice yields: one call of an engine function with its parameter struct, and the checks that all share."""
+"""What kernel choice yields: a call of an engine function with its parameter struct; and the checks that all share."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: weights, biases and factors for the engine."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,11 @@ from tinyscene.compiler.kernels.call import (
 )
 from tinyscene.compiler.quantisation import quantise_multiplier, wrap32
 
-PANEL_CHANNELS = 4  # ENGINE_CONV_CHANNELS
+PANEL_CHANNELS = 2  # ENGINE_CONV_CHANNELS
 QUAD = 4  # ENGINE_CONV_VALUES
 QUAD_ORDER = (0, 2, 1, 3)  # the order in which two SXTB16 of a word give pairs 0,1 and 2,3
-MAX_RING_BYTES = 1 << 22
+GATHER_BELOW = 32  # values in a run: shorter runs cost more to start than a window costs to gather
+MAX_SCRATCH_BYTES = 1 << 22
 
 
 def conv2d(site: Site) -> KernelCall:
@@ -42,21 +44,26 @@ def conv2d(site: Site) -> KernelCall:
     ring_rows = (height - 1) * options.dilation[0] + 1
     columns = (site.image(output)[1] - 1) * options.stride[1] + (width - 1) * options.dilation[1] + 1
     row_values = _round_up(columns * depth, 2)
-    scratch = 2 * (ring_rows * row_values + QUAD)
-    require(scratch <= MAX_RING_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
+    gathered = run < GATHER_BELOW and height * runs > 1
+    patch_values = _round_up(height * width * depth, QUAD) if gathered else 0
+    panels = _panels(values.reshape((outputs, 1, -1) if gathered else (outputs, height * runs, run)))
+    scratch = 2 * (ring_rows * row_values + QUAD + 2 * patch_values)
+    require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
     scales = [source.scale * scale / output.scale for scale in _channel_scales(weights, outputs)]
     return KernelCall(
         op=site.op,
         function="engine_conv2d",
         struct="engine_conv2d",
         fields={
-            "weights": Constant("weights", _panels(values.reshape(outputs, height, runs, run)), "int8_t"),
-            "channels": _channels(_bias(site, outputs), scales),
+            "weights": Constant("weights", panels.reshape(-1), "int8_t"),
+            "channels": _channels(_bias(site, outputs), scales, PANEL_CHANNELS),
             "input": shape_fields(site.image(source)),
             "output": shape_fields(site.image(output)),
             "window": window,
+            "panel_bytes": panels[0].size,
+            "patch_values": patch_values,
             "runs": runs,
-            "run_quads": -(-run // QUAD),
+            "run_quads": (patch_values or _round_up(run, QUAD)) // QUAD,
             "run_step": options.dilation[1] * depth,
             "ring_rows": ring_rows,
             "row_values": row_values,
@@ -66,6 +73,7 @@ def conv2d(site: Site) -> KernelCall:
         inputs=(source.index,),
         output=output.index,
         scratch_bytes=scratch,
+        in_place=(source.index,) if _row_by_row(source, output, window, ring_rows) else (),
         macs=output.elements * height * width * depth,
     )
 
@@ -168,19 +176,32 @@ def _bias(site: Site, outputs: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _channels(bias: NDArray[np.int64], scales: list[float]) -> Constant:
-    rows = [(wrap32(int(value)), *quantise_multiplier(scale)) for value, scale in zip(bias, scales, strict=True)]
-    return Constant("channels", np.array(rows, np.int64), "struct engine_channel")
+def _channels(bias: NDArray[np.int64], scales: list[float], multiple: int = 1) -> Constant:
+    """Return an array of `struct engine_channel`, filled up with zeros to a multiple."""
+    rows = np.zeros((_round_up(len(bias), multiple), 3), np.int64)
+    for row, value, scale in zip(rows[: len(bias)], bias, scales, strict=True):
+        row[:] = wrap32(int(value)), *quantise_multiplier(scale)
+    return Constant("channels", rows, "struct engine_channel")
 
 
 def _round_up(value: int, multiple: int) -> int:
     return math.ceil(value / multiple) * multiple
 
 
+def _row_by_row(source: Tensor, output: Tensor, window: Mapping[str, int], ring_rows: int) -> bool:
+    """Return whether the output may overwrite the input: no row is written over one that the ring has not yet."""
+    if output.elements > source.elements:
+        return False
+    (_, rows, *row), (_, output_rows, *output_row) = source.shape, output.shape
+    row_bytes, output_row_bytes = math.prod(row), math.prod(output_row)
+    widened = (y * window["stride_height"] - window["padding_top"] + ring_rows for y in range(output_rows))
+    return all(count >= rows or (y + 1) * output_row_bytes <= count * row_bytes for y, count in enumerate(widened))
+
+
 def _panels(weights: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Lay out [outputs, kernel rows, runs, values] as engine_conv2d reads it: see firmware/lib/engine/engine.h."""
-    outputs, rows, runs, run = weights.shape
-    padded = np.zeros((_round_up(outputs, PANEL_CHANNELS), rows, runs, _round_up(run, QUAD)), np.int8)
-    padded[:outputs, :, :, :run] = weights
-    split = padded.reshape(-1, PANEL_CHANNELS, rows, runs, padded.shape[-1] // QUAD, QUAD)[..., QUAD_ORDER]
-    return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1)
+    """Lay out [outputs, runs, values] as panels [panel, bytes]: see engine_conv2d in firmware/lib/engine/engine.h."""
+    outputs, runs, run = weights.shape
+    padded = np.zeros((_round_up(outputs, PANEL_CHANNELS), runs, _round_up(run, QUAD)), np.int8)
+    padded[:outputs, :, :run] = weights
+    split = padded.reshape(-1, PANEL_CHANNELS, runs, padded.shape[-1] // QUAD, QUAD)[..., QUAD_ORDER]
+    return split.transpose(0, 2, 3, 1, 4).reshape(len(split), -1)

@@ -78,7 +78,6 @@ def mean(site: Site) -> KernelCall:
             "outer": outer,
             "count": count,
             "inner": inner,
-            "plain": int((source.scale, source.zero_point) == (output.scale, output.zero_point)),
             "input_zero_point": source.zero_point,
             "factor": {"multiplier": (multiplier << bits) // count, "shift": shift - bits},
             "output_zero_point": output.zero_point,

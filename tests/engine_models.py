@@ -1,0 +1,188 @@
+"""The generated networks that the compiler is tested with: every operator and option, each from a seed."""
+
+from collections.abc import Callable
+
+from tflite_models import ModelBuilder, Ref
+
+Recipe = Callable[[ModelBuilder], Ref]
+
+
+def _image(net: ModelBuilder, height: int, width: int, depth: int) -> Ref:
+    return net.input((1, height, width, depth))
+
+
+def _strides(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 17, 13, 3), 8, (3, 5), stride=(2, 1), activation="RELU")
+    return net.conv(x, 5, (5, 3), stride=(1, 3), padding="VALID", activation="RELU6")
+
+
+def _kernel_below_stride(net: ModelBuilder) -> Ref:
+    return net.conv(_image(net, 20, 11, 4), 6, (2, 1), stride=(4, 3), padding="VALID")
+
+
+def _even_kernels(net: ModelBuilder) -> Ref:
+    """SAME with more padding after than before."""
+    return net.conv(net.conv(_image(net, 9, 10, 1), 7, (6, 4)), 3, (2, 2), stride=(2, 2), activation="RELU_N1_TO_1")
+
+
+def _dilation(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 15, 14, 5), 6, (3, 3), dilation=(2, 3), activation="RELU")
+    return net.conv(x, 4, (2, 3), dilation=(3, 1), padding="VALID", per_channel=False)
+
+
+def _dilation_deep(net: ModelBuilder) -> Ref:
+    """Runs long enough not to be gathered."""
+    return net.conv(_image(net, 9, 8, 34), 5, (3, 2), dilation=(1, 2))
+
+
+def _one_by_one(net: ModelBuilder) -> Ref:
+    return net.conv(net.conv(_image(net, 7, 5, 37), 9, (1, 1)), 1, (1, 1), stride=(2, 2))
+
+
+def _kernel_above_image(net: ModelBuilder) -> Ref:
+    return net.conv(_image(net, 3, 2, 2), 3, (7, 7), activation="RELU")
+
+
+def _whole_image_kernel(net: ModelBuilder) -> Ref:
+    return net.conv(_image(net, 5, 4, 9), 11, (5, 4), padding="VALID")
+
+
+def _wide_rows(net: ModelBuilder) -> Ref:
+    """Rows in the ring rather than patches, with odd and even pixel counts, in place."""
+    x = net.conv(_image(net, 9, 7, 32), 32, (3, 3), activation="RELU")
+    return net.conv(net.conv(x, 32, (3, 3), activation="RELU"), 31, (3, 2), padding="VALID")
+
+
+def _saturating(net: ModelBuilder) -> Ref:
+    return net.conv(net.conv(_image(net, 8, 8, 3), 6, (3, 3), spread=40), 4, (3, 3), spread=300)
+
+
+def _factor_above_one(net: ModelBuilder) -> Ref:
+    return net.conv(net.input((1, 6, 6, 2), scale=8.0), 5, (3, 3), spread=20000)
+
+
+def _depthwise(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 13, 11, 6), 0, (3, 3), depthwise=1, stride=(2, 2), activation="RELU6")
+    return net.conv(x, 0, (3, 4), depthwise=3, padding="SAME")
+
+
+def _depthwise_dilated(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 16, 15, 2), 0, (3, 3), depthwise=2, dilation=(3, 2), padding="VALID", per_channel=False)
+    return net.conv(x, 0, (5, 5), depthwise=1, bias=False)
+
+
+def _dense(net: ModelBuilder) -> Ref:
+    x = net.reshape(_image(net, 3, 5, 7), (1, 105))
+    return net.dense(net.dense(x, 33, activation="RELU", per_channel=True), 10, bias=False)
+
+
+def _dense_saturating(net: ModelBuilder) -> Ref:
+    return net.dense(net.dense(net.input((1, 64)), 65, spread=30), 12, per_channel=True, spread=1000)
+
+
+def _dense_rows(net: ModelBuilder) -> Ref:
+    return net.reshape(net.dense(net.reshape(_image(net, 2, 3, 8), (6, 8)), 5, activation="RELU6"), (1, 30))
+
+
+def _max_pool(net: ModelBuilder) -> Ref:
+    x = net.pool(_image(net, 13, 12, 5), "MAX_POOL_2D", (3, 2), (2, 1), "SAME")
+    x = net.conv(x, 6, (3, 3), activation="RELU")
+    return net.pool(net.pool(x, "MAX_POOL_2D", (2, 3), (2, 3)), "MAX_POOL_2D", (2, 2), (1, 1), activation="RELU6")
+
+
+def _average_pool(net: ModelBuilder) -> Ref:
+    x = net.pool(_image(net, 13, 12, 5), "AVERAGE_POOL_2D", (3, 2), (2, 1), "SAME", "RELU")
+    return net.pool(net.conv(x, 6, (3, 3)), "AVERAGE_POOL_2D", (3, 4), (1, 2), activation="RELU_N1_TO_1")
+
+
+def _mean(net: ModelBuilder) -> Ref:
+    return net.mean(net.conv(_image(net, 10, 9, 4), 7, (3, 3)), (1, 2), keep=False)
+
+
+def _mean_kept(net: ModelBuilder) -> Ref:
+    return net.mean(net.mean(_image(net, 6, 11, 3), (2,), keep=True), (1, 2), keep=True)
+
+
+def _mean_same_quantisation(net: ModelBuilder) -> Ref:
+    return net.mean(_image(net, 6, 5, 8), (1, 2), keep=True, same_quantisation=True)
+
+
+def _add(net: ModelBuilder) -> Ref:
+    x = _image(net, 6, 7, 5)
+    left, right = net.conv(x, 4, (3, 3), activation="RELU"), net.conv(x, 4, (1, 1))
+    return net.combine("ADD", net.combine("ADD", left, right, "RELU"), left)
+
+
+def _residual(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 9, 9, 3), 8, (3, 3), activation="RELU")
+    for _ in range(2):
+        y = net.conv(net.conv(x, 8, (3, 3), activation="RELU"), 8, (3, 3))
+        x = net.combine("ADD", y, x, "RELU")
+    return net.mean(x, (1, 2), keep=False)
+
+
+def _broadcast(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 6, 5, 4), 8, (3, 3))
+    gate = net.logistic(net.conv(net.mean(x, (1, 2), keep=True), 8, (1, 1)))
+    x = net.combine("MUL", x, gate)
+    return net.combine("ADD", net.mean(x, (2,), keep=True), x)
+
+
+def _mul(net: ModelBuilder) -> Ref:
+    x = _image(net, 5, 6, 4)
+    return net.combine("MUL", net.conv(x, 4, (3, 3)), x, "RELU6")
+
+
+def _pad(net: ModelBuilder) -> Ref:
+    x = net.pad(_image(net, 5, 6, 3), [(0, 0), (1, 2), (3, 0), (0, 0)])
+    return net.pad(net.conv(x, 4, (3, 3), stride=(2, 2), padding="VALID"), [(0, 0), (0, 0), (0, 1), (2, 1)])
+
+
+def _concatenate(net: ModelBuilder) -> Ref:
+    x = _image(net, 7, 6, 4)
+    parts = [x, net.pool(x, "MAX_POOL_2D", (3, 3), (1, 1), "SAME"), x]
+    return net.concatenate([y := net.concatenate(parts, 3), net.pool(y, "AVERAGE_POOL_2D", (1, 1), (1, 1))], -3)
+
+
+def _softmax(net: ModelBuilder) -> Ref:
+    return net.softmax(net.dense(net.input((1, 20)), 12, spread=3))
+
+
+def _softmax_wide(net: ModelBuilder) -> Ref:
+    return net.softmax(net.input((1, 4, 3, 300), scale=0.02), beta=0.7)
+
+
+def _logistic(net: ModelBuilder) -> Ref:
+    return net.logistic(net.input((1, 300)))
+
+
+def _quantize(net: ModelBuilder) -> Ref:
+    x = net.quantize(net.input((1, 300), scale=0.1), 0.037, net.zero_point())
+    return net.quantize(x, 0.31, net.zero_point())
+
+
+def _reshapes(net: ModelBuilder) -> Ref:
+    x = net.conv(net.reshape(net.input((1, 60)), (1, 5, 4, 3)), 4, (3, 3))
+    return net.reshape(net.conv(net.reshape(x, (1, 10, 2, 4)), 2, (2, 2)), (1, 40))
+
+
+def _branches(net: ModelBuilder) -> Ref:
+    """Buffers of many lifetimes, side by side."""
+    x = _image(net, 8, 8, 4)
+    branches = [net.pool(x, "MAX_POOL_2D", (k, k), (1, 1), "SAME") for k in (1, 2, 3)]
+    y = net.conv(net.concatenate(branches, 3), 12, (3, 3), activation="RELU")
+    z = net.combine("ADD", net.conv(y, 12, (1, 1)), net.combine("MUL", y, net.conv(y, 12, (3, 1))))
+    return net.dense(net.reshape(net.pool(z, "AVERAGE_POOL_2D", (4, 4), (4, 4)), (1, 48)), 7)
+
+
+RECIPES: dict[str, Recipe] = {
+    name.removeprefix("_"): recipe
+    for name, recipe in list(globals().items())
+    if name.startswith("_") and callable(recipe) and name != "_image"
+}
+
+
+def generate(name: str, seed: int) -> bytes:
+    """Return the .tflite file of a recipe."""
+    net = ModelBuilder(seed)
+    return net.finish(RECIPES[name](net))
