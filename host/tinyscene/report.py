@@ -11,7 +11,7 @@ import jinja2
 
 from tinyscene import __version__, figures, files
 from tinyscene.bundle import Bundle
-from tinyscene.complexity import MAC_LIMIT, PARAMETER_LIMIT
+from tinyscene.complexity import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
 from tinyscene.paths import REPOSITORY
 
@@ -77,7 +77,7 @@ def write(run_dir: Path) -> Path:
         bundle=run.of_bundle("bundle"),
         boards=boards,
         complexity=run.of_bundle("complexity"),
-        limits={"parameters": PARAMETER_LIMIT, "macs": MAC_LIMIT},
+        limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
         scores=scores,
         rows=lambda key: sorted({row for score in scores.values() for row in score[key]}),
         curves=list(_curves(run, run_dir / "figures")),

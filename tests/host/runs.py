@@ -66,8 +66,8 @@ COMPLEXITY = {
     "within_limits": True,
     "keras_parameters": 57856,
     "layers": [
-        {"index": 0, "op": "CONV_2D", "output": [1, 80, 51, 32], "parameters": 992, "macs": 3916800},
-        {"index": 1, "op": "MAX_POOL_2D", "output": [1, 40, 25, 32], "parameters": 0, "macs": 0},
+        {"index": 0, "kind": "CONV_2D", "output": "1x80x51x32", "parameters": 992, "macs": 3916800},
+        {"index": 1, "kind": "MAX_POOL_2D", "output": "1x40x25x32", "parameters": 0, "macs": 0},
     ],
 }
 

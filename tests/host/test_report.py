@@ -93,7 +93,7 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
                 cells = row_of(shown, name.replace("_", " "), evaluation["float"][group][name]["clips"])
                 assert f"{100 * scores['accuracy']:.1f}" in cells
                 assert f"{scores['log_loss']:.3f}" in cells
-    for expected in ("57,660", "26,116,388", "131,072", "within them", "CONV_2D", "1 × 80 × 51 × 32"):
+    for expected in ("57,660", "26,116,388", "128,000", "within them", "CONV_2D", "1x80x51x32"):
         assert expected in shown.text
     for expected in (
         "features",

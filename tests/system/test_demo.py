@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clean_checkout import CleanCheckout
 from tinyscene import evaluation
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import Dataset
@@ -36,13 +37,8 @@ MINIATURE = ["--clips-per-scene", "10", "--limit", str(CLIPS), "--audio-limit", 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this checkout, so that the user's own build and generated sources stay as they are."""
-    project = tmp_path_factory.mktemp("project")
-    ignore = shutil.ignore_patterns("generated", "__pycache__", "*.egg-info")
-    for name in ("firmware", "host", "scripts"):
-        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
-    for name in ("platformio.ini", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, project)
-    (project / ".deps").symlink_to(REPOSITORY / ".deps")
+    project = CleanCheckout(tmp_path_factory.mktemp("project")).folder
+    shutil.copytree(REPOSITORY / "scripts", project / "scripts")
     (project / "miniature.toml").write_text(CONFIG)
     return project
 
