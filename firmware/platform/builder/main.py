@@ -11,17 +11,24 @@ platform = env.PioPlatform()
 board = env.BoardConfig()
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))
-FIRMWARE = Path(env.subst("$PROJECT_SRC_DIR"))
+FIRMWARE = PROJECT / "firmware"
 BOARD = FIRMWARE / "boards" / board.id
-LIBRARIES = [FIRMWARE / "lib" / name for name in ("engine", "frontend", "link", "scene")]
 CMSIS_DSP = [PROJECT / ".deps" / "cmsis-dsp" / name for name in ("Include", "PrivateInclude", "Source")]
 VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-# Where the time goes, and what must round as it does on the host; everything else is optimised for size.
-FAST = ["-O3", "-ffp-contract=off"]
-FAST_SOURCES = ("*/lib/engine/*", "*/lib/frontend/*", "*/generated/*")
+SMALL = ["-Os"]
+FAST = ["-O3", "-ffp-contract=off"]  # where the time goes, and what must round as it does on the host
+SOURCES = {
+    "boards/common": SMALL,
+    f"boards/{board.id}": SMALL,
+    "generated": FAST,
+    "lib/engine": FAST,
+    "lib/frontend": FAST,
+    "lib/link": SMALL,
+    "lib/scene": SMALL,
+}
 
 env.Replace(
     AR="arm-none-eabi-gcc-ar",
@@ -43,11 +50,12 @@ env.Replace(
 )
 env.Append(
     ASFLAGS=MACHINE,
-    CCFLAGS=[*MACHINE, "-Os", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS]
+    OPTIMISATION=SMALL,
+    CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS]
     + [f"-isystem{folder}" for folder in CMSIS_DSP],
     CFLAGS=["-std=c11"],
     CPPDEFINES=[("TINYSCENE_VERSION", env.StringifyMacro(VERSION))],
-    CPPPATH=[FIRMWARE / "boards", FIRMWARE / "generated", *LIBRARIES],
+    CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],
     LINKFLAGS=[
         *MACHINE,
         "-nostartfiles",
@@ -65,24 +73,21 @@ env.Append(
         )
     },
 )
-FOLDERS = ("src", "boards/common", f"boards/{board.id}", "generated", *(f"lib/{folder.name}" for folder in LIBRARIES))
-# semihost.c is for test images
-env.Replace(SRC_FILTER=["-<*>", *(f"+<{folder}/*.c>" for folder in FOLDERS), "-<boards/*/semihost.c>"])
 
 
-def compile_fast(env, node):
-    """Compile what decides the speed for speed."""
-    return env.Object(node, CCFLAGS=[flag for flag in env["CCFLAGS"] if flag != "-Os"] + FAST)
-
-
-for pattern in FAST_SOURCES:
-    env.AddBuildMiddleware(compile_fast, pattern)
+def compile_sources():
+    """Compile all but src, which PlatformIO takes by itself."""
+    for folder, optimisation in SOURCES.items():
+        # semihost.c is for test images
+        nodes = env.CollectBuildFiles(f"$BUILD_DIR/{folder}", str(FIRMWARE / folder), "+<*.c> -<semihost.c>")
+        env.Append(PIOBUILDFILES=[env.Object(node, OPTIMISATION=optimisation) for node in nodes])
 
 
 def build():
     """Build the image, unless told not to, and return it as ELF and as flat binary."""
     if "nobuild" in COMMAND_LINE_TARGETS:
         return "$BUILD_DIR/${PROGNAME}.elf", "$BUILD_DIR/${PROGNAME}.bin"
+    compile_sources()
     elf = env.BuildProgram()
     env.Depends(elf, [str(BOARD / "linker.ld"), str(FIRMWARE / "boards" / "common" / "sections.ld")])
     flat = env.ElfToBin("$BUILD_DIR/${PROGNAME}", elf)
