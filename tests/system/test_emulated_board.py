@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import soundfile
 
+from clean_checkout import CleanCheckout
+from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize
-from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.device import monitor
 from tinyscene.device.board import Board
@@ -28,9 +28,6 @@ from tinyscene.device.messages import Inference, parse_probabilities
 from tinyscene.errors import LinkError
 from tinyscene.frontend import FrontendConfig
 from tinyscene.frontend_c import HostFrontend
-from tinyscene.paths import REPOSITORY
-
-pytestmark = pytest.mark.xdist_group("emulated board")  # one build for all of them
 
 # Small, as a byte takes long on the emulated line: an eighth of a second, 440 features.
 CONFIG = FrontendConfig(
@@ -38,35 +35,12 @@ CONFIG = FrontendConfig(
 )
 CLIPS = 10
 SPLIT = "fold1_evaluate"
-OFFLINE = {"PLATFORMIO_DISABLE_UPGRADE_CHECK": "true", "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"}
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    """A network of random weights, quantised."""
-    keras.utils.set_random_seed(1)
-    network = keras.Sequential(
-        [
-            keras.Input((*CONFIG.shape, 1)),
-            keras.layers.Conv2D(8, 3, padding="same", activation="relu"),
-            keras.layers.MaxPooling2D(2),
-            keras.layers.Conv2D(8, (3, 2), activation="relu"),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(len(SCENES)),
-        ]
-    )
-    model = quantize.convert(network, np.random.default_rng(1).normal(0, 1, (20, *CONFIG.shape, 1)).astype(np.float32))
-    ends = quantize.quantisation(model)
-    return Bundle(
-        name="small",
-        classes=SCENES,
-        frontend=CONFIG,
-        normalisation=Normalisation((-35.0,) * CONFIG.n_mels, (12.0,) * CONFIG.n_mels),
-        input=ends[0],
-        output=ends[1],
-        output_kind="logits",
-        model=model,
-    )
+    """A small network of random weights."""
+    return tiny_bundle("small", frontend=CONFIG, classes=SCENES)
 
 
 @pytest.fixture(scope="module")
@@ -78,30 +52,17 @@ def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def project(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout with the image built for the emulated board, so that the user's own build stays."""
-    project = tmp_path_factory.mktemp("project")
-    ignore = shutil.ignore_patterns("generated", "__pycache__", "*.egg-info")
-    for name in ("firmware", "host"):
-        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
-    for name in ("platformio.ini", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, project)
-    (project / ".deps").symlink_to(REPOSITORY / ".deps")
-    build = subprocess.run(
-        [sys.executable, "-m", "platformio", "run", "-e", "mps2"],
-        cwd=project,
-        env=os.environ | OFFLINE | {"TINYSCENE_BUNDLE": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
-    return project
+def checkout(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanCheckout:
+    """A copy of this checkout with the image built, so that the user's own build stays as it is."""
+    checkout = CleanCheckout(tmp_path_factory.mktemp("checkout"))
+    checkout.run("run", "-e", "mps2", TINYSCENE_BUNDLE=str(folder))
+    return checkout
 
 
 @pytest.fixture(scope="module")
-def image(project: Path) -> Path:
+def image(checkout: CleanCheckout) -> Path:
     """The built image."""
-    return project / ".pio" / "build" / "mps2" / "firmware.elf"
+    return checkout.built("mps2")
 
 
 @pytest.fixture
@@ -145,11 +106,11 @@ def answers_of(journal: Path) -> list[Inference]:
     return [Inference(np.array(line["outputs"], np.int8), line["model_us"]) for line in lines]
 
 
-def test_emulate_prints_its_url_and_leaves_nothing(project: Path, bundle: Bundle) -> None:
+def test_emulate_prints_its_url_and_leaves_nothing(checkout: CleanCheckout, bundle: Bundle) -> None:
     """The command prints a URL that answers; when it is asked to end, QEMU ends with it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tinyscene", "emulate", "mps2"],
-        env=os.environ | {"PYTHONPATH": str(project / "host")},
+        env=os.environ | {"PYTHONPATH": str(checkout.folder / "host")},
         stdout=subprocess.PIPE,
         text=True,
     )
