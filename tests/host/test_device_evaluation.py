@@ -142,6 +142,7 @@ def test_scores(board: FakeBoard, bundle: Bundle, data: Path, evaluate: Evaluate
     assert {key: result[key] for key in DESIGN_KEYS} == json.loads(json.dumps(scores))
     assert result["clips"] == (limit or CLIPS)
     assert (result["mode"], result["board"], result["identity"]) == (mode, "fake", bundle.identity)
+    assert not result["emulated"]
     assert (result["microseconds"], result["frontend_microseconds"]) == (1234, 100 if mode == "audio" else None)
 
 
@@ -397,7 +398,7 @@ def test_progress_counts_what_was_known(
     captured = capsys.readouterr()
     assert f"5 of 10 answers are in {tmp_path}" in captured.err.replace("\n", "")
     assert "log loss" in captured.out
-    assert "1.2 ms a clip" in captured.out
+    assert "1.2 ms a clip (median) on the board" in captured.out
 
 
 # ------------------------------------------------------------------------------------------------------------ watching

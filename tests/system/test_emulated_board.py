@@ -152,6 +152,7 @@ def test_features_mode_equals_the_reference_kernels(
     compared = compare_with_host(bundle, images, answers)
     assert compared == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
     scores = json.loads(result.read_text())
+    assert scores["emulated"]
     devices = [clip.device for clip in Dataset(data).list(SPLIT)]
     assert scores | metrics.score(SCENES[:CLIPS], bundle.probabilities(host), devices, SCENES) == scores
 

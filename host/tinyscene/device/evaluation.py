@@ -14,6 +14,7 @@ from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.device.board import Board
+from tinyscene.device.emulator import MACHINES
 from tinyscene.device.journal import Header, Journal, fingerprint
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Inference
@@ -66,7 +67,8 @@ def report(
             answers = evaluate(board, model, dataset, chosen, mode, book)
     result = summarise(model, chosen, answers) | _about(board.info, split, mode, answers)
     console.print(render_scores(result, f"{board.info.board}, {mode}, {Path(split).name}"))
-    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip on the board (median)", highlight=False)
+    clock = "by the emulator's clock, which is this machine's" if result["emulated"] else "on the board"
+    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}", highlight=False)
     if as_json:
         files.write_json(as_json, result)
     if journal is None:
@@ -176,6 +178,7 @@ def _about(info: DeviceInfo, split: str, mode: str, answers: Sequence[Inference]
         "identity": info.identity,
         "firmware": info.firmware,
         "clock_hz": info.clock_hz,
+        "emulated": info.board in MACHINES,
         "microseconds": statistics.median(answer.model_microseconds for answer in answers),
         "frontend_microseconds": statistics.median(frontend) if frontend else None,
     }
