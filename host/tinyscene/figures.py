@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from tinyscene import files
 
@@ -46,7 +47,7 @@ def learning_curves(histories: Sequence[History], title: str) -> Figure:
         _style(axes)
         axes.set_title(f"{title}: {label}", loc="left", fontsize=9, color=INK)
         axes.set_xlabel("epoch", color=MUTED, fontsize=8)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color=GRID, linewidth=0.8)
     return figure
 

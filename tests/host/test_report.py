@@ -97,7 +97,7 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
         assert expected in shown.text
     for expected in (
         "features",
-        "model, µs a clip (median) 48,211",
+        "model, ms a clip (median) 48.2",
         "agreement, identical 200",
         "95 %: 41.2 to 57.7 %, 1.31 to 1.79",
         runs.bundle().identity,
