@@ -75,7 +75,7 @@ def _compile(
     scratch: Path,
 ) -> None:
     includes = [f"-I{folder}" for folder in include]
-    objects = []
+    objects: list[str] = []
     quiet = [flag for flag in C_FLAGS if flag not in WARNINGS] + ["-w"]
     for files, options in ((sources, C_FLAGS), (third_party, quiet)):
         for source in files:
