@@ -65,3 +65,11 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("synthetic")
     synth.write_dataset(folder, clips_per_scene=12, seed=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_networks() -> dict[str, bytes]:
+    """Student and baseline with random weights, as INT8 .tflite files."""
+    from tinyscene import complexity
+
+    return {name: complexity.converted(name) for name in ("student", "baseline")}

@@ -273,7 +273,18 @@ class ModelBuilder:
 
 def unpack(model: bytes) -> Any:
     """Return a file as objects that may be changed."""
-    return schema().ModelT.InitFromObj(schema().Model.GetRootAs(model, 0))
+    return _thaw(schema().ModelT.InitFromObj(schema().Model.GetRootAs(model, 0)))
+
+
+def _thaw(value: Any) -> Any:
+    """Replace the read-only arrays of an object tree by copies."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, list):
+        return [_thaw(item) for item in value]
+    for name, item in getattr(value, "__dict__", {}).items():
+        setattr(value, name, _thaw(item))
+    return value
 
 
 def pack(model: Any) -> bytes:

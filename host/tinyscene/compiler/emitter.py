@@ -3,7 +3,6 @@
 The text depends on the model and the prefix alone: same model, same bytes.
 """
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from tinyscene.compiler.kernels import Constant, KernelCall, Value
@@ -11,7 +10,7 @@ from tinyscene.compiler.kernels.convolution import PANEL_CHANNELS, QUAD
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
 
-WIDTH = 118
+PER_LINE = 18  # numbers
 INDENT = "    "
 
 
@@ -111,9 +110,8 @@ def _array(name: str, constant: Constant) -> str:
 
 
 def _numbers(values: list[int]) -> str:
-    text = ", ".join(map(str, values))
-    lines = textwrap.wrap(text, WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return "".join(f"{INDENT}{line}\n" for line in lines)
+    rows = (values[start : start + PER_LINE] for start in range(0, len(values), PER_LINE))
+    return "".join(f"{INDENT}{', '.join(map(str, row))},\n" for row in rows)
 
 
 def _run(planned: PlannedGraph, calls: Sequence[KernelCall], memory: MemoryPlan, prefix: str) -> str:
