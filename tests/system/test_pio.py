@@ -25,20 +25,6 @@ BOARDS = {
 SHIPPED = sorted(path.parent for path in (REPOSITORY / "models").glob("*/bundle.toml"))
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> CleanCheckout:
-    """A checkout whose models/student is small; nothing built."""
-    checkout = CleanCheckout(tmp_path_factory.mktemp("checkout"))
-    tiny_bundle().save(checkout.folder / "models" / "student", "# card\n")
-    return checkout
-
-
-@pytest.fixture(scope="module")
-def first_run(checkout: CleanCheckout) -> str:
-    """What the first `pio run` printed."""
-    return checkout.run("run")
-
-
 def test_first_run_builds_all_boards_from_the_default_bundle(first_run: str) -> None:
     assert "3 succeeded" in first_run
     assert first_run.count(f"Bundle: tiny, identity {tiny_bundle().identity}") == 3
