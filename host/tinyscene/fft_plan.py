@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tinyscene.errors import ConfigError
 
-RADICES = (2, 3, 4, 5, 7)
+RADICES = (2, 3, 4, 5, 6, 7)
 CMSIS_SIZES = (1024, 2048)
 _PASSES_MAX = 16  # FRONTEND_FFT_PASSES_MAX
 
@@ -72,7 +72,7 @@ def _factors(m: int) -> tuple[int, ...]:
     Empty when m is 1 or has another prime factor.
     """
     factors = []
-    for radix in (4, 2, 3, 5, 7):
+    for radix in (6, 4, 2, 3, 5, 7):
         while m % radix == 0:
             factors.append(radix)
             m //= radix

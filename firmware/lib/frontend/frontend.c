@@ -131,8 +131,15 @@ static void window_samples(
     const struct frontend *frontend, float *signal, int32_t from, int32_t to, int32_t first, int32_t step) {
     const float *window = frontend->config->window;
     int32_t sample = first - (int32_t)frontend->history_start;
+#pragma GCC unroll 4
     for (int32_t i = from; i < to; ++i, sample += step) {
         signal[i] = window[i] * (float)frontend->history[sample];
+    }
+}
+
+static void zero(float *signal, int32_t from, int32_t to) {
+    if (to > from) {
+        memset(signal + from, 0, (size_t)(to - from) * sizeof *signal);
     }
 }
 
@@ -140,15 +147,19 @@ static void window_samples(
 static void lay_out(const struct frontend *frontend) {
     const struct frontend_config *config = frontend->config;
     const int32_t length = config->win_length, clip = (int32_t)config->clip_samples;
-    const int32_t start = window_start(config, frontend->frame);
+    const int32_t start = window_start(config, frontend->frame), offset = (int32_t)window_offset(config);
     const int32_t inside = clamp(-start, 0, length);            // the clip begins here in the window
     const int32_t beyond = clamp(clip - start, inside, length); // and ends here
-    float *signal = frontend->signal + window_offset(config);
-    memset(frontend->signal, 0, config->n_fft * sizeof *signal);
+    float *signal = frontend->signal + offset;
+    zero(frontend->signal, 0, offset);
+    zero(frontend->signal, offset + length, config->n_fft);
     window_samples(frontend, signal, inside, beyond, start + inside, 1);
     if (config->padding == FRONTEND_REFLECT_PADDING) {
         window_samples(frontend, signal, 0, inside, -start, -1);
         window_samples(frontend, signal, beyond, length, 2 * clip - 2 - start - beyond, -1);
+    } else {
+        zero(signal, 0, inside);
+        zero(signal, beyond, length);
     }
 }
 

@@ -7,6 +7,11 @@
 // Source: Swarztrauber, "FFT algorithms for vector computers", Parallel Computing 1, 1984.
 #include "frontend_fft.h"
 
+#include <stdbool.h>
+
+// Kernels are compiled into each loop that uses them, whatever the optimiser thinks of their size.
+#define INLINE __attribute__((always_inline)) static inline
+
 struct complex {
     float re, im;
 };
@@ -52,13 +57,13 @@ static inline struct complex add_plus_i(struct complex a, struct complex b) {
 
 // DFTs of r points, in place. The odd ones use X[j], X[r-j] = even part -/+ i odd part.
 
-static inline void dft2(struct complex x[]) {
+INLINE void dft2(struct complex x[]) {
     const struct complex sum = add(x[0], x[1]);
     x[1] = subtract(x[0], x[1]);
     x[0] = sum;
 }
 
-static inline void dft3(struct complex x[]) {
+INLINE void dft3(struct complex x[]) {
     const float sin60 = 0.866025403784438647f;
     const struct complex sum = add(x[1], x[2]);
     const struct complex odd = scaled(sin60, subtract(x[1], x[2]));
@@ -68,7 +73,7 @@ static inline void dft3(struct complex x[]) {
     x[2] = add_plus_i(even, odd);
 }
 
-static inline void dft4(struct complex x[]) {
+INLINE void dft4(struct complex x[]) {
     const struct complex sum02 = add(x[0], x[2]), difference02 = subtract(x[0], x[2]);
     const struct complex sum13 = add(x[1], x[3]), difference13 = subtract(x[1], x[3]);
     x[0] = add(sum02, sum13);
@@ -77,7 +82,7 @@ static inline void dft4(struct complex x[]) {
     x[3] = add_plus_i(difference02, difference13);
 }
 
-static inline void dft5(struct complex x[]) {
+INLINE void dft5(struct complex x[]) {
     const float cos1 = 0.309016994374947424f, cos2 = -0.809016994374947424f;
     const float sin1 = 0.951056516295153572f, sin2 = 0.587785252292473129f;
     const struct complex sum1 = add(x[1], x[4]), difference1 = subtract(x[1], x[4]);
@@ -93,7 +98,20 @@ static inline void dft5(struct complex x[]) {
     x[3] = add_plus_i(even2, odd2);
 }
 
-static inline void dft7(struct complex x[]) {
+// 2 x 3 points without twiddles (Good, "The interaction algorithm and practical Fourier analysis", 1958).
+INLINE void dft6(struct complex x[]) {
+    struct complex even[3] = {x[0], x[2], x[4]}, odd[3] = {x[3], x[5], x[1]};
+    dft3(even);
+    dft3(odd);
+    x[0] = add(even[0], odd[0]);
+    x[3] = subtract(even[0], odd[0]);
+    x[4] = add(even[1], odd[1]);
+    x[1] = subtract(even[1], odd[1]);
+    x[2] = add(even[2], odd[2]);
+    x[5] = subtract(even[2], odd[2]);
+}
+
+INLINE void dft7(struct complex x[]) {
     const float cos1 = 0.623489801858733531f, cos2 = -0.222520933956314404f, cos3 = -0.900968867902419126f;
     const float sin1 = 0.781831482468029809f, sin2 = 0.974927912181823607f, sin3 = 0.433883739117558120f;
     const struct complex sum1 = add(x[1], x[6]), difference1 = subtract(x[1], x[6]);
@@ -116,38 +134,55 @@ static inline void dft7(struct complex x[]) {
     x[4] = add_plus_i(even3, odd3);
 }
 
+// Where a pass is: its buffers, and how far it has come in the tables.
 struct pass {
     const float *in;
     float *out;
-    const float *twiddles; // (radix - 1) for each column but the first
+    const float *twiddles; // radix - 1 for each column but the first
     uint32_t count;
     uint32_t length;
 };
 
-// Inlined once for every radix, so that its inner loops unroll and the values stay in registers.
-__attribute__((always_inline)) static inline void transform_columns(
-    const struct pass *pass, const unsigned radix, void dft(struct complex x[])) {
-    const uint32_t in_step = 2 * pass->length, out_step = 2 * pass->length * pass->count;
+// Transforms `columns` columns, the first of them untwiddled: the inner loop of a pass. Inlined for every radix, so
+// that the loops over j unroll and the values stay in registers.
+INLINE void transform_columns(const struct pass *pass, uint32_t k, uint32_t columns, uint32_t in_advance,
+    const unsigned radix, void dft(struct complex x[])) {
+    const uint32_t in_step = 2 * pass->length, out_step = in_step * pass->count;
+    const float *in = pass->in + k * radix * in_step, *twiddle = pass->twiddles;
+    float *out = pass->out + k * in_step;
+    bool twiddled = false;
     struct complex x[7];
-    for (uint32_t k = 0; k < pass->count; ++k) {
-        const float *in = pass->in + k * radix * in_step;
-        float *out = pass->out + k * in_step;
-        const float *twiddle = pass->twiddles;
-        for (uint32_t i = 0; i < pass->length; ++i, in += 2, out += 2) {
+    for (uint32_t i = 0; i < columns; ++i) {
+        const float *from = in;
 #pragma GCC unroll 7
-            for (unsigned j = 0; j < radix; ++j) {
-                x[j] = load(in + j * in_step);
-            }
-            dft(x);
-            store(out, x[0]);
+        for (unsigned j = 0; j < radix; ++j) {
+            x[j] = load(from);
+            from += in_step;
+        }
+        dft(x);
+        float *to = out;
+        store(to, x[0]);
 #pragma GCC unroll 6
-            for (unsigned j = 1; j < radix; ++j) {
-                if (i > 0) {
-                    x[j] = multiply(x[j], load(twiddle));
-                    twiddle += 2;
-                }
-                store(out + j * out_step, x[j]);
+        for (unsigned j = 1; j < radix; ++j) {
+            to += out_step;
+            if (twiddled) {
+                x[j] = multiply(x[j], load(twiddle));
+                twiddle += 2;
             }
+            store(to, x[j]);
+        }
+        twiddled = pass->length > 1;
+        in += in_advance;
+        out += 2;
+    }
+}
+
+INLINE void transform(const struct pass *pass, const unsigned radix, void dft(struct complex x[])) {
+    if (pass->length == 1) {
+        transform_columns(pass, 0, pass->count, 2 * radix, radix, dft);
+    } else {
+        for (uint32_t k = 0; k < pass->count; ++k) {
+            transform_columns(pass, k, pass->length, 2, radix, dft);
         }
     }
 }
@@ -176,19 +211,22 @@ void frontend_fft_mixed(const struct frontend_fft *fft, float *signal, float *sp
         pass.length /= radix;
         switch (radix) {
         case 2:
-            transform_columns(&pass, 2, dft2);
+            transform(&pass, 2, dft2);
             break;
         case 3:
-            transform_columns(&pass, 3, dft3);
+            transform(&pass, 3, dft3);
             break;
         case 4:
-            transform_columns(&pass, 4, dft4);
+            transform(&pass, 4, dft4);
             break;
         case 5:
-            transform_columns(&pass, 5, dft5);
+            transform(&pass, 5, dft5);
+            break;
+        case 6:
+            transform(&pass, 6, dft6);
             break;
         default:
-            transform_columns(&pass, 7, dft7);
+            transform(&pass, 7, dft7);
             break;
         }
         pass.twiddles += 2 * (radix - 1) * (pass.length - 1);

@@ -18,7 +18,7 @@ struct frontend_fft {
     uint16_t n;
     // Of frontend_fft_mixed only:
     uint8_t passes;                         // factors of n / 2
-    uint8_t radix[FRONTEND_FFT_PASSES_MAX]; // each 2, 3, 4, 5 or 7
+    uint8_t radix[FRONTEND_FFT_PASSES_MAX]; // each 2 to 7
     const float *twiddles;                  // complex pairs in the order in which the passes read them
     const float *split;                     // exp(-2 pi i k / n) of k = 0..n/4, complex pairs
 };

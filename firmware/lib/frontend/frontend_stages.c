@@ -8,6 +8,7 @@ void frontend_power(const struct frontend_config *config, float *spectrum) {
     const uint32_t half = config->n_fft / 2u;
     const float last = spectrum[1]; // of a real signal the first and the last bin are real, and stored together
     spectrum[0] *= spectrum[0];
+#pragma GCC unroll 4
     for (uint32_t k = 1; k < half; ++k) {
         const float re = spectrum[2 * k], im = spectrum[2 * k + 1];
         spectrum[k] = re * re + im * im;
@@ -21,14 +22,16 @@ void frontend_power(const struct frontend_config *config, float *spectrum) {
 }
 
 void frontend_mel(const struct frontend_config *config, const float *bins, float *column) {
-    const float *weight = config->mel_weights;
+    const float *weights = config->mel_weights;
     for (uint32_t m = 0; m < config->mels; ++m) {
-        const float *bin = bins + config->mel_first[m];
-        const float *const end = bin + config->mel_count[m];
+        const float *const band = bins + config->mel_first[m];
+        const uint32_t count = config->mel_count[m];
         float sum = 0.0f;
-        while (bin < end) {
-            sum += *bin++ * *weight++;
+#pragma GCC unroll 4
+        for (uint32_t i = 0; i < count; ++i) {
+            sum += band[i] * weights[i];
         }
+        weights += count;
         column[m] = sum;
     }
 }
