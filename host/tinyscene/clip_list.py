@@ -170,7 +170,8 @@ class _RowParser:
         if cells is None:
             return bad("the row is not text in UTF-8", "save the list as UTF-8")
         if len(cells) != self.width:
-            return bad(f"the row has {len(cells)} columns, the header {self.width}", "separate the columns with tabs")
+            filename = next((cell for cell in cells if parse_name(cell)), None)
+            return bad(f"columns in the row: {len(cells)}, in the header: {self.width}", "separate them with tabs")
         name = cells[self.filename]
         outside = name.startswith("/") or ".." in name.split("/")
         if not name or outside or not name.isprintable():

@@ -10,11 +10,11 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import joblib
 import numpy as np
 import soundfile
 from numpy.random import Generator
@@ -184,11 +184,16 @@ def write_dataset(folder: Path, *, clips_per_scene: int = 60, seed: int = 1) -> 
     _claim(folder, {"tinyscene_synth": VERSION, "seed": seed, "clips_per_scene": clips_per_scene})
     plans = list(plan_clips(clips_per_scene, seed))
     waiting = [plan for plan in plans if not _is_complete(folder / plan.filename)]
-    with progress_bar() as progress:
+    with progress_bar() as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
         task = progress.add_task("synthesising", total=len(plans), completed=len(plans) - len(waiting))
-        parallel = joblib.Parallel(n_jobs=os.cpu_count() or 1, return_as="generator_unordered")
-        for _ in parallel(joblib.delayed(_write_clip)(folder, plan, seed) for plan in waiting):
-            progress.advance(task)
+        clips = [pool.submit(_write_clip, folder, plan, seed) for plan in waiting]
+        try:
+            for clip in as_completed(clips):
+                clip.result()
+                progress.advance(task)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the clips in work, not for the rest
+            raise
     _write_lists(folder, plans)
     console.print(f"{len(plans)} clips of {len(SCENES)} scenes in {folder}", markup=False, soft_wrap=True)
 

@@ -40,7 +40,10 @@ def filtered(signal: Signal, response: Spectrum) -> Signal:
 
 def band(low: float, high: float, order: int = 2) -> NDArray[np.float64]:
     """Return the magnitude response of a Butterworth-like band pass between two frequencies in Hz."""
-    return 1 / np.sqrt((1 + (low / _SAFE_HERTZ) ** (2 * order)) * (1 + (HERTZ / high) ** (2 * order)))
+    below = above = 1.0
+    for _ in range(order):
+        below, above = below * np.square(low / _SAFE_HERTZ), above * np.square(HERTZ / high)
+    return 1 / np.sqrt((1 + below) * (1 + above))
 
 
 def tilt(decibels_per_octave: float) -> NDArray[np.float64]:
@@ -57,10 +60,11 @@ def noise(rng: Generator, response: NDArray[np.float64]) -> Signal:
 
 def wander(rng: Generator, hertz: float, depth: float) -> Signal:
     """Return a positive, slowly changing factor around 1: exp(depth * noise below `hertz`)."""
-    bins = int(hertz) + 1
-    spectrum = np.zeros(len(HERTZ), complex)
+    bins, points = int(hertz) + 1, 441
+    spectrum = np.zeros(points // 2 + 1, complex)
     spectrum[1 : bins + 1] = rng.standard_normal(bins) + 1j * rng.standard_normal(bins)
-    return np.exp(depth * unit(fft.irfft(spectrum, SAMPLES)))
+    slow = np.exp(depth * unit(fft.irfft(spectrum, points)))
+    return np.interp(TIME * points, np.arange(points + 1), np.append(slow, slow[0]))
 
 
 def tone(phase: Signal, amplitudes: NDArray[np.floating]) -> Signal:
@@ -69,7 +73,7 @@ def tone(phase: Signal, amplitudes: NDArray[np.floating]) -> Signal:
     spectrum = np.zeros(table_size // 2 + 1, complex)
     spectrum[1 : len(amplitudes) + 1] = amplitudes * np.exp(2j * np.arange(len(amplitudes)) ** 2)  # no common peak
     table = fft.irfft(spectrum, table_size) * table_size
-    return table[(phase * table_size).astype(np.int64) % table_size]
+    return table[(phase * table_size).astype(np.int64) & (table_size - 1)]
 
 
 def phase_of(rng: Generator, frequency: Signal) -> Signal:
