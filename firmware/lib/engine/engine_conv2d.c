@@ -1,10 +1,10 @@
-/* CONV_2D: input rows widened once into a ring, then blocks of 2 output channels x 2 pixels. */
+// CONV_2D: input rows widened once into a ring, then blocks of 2 output channels x 2 pixels.
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 
 enum { PIXELS = 2, QUAD_BYTES = ENGINE_CONV_CHANNELS * ENGINE_CONV_VALUES };
 
-/* Accumulators of a block: two pixels, two channels. */
+// Accumulators of a block: two pixels, two channels.
 struct block {
     int32_t left_first, left_second;
     int32_t right_first, right_second;
@@ -14,7 +14,7 @@ static int32_t smaller(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
-/* Write input row `y` (outside the image: zeros) into a ring row, minus the zero point, between zeros for padding. */
+// Write input row `y` (outside the image: zeros) into a ring row, minus the zero point, between zeros for padding.
 static void widen_row(const struct engine_conv2d *layer, const int8_t *input, int32_t y, int16_t *row) {
     const int32_t depth = layer->input.channels;
     const int32_t left = smaller(layer->window.padding_left * depth, layer->row_values);
@@ -33,13 +33,13 @@ static void widen_row(const struct engine_conv2d *layer, const int8_t *input, in
     memset(row + filled, 0, (size_t)(layer->row_values - filled) * sizeof *row);
 }
 
-/* The ring row that lies `step` rows below `slot`. */
+// The ring row that lies `step` rows below `slot`.
 static inline int32_t below(const struct engine_conv2d *layer, int32_t slot, int32_t step) {
     const int32_t next = slot + step;
     return next >= layer->ring_rows ? next - layer->ring_rows : next;
 }
 
-/* Add one run of both pixels to a block. A function of its own, so that accumulators and pointers fit the registers. */
+// Add one run of both pixels to a block. A function of its own, so that accumulators and pointers fit the registers.
 ENGINE_NOINLINE static void add_run(
     const int8_t *weights, const int16_t *left, const int16_t *right, int32_t quads, struct block *block) {
     const int8_t *const end = weights + quads * QUAD_BYTES;
@@ -64,7 +64,7 @@ ENGINE_NOINLINE static void add_run(
     *block = sum;
 }
 
-/* Add the whole window to a block, run by run from the ring. */
+// Add the whole window to a block, run by run from the ring.
 static void add_window(const struct engine_conv2d *layer, const int8_t *weights, const int16_t *ring, int32_t slot,
     int32_t distance, struct block *block) {
     for (int32_t ky = 0; ky < layer->window.height; ky++) {
@@ -78,7 +78,7 @@ static void add_window(const struct engine_conv2d *layer, const int8_t *weights,
     }
 }
 
-/* Copy the window of one pixel into one contiguous run. */
+// Copy the window of one pixel into one contiguous run.
 static void gather(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int16_t *patch) {
     for (int32_t ky = 0; ky < layer->window.height; ky++) {
         const int16_t *values = ring + slot * layer->row_values;
@@ -92,13 +92,12 @@ static void gather(const struct engine_conv2d *layer, const int16_t *ring, int32
     }
 }
 
-/* Compute one or two neighbouring pixels; `ring` is at their column, `patches` has room for two windows or is unused.
- */
+// Compute one or two neighbouring pixels; `ring` is at their column, `patches` has room for two windows or is unused.
 static void convolve(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int32_t pixels,
     int16_t *patches, int8_t *output) {
     const int32_t depth = layer->output.channels;
     const int32_t step = layer->window.stride_width * layer->input.channels;
-    const int32_t distance = pixels == PIXELS ? step : 0; /* a pixel alone is computed twice */
+    const int32_t distance = pixels == PIXELS ? step : 0; // a pixel alone is computed twice
     if (layer->patch_values) {
         gather(layer, ring, slot, patches);
         gather(layer, ring + distance, slot, patches + layer->patch_values);
@@ -132,7 +131,7 @@ void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_
     int16_t *const patches = ring + layer->ring_rows * layer->row_values + ENGINE_CONV_VALUES;
     const int32_t top = layer->window.padding_top;
     const int32_t step = layer->window.stride_width * layer->input.channels;
-    int32_t next = -top; /* the next input row to widen; row y lives in ring row (y + top) % ring_rows */
+    int32_t next = -top; // the next input row to widen; row y lives in ring row (y + top) % ring_rows
     for (int32_t y = 0; y < layer->output.height; y++) {
         const int32_t first = y * layer->window.stride_height - top;
         next = next < first ? first : next;

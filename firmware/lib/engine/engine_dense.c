@@ -1,4 +1,4 @@
-/* FULLY_CONNECTED: one dot product for each row and output. */
+// FULLY_CONNECTED: one dot product for each row and output.
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 
@@ -15,7 +15,7 @@ static int32_t dot(const int8_t *a, const int8_t *b, int32_t count, int32_t sum)
     return sum;
 }
 
-/* sum * scale to the nearest integer, halves away from zero; INT32_MIN where it does not fit, as on x86. */
+// sum * scale to the nearest integer, halves away from zero; INT32_MIN where it does not fit, as on x86.
 static int32_t scale_and_round(int32_t sum, double scale) {
     const double product = (double)sum * scale;
     if (!(product > (double)INT32_MIN && product < (double)INT32_MAX)) {

@@ -1,4 +1,4 @@
-/* DEPTHWISE_CONV_2D: direct, windows cut off at the border. */
+// DEPTHWISE_CONV_2D: direct, windows cut off at the border.
 #include "engine_requantise.h"
 #include "engine_window.h"
 

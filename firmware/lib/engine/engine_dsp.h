@@ -1,8 +1,6 @@
-/*
- * Private to the engine: the three instructions that a Cortex-M4 multiplies int8 with, and their portable twins.
- *
- * A word holds four int8 values, or a pair of int16 values, the first one in the lowest bits.
- */
+// Private to the engine: the three instructions that a Cortex-M4 multiplies int8 with, and their portable twins.
+//
+// A word holds four int8 values, or a pair of int16 values, the first one in the lowest bits.
 #ifndef ENGINE_DSP_H
 #define ENGINE_DSP_H
 
@@ -12,19 +10,19 @@
 #if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
 #include <arm_acle.h>
 
-/* Bytes 0 and 2, sign-extended to a pair. */
+// Bytes 0 and 2, sign-extended to a pair.
 static inline uint32_t engine_even_bytes(uint32_t bytes) {
     return (uint32_t)__sxtb16((int8x4_t)bytes);
 }
 
-/* Bytes 1 and 3, sign-extended to a pair. In assembler, because GCC does not fold the rotation into the instruction. */
+// Bytes 1 and 3, sign-extended to a pair. In assembler, because GCC does not fold the rotation into the instruction.
 static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     uint32_t pair;
     __asm("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(bytes));
     return pair;
 }
 
-/* sum + both products of two pairs, wrapping. */
+// sum + both products of two pairs, wrapping.
 static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
@@ -55,7 +53,7 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
 #define ENGINE_NOINLINE
 #endif
 
-/* Four bytes from any address. */
+// Four bytes from any address.
 static inline uint32_t engine_load(const void *address) {
     uint32_t word;
     memcpy(&word, address, sizeof word);

@@ -1,9 +1,9 @@
-/* ADD and MUL with broadcasting, and functions of one value. */
+// ADD and MUL with broadcasting, and functions of one value.
 #include "engine_requantise.h"
 
 enum { ADD_EXTRA_BITS = 20 };
 
-/* One result of a two-operand layer. */
+// One result of a two-operand layer.
 typedef int8_t combine(const void *layer, int32_t first, int32_t second);
 
 static inline int8_t add(const void *parameters, int32_t first, int32_t second) {

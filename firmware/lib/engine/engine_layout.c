@@ -1,4 +1,4 @@
-/* PAD and CONCATENATION: bytes moved, none changed. */
+// PAD and CONCATENATION: bytes moved, none changed.
 #include <string.h>
 
 #include "engine.h"

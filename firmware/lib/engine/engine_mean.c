@@ -1,4 +1,4 @@
-/* MEAN over one stretch of axes. */
+// MEAN over one stretch of axes.
 #include "engine_requantise.h"
 
 void engine_mean(const struct engine_mean *layer, const int8_t *input, int8_t *output) {

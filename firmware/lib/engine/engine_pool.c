@@ -1,8 +1,8 @@
-/* MAX_POOL_2D and AVERAGE_POOL_2D. */
+// MAX_POOL_2D and AVERAGE_POOL_2D.
 #include "engine_requantise.h"
 #include "engine_window.h"
 
-/* Reduces one channel of one window: pixels of a row are `depth` bytes apart, rows `row_bytes`. */
+// Reduces one channel of one window: pixels of a row are `depth` bytes apart, rows `row_bytes`.
 typedef int32_t reduce_window(const int8_t *first, int32_t rows, int32_t columns, int32_t depth, int32_t row_bytes);
 
 static inline int32_t largest(const int8_t *first, int32_t rows, int32_t columns, int32_t depth, int32_t row_bytes) {
@@ -25,7 +25,7 @@ static inline int32_t average(const int8_t *first, int32_t rows, int32_t columns
             sum += *value;
         }
     }
-    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count; /* halves away from zero */
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count; // halves away from zero
 }
 
 static inline void pool(const struct engine_pool *layer, const int8_t *input, int8_t *output, reduce_window *reduce) {

@@ -1,8 +1,6 @@
-/*
- * Private to the engine: TensorFlow Lite's rounding. Twin of host/tinyscene/compiler/quantisation.py.
- *
- * The sums wrap as two's complement does, without undefined behaviour: what TensorFlow Lite's own code gives too.
- */
+// Private to the engine: TensorFlow Lite's rounding. Twin of host/tinyscene/compiler/quantisation.py.
+//
+// The sums wrap as two's complement does, without undefined behaviour: what TensorFlow Lite's own code gives too.
 #ifndef ENGINE_REQUANTISE_H
 #define ENGINE_REQUANTISE_H
 
@@ -12,21 +10,21 @@ static inline int32_t engine_wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-/* round(a * b / 2^31), halves up (gemmlowp's SaturatingRoundingDoublingHighMul for b > -2^31). */
+// round(a * b / 2^31), halves up (gemmlowp's SaturatingRoundingDoublingHighMul for b > -2^31).
 static inline int32_t engine_high_product(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
 }
 
-/* value / 2^exponent, halves away from zero (gemmlowp's RoundingDivideByPOT), exponent 0..31, value > INT32_MIN. */
+// value / 2^exponent, halves away from zero (gemmlowp's RoundingDivideByPOT), exponent 0..31, value > INT32_MIN.
 static inline int32_t engine_shift_right(int32_t value, int32_t exponent) {
     if (exponent == 0) {
         return value;
     }
-    const int32_t tie_away = value + (value >> 31); /* one less where negative, so that halves go down there */
+    const int32_t tie_away = value + (value >> 31); // one less where negative, so that halves go down there
     return ((tie_away >> (exponent - 1)) + 1) >> 1;
 }
 
-/* value * factor, with both of TensorFlow Lite's roundings (MultiplyByQuantizedMultiplier). */
+// value * factor, with both of TensorFlow Lite's roundings (MultiplyByQuantizedMultiplier).
 static inline int32_t engine_scale(int32_t value, struct engine_factor factor) {
     if (factor.shift >= 0) {
         return engine_high_product((int32_t)((uint32_t)value << factor.shift), factor.multiplier);
@@ -39,7 +37,7 @@ static inline int8_t engine_clamp(int32_t value, int32_t minimum, int32_t maximu
     return (int8_t)(bounded > maximum ? maximum : bounded);
 }
 
-/* The last step of a layer: an accumulator becomes an int8 output. */
+// The last step of a layer: an accumulator becomes an int8 output.
 static inline int8_t engine_finish(int32_t sum, struct engine_factor factor, const struct engine_output *result) {
     const int32_t scaled = engine_wrapping_add(engine_scale(sum, factor), result->zero_point);
     return engine_clamp(scaled, result->minimum, result->maximum);

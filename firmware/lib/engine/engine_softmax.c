@@ -1,4 +1,4 @@
-/* SOFTMAX in fixed point: exponentials from a table, the reciprocal of their sum by Newton's method. */
+// SOFTMAX in fixed point: exponentials from a table, the reciprocal of their sum by Newton's method.
 #include "engine_requantise.h"
 
 enum { SUM_INTEGER_BITS = 12, OUTPUT_BITS = 8 };
@@ -9,10 +9,10 @@ static int32_t shift_left_saturating(int32_t value, int32_t bits) {
     return (int32_t)(bounded < INT32_MIN ? INT32_MIN : bounded);
 }
 
-/* 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31, as gemmlowp's one_over_one_plus_x_for_x_in_0_1. */
+// 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31, as gemmlowp's one_over_one_plus_x_for_x_in_0_1.
 static int32_t one_over_one_plus(int32_t x) {
-    const int32_t start = 1515870810;  /* 48/17 in Q2.29 */
-    const int32_t slope = -1010580540; /* -32/17 in Q2.29 */
+    const int32_t start = 1515870810;  // 48/17 in Q2.29
+    const int32_t slope = -1010580540; // -32/17 in Q2.29
     const int32_t half = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
     int32_t guess = start + engine_high_product(half, slope);
     for (int32_t i = 0; i < 3; i++) {

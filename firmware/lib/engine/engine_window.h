@@ -1,10 +1,10 @@
-/* Private to the engine: the part of a window that lies inside the image, in one dimension. */
+// Private to the engine: the part of a window that lies inside the image, in one dimension.
 #ifndef ENGINE_WINDOW_H
 #define ENGINE_WINDOW_H
 
 #include <stdint.h>
 
-/* Window positions begin..end-1 are inside; position k is at origin + k * dilation. */
+// Window positions begin..end-1 are inside; position k is at origin + k * dilation.
 struct engine_span {
     int32_t origin;
     int32_t begin;

@@ -1,10 +1,8 @@
-/*
- * Test image of `tinyscene verify --on mps2`: runs the generated model on every vector of inputs.bin, writes the
- * outputs to outputs.bin and the instructions of each inference, as uint32, to instructions.bin.
- *
- * The arena is exactly as large as the model says, filled with rubbish before each run, between guards that are checked
- * after it.
- */
+// Test image of `tinyscene verify --on mps2`: runs the generated model on every vector of inputs.bin, writes the
+// outputs to outputs.bin and the instructions of each inference, as uint32, to instructions.bin.
+//
+// The arena is exactly as large as the model says, filled with rubbish before each run, between guards that are checked
+// after it.
 #include <stdbool.h>
 #include <string.h>
 

@@ -18,7 +18,7 @@ def add(site: Site) -> KernelCall:
     common = 2.0 * max(first.scale, second.scale)
     down = common / float(np.float32(2**ADD_EXTRA_BITS) * np.float32(output.scale))
     require(down < 1, site, output, "its scale is too small for the operands'; TensorFlow Lite refuses it too")
-    fields = {
+    fields: Fields = {
         "first_zero_point": first.zero_point,
         "second_zero_point": second.zero_point,
         "first_factor": factor_fields(first.scale / common),
@@ -32,7 +32,7 @@ def mul(site: Site) -> KernelCall:
     """MUL; the reference computes its factor in single precision."""
     first, second, output = site.activation(0), site.activation(1), site.output()
     product = np.float32(first.scale) * np.float32(second.scale)
-    fields = {
+    fields: Fields = {
         "first_zero_point": first.zero_point,
         "second_zero_point": second.zero_point,
         "factor": factor_fields(float(product / np.float32(output.scale))),

@@ -1,0 +1,113 @@
+"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside recorded figures of peers."""
+
+import dataclasses
+from pathlib import Path
+
+from rich.table import Table
+
+from tinyscene import bundle, complexity, files
+from tinyscene.compiler import plan_model, verify
+from tinyscene.console import console, progress_bar
+from tinyscene.paths import REPOSITORY
+
+VECTORS = 4  # the count of instructions hardly depends on the input
+
+TINYSCENE = "tinyscene"
+TFLM = "TFLM + CMSIS-NN"  # TensorFlow Lite Micro
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figures:
+    """What one engine takes for one network.
+
+    Attributes:
+        network, engine: names.
+        source: "measured" now, or "recorded": in docs/ENGINE.md, on the same emulator and compiler.
+        instructions: of one inference.
+        ram_bytes: arena, input and output.
+        code_bytes, constant_bytes: flash.
+        mismatches: output bytes that differ from TensorFlow Lite's reference kernels; None where not compared.
+    """
+
+    network: str
+    engine: str
+    source: str
+    instructions: int
+    ram_bytes: int
+    code_bytes: int | None
+    constant_bytes: int | None
+    mismatches: int | None
+
+
+# docs/ENGINE.md, "Peers": student with its additions, and the DCASE 2022 baseline
+RECORDED = (
+    Figures("student", TFLM, "recorded", 65_300_000, 167_100, 77_000, 74_000, None),
+    Figures("baseline", TFLM, "recorded", 64_050_000, 71_400, None, None, None),
+)
+
+
+def measure(models: dict[str, bytes]) -> list[Figures]:
+    """Compile and run every model on the emulated board, and return its figures, peers' recorded ones after them.
+
+    Args:
+        models: .tflite files by name of the network.
+
+    Raises:
+        ModelError, ToolError: as `verify.verify`.
+    """
+    rows: list[Figures] = []
+    with progress_bar() as progress:
+        for name, model in progress.track(models.items(), total=len(models), description="models"):
+            result = verify.verify(model, "mps2", VECTORS)
+            assert result.instructions is not None
+            sizes = plan_model(model).report()
+            measured = Figures(
+                network=name,
+                engine=TINYSCENE,
+                source="measured",
+                instructions=result.instructions,
+                ram_bytes=result.arena_bytes + sizes.input_bytes + sizes.output_bytes,
+                code_bytes=result.code_bytes,
+                constant_bytes=result.constant_bytes,
+                mismatches=result.mismatches,
+            )
+            rows += [measured, *(figures for figures in RECORDED if figures.network == name)]
+    return rows
+
+
+def shipped_models(folder: Path = REPOSITORY / "models") -> dict[str, bytes]:
+    """Return the .tflite files of the shipped bundles by name; networks with random weights where one is missing."""
+    models = {path.parent.name: path.read_bytes() for path in sorted(folder.glob(f"*/{bundle.MODEL_FILE}"))}
+    for name in complexity.CONVERTED:
+        if name not in models:
+            console.print(f"no models/{name}: random weights in its place")
+            models[name] = complexity.converted(name)
+    return models
+
+
+def report(as_json: Path | None) -> None:
+    """Measure, print a table and write JSON: the command `tinyscene bench`."""
+    rows = measure(shipped_models())
+    console.print(_table(rows))
+    if as_json:
+        files.write_json(as_json, {"rows": [dataclasses.asdict(row) for row in rows]})
+
+
+def _table(rows: list[Figures]) -> Table:
+    table = Table("network", "engine", "figures", box=None, header_style="bold")
+    for column in ("M instructions", "RAM KB", "code KB", "constants KB", "mismatches"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.network,
+            row.engine,
+            row.source,
+            f"{row.instructions / 1e6:.2f}",
+            *(_kilobytes(size) for size in (row.ram_bytes, row.code_bytes, row.constant_bytes)),
+            "-" if row.mismatches is None else str(row.mismatches),
+        )
+    return table
+
+
+def _kilobytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / 1000:.1f}"
