@@ -15,7 +15,8 @@ from fake_board import INFO, FakeBoard, FakePort, outputs_of
 from serial.urlhandler import protocol_socket
 from typer.testing import CliRunner
 
-from tinyscene import features, metrics, quantize
+import tinyscene
+from tinyscene import features, metrics
 from tinyscene.bundle import Bundle, Normalisation, Quantisation
 from tinyscene.cli import app
 from tinyscene.dataset import Dataset
@@ -378,7 +379,9 @@ def test_compare_with_host(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> N
     host = np.array([[1, 2, 3], [9, 0, 0], [5, 4, 0]], np.int8)
     board = np.array([[1, 2, 3], [7, 0, 0], [4, 5, 0]], np.int8)
     images = np.zeros((3, *bundle.frontend.shape), np.float32)
-    monkeypatch.setattr(quantize, "run_reference", lambda _, inputs: host[: len(inputs)])
+    # In the place of the module, which takes its time to import TensorFlow.
+    reference = SimpleNamespace(run_reference=lambda _, inputs: host[: len(inputs)])
+    monkeypatch.setattr(tinyscene, "quantize", reference, raising=False)
     answers = [Inference(outputs, 1) for outputs in board]
     assert compare_with_host(bundle, images, answers) == {
         "clips": 3,
@@ -445,7 +448,7 @@ def test_stream_stops_in_time(board: FakeBoard, data: Path) -> None:
     with FakePort(board) as port:
         monitor.stream(port.url, None, 0.05)
         monitor.stream(port.url, next((data / "audio").iterdir()), 0.0)
-    assert board.asked[Request.STREAM_WRITE] == 1
+    assert board.asked[Request.STREAM_WRITE] == board.asked[Request.STREAM_STOP] == 1
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,15 @@ def test_text_lines_are_delivered(board: FakeBoard, generator: np.random.Generat
         assert f"{best}:1.00" in line.split("\t")
 
 
+def test_stream_to_a_board_that_restarts(board: FakeBoard) -> None:
+    """A stream cannot go on where the board has forgotten it."""
+    silence = np.zeros(INFO.clip_samples, np.int16)
+    with FakePort(board, restart_at=(5,)) as port, Link(port.url, timeout=0.1) as link:
+        playing = Board(link).stream(silence)
+        with pytest.raises(LinkError, match="restarted while it was listening"):
+            list(playing)
+
+
 def test_lines_are_kept_without_a_callback(board: FakeBoard) -> None:
     """Whoever polls finds the boot line of a board that restarted."""
     with FakePort(board, reset_at=(2,)) as port, Link(port.url, timeout=0.1) as link:

@@ -1,7 +1,8 @@
 """A board behind a link: what it is, and whole clips through it, whatever happens to the board on the way."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from tinyscene.errors import LinkError
 
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
+FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
 _SERIAL = b"\0"  # STREAM_START's source
 
 Answer = TypeVar("Answer")
@@ -138,8 +140,10 @@ class Board:
         ]
         return np.frombuffer(b"".join(parts), np.int8).reshape(self.info.mels, self.info.frames)
 
-    def stream(self, samples: NDArray[np.int16]) -> Iterator[int]:
+    def stream(self, samples: NDArray[np.int16]) -> Generator[int, None, None]:
         """Play samples to the board, which prints a text line for every clip; yields the samples sent so far.
+
+        Whoever has had enough closes the iterator.
 
         Args:
             samples: int16 [n] at the board's rate.
@@ -148,10 +152,18 @@ class Board:
             LinkError: no answer, or the board restarted while it was listening.
         """
         self.link.request(Request.STREAM_START, _SERIAL)
-        for offset, part in self._parts(samples):
-            # The part that completes a clip is answered after the model has run.
-            self.link.request(Request.STREAM_WRITE, samples_write(offset, part), timeout=RUN_TIMEOUT)
-            yield offset + len(part)
+        with contextlib.suppress(GeneratorExit):
+            for offset, part in self._parts(samples):
+                # The part that completes a clip is answered after the model has run.
+                try:
+                    self.link.request(Request.STREAM_WRITE, samples_write(offset, part), timeout=RUN_TIMEOUT)
+                except RefusedError as error:
+                    if error.status not in FORGOTTEN:
+                        raise
+                    raise LinkError(
+                        f"the board at {self.link.url} restarted while it was listening; start the stream again"
+                    ) from error
+                yield offset + len(part)
         self.link.request(Request.STREAM_STOP)
 
     @property
@@ -183,7 +195,7 @@ class Board:
             try:
                 answer = send()
             except RefusedError as error:
-                if error.status not in (Status.BAD_STATE, Status.BAD_OFFSET):
+                if error.status not in FORGOTTEN:
                     raise
                 refusal = error
             if answer is not None and self._stayed_up():

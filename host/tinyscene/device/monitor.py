@@ -79,10 +79,12 @@ def stream(port: str, audio: Path | None, seconds: float | None) -> None:
         samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples) if audio else None
         with live or contextlib.nullcontext():
             if samples is None:
+                error_console.print(f"listening to {board.info.board}; Ctrl-C ends it", highlight=False)
                 while (left := deadline - time.monotonic()) > 0:
                     link.poll(min(left, _POLL_SECONDS))
-            else:
-                for _ in board.stream(samples):
+                return
+            with contextlib.closing(board.stream(samples)) as playing:
+                for _ in playing:
                     if time.monotonic() >= deadline:
                         break
 
