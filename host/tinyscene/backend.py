@@ -26,4 +26,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with quiet():
     import keras
 
+if keras.backend.backend() == "tensorflow":
+    with quiet():
+        import tensorflow
+
+    # Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run.
+    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow.config.experimental.enable_op_determinism()
+
 __all__ = ["keras", "quiet"]
