@@ -236,9 +236,9 @@ def report(model: str, as_json: Path | None) -> int:
 
 
 def _layer_table(layers: tuple[LayerComplexity, ...]) -> Table:
-    table = Table("op", "layer", "output", box=None, header_style="bold")
-    for column in ("parameters", "MACs", "NeSsi parameters", "NeSsi MACs"):
-        table.add_column(column, justify="right")
+    table = Table("op", "layer", "output", box=None, header_style="bold", padding=(0, 1))
+    for column in ("parameters", "MACs", "NeSsi bytes", "NeSsi MACs"):
+        table.add_column(column, justify="right", no_wrap=True)
     for layer in layers:
         counts = (layer.parameters, layer.macs, layer.nessi_parameters, layer.nessi_macs)
         table.add_row(str(layer.index), layer.kind, layer.output, *(f"{count:,}" for count in counts))

@@ -112,7 +112,7 @@ def test_report_prints_layers_and_memory(tmp_path: Path, capsys: pytest.CaptureF
     model.write_bytes(engine_models.generate("residual", 1))
     compiler.report(model, tmp_path / "out")
     printed = capsys.readouterr().out
-    for word in ("CONV_2D", "conv2d", "1x9x9x8", "<- peak", "arena"):
+    for word in ("CONV_2D", "conv2d", "1x9x9x8", " peak", "arena"):
         assert word in printed
 
 

@@ -146,10 +146,11 @@ def report(model: Path, out: Path) -> None:
 
 
 def layer_table(compiled: CompileReport) -> Table:
-    """Return the table of layers: kernel, shapes, multiply-accumulates, bytes; the peak of the arena is marked."""
-    table = Table("op", "layer", "kernel", "output", box=None, header_style="bold")
-    for column in ("MACs", "constants", "scratch", "arena in use"):
-        table.add_column(column, justify="right")
+    """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked."""
+    table = Table("op", "layer", "kernel", "output", box=None, header_style="bold", padding=(0, 1))
+    for column in ("constants", "scratch", "arena in use"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("")
     peak = max((layer.live_bytes for layer in compiled.layers), default=0)
     for layer in compiled.layers:
         table.add_row(
@@ -157,9 +158,7 @@ def layer_table(compiled: CompileReport) -> Table:
             layer.kind,
             layer.kernel.removeprefix("engine_"),
             "x".join(map(str, layer.output_shape)),
-            f"{layer.macs:,}",
-            f"{layer.constant_bytes:,}",
-            f"{layer.scratch_bytes:,}",
-            f"{layer.live_bytes:,}" + (" <- peak" if layer.live_bytes == peak else ""),
+            *(f"{size:,}" for size in (layer.constant_bytes, layer.scratch_bytes, layer.live_bytes)),
+            "peak" if layer.live_bytes == peak else "",
         )
     return table
