@@ -1,7 +1,6 @@
 """The firmware's C front end on the emulated board: the features it computes there, and the instructions they take."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -30,31 +29,31 @@ class BoardFeatures:
     instructions: NDArray[np.uint32]
 
 
-def run(
-    config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation, pcm: NDArray[np.int16]
-) -> BoardFeatures:
-    """Build the front end for the emulated mps2 board and run clips through it.
-
-    Args:
-        config, normalisation, quantisation: as for `frontend_c.HostFrontend`.
-        pcm: [clips, clip_samples].
+def build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation, folder: Path) -> Path:
+    """Build the front end for the emulated mps2 board in `folder`, and return the image.
 
     Raises:
         ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
-        ToolError: compiler or emulator are missing, or the image failed.
+        ToolError: the compiler is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="frontend-") as name:
-        folder = Path(name)
-        code = frontend_c.sources(config, normalisation, quantisation, folder)
-        image = test_image.build(
-            folder / "image.elf", [IMAGE_SOURCE, *code.sources], code.include, ["-O3"], third_party=code.third_party
-        )
-        (folder / "pcm.bin").write_bytes(np.ascontiguousarray(pcm, np.int16).tobytes())
-        if status := test_image.run(image, folder):
-            raise ToolError(f"the front end's test image for {test_image.BOARD.name} failed with code {status}")
-        shape = (len(pcm), *config.shape)
-        return BoardFeatures(
-            np.fromfile(folder / "images.bin", np.float32).reshape(shape),
-            np.fromfile(folder / "features.bin", np.int8).reshape(shape),
-            np.fromfile(folder / "instructions.bin", np.uint32),
-        )
+    code = frontend_c.sources(config, normalisation, quantisation, folder)
+    sources = [IMAGE_SOURCE, *code.sources]
+    return test_image.build(folder / "image.elf", sources, code.include, third_party=code.third_party)
+
+
+def run(image: Path, config: FrontendConfig, pcm: NDArray[np.int16]) -> BoardFeatures:
+    """Run clips [clips, clip_samples] through an image that `build` made for `config`.
+
+    Raises:
+        ToolError: the emulator is missing, or the image failed.
+    """
+    folder = image.parent
+    (folder / "pcm.bin").write_bytes(np.ascontiguousarray(pcm, np.int16).tobytes())
+    if status := test_image.run(image, folder):
+        raise ToolError(f"the front end's test image on {test_image.BOARD.name} ended with code {status}")
+    shape = (len(pcm), *config.shape)
+    return BoardFeatures(
+        np.fromfile(folder / "images.bin", np.float32).reshape(shape),
+        np.fromfile(folder / "features.bin", np.int8).reshape(shape),
+        np.fromfile(folder / "instructions.bin", np.uint32),
+    )

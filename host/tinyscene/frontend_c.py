@@ -127,11 +127,16 @@ def sources(
 
 
 def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> ctypes.CDLL:
-    """Compile the library with the tables of one configuration, once per content."""
+    """Compile the tables of one configuration, once per content, over the code that all configurations share."""
+    include = [LIBRARY, *(cmsis_dsp.fetch() / name for name in cmsis_dsp.KEPT)]
+    native.build_library("frontend", SOURCES, include, ["-O3"], third_party=[CMSIS_SOURCE], mode=ctypes.RTLD_GLOBAL)
     texts = frontend_tables.generate(config, normalisation, quantisation)
     digest = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]
-    code = sources(config, normalisation, quantisation, cache_directory() / "frontend" / digest)
-    library = native.build_library("frontend", code.sources, code.include, ["-O3"], third_party=code.third_party)
+    tables = cache_directory() / "frontend" / digest
+    emit(config, normalisation, quantisation, tables)
+    library = native.build_library(
+        "frontend-tables", [HOST_SOURCE, tables / frontend_tables.SOURCE], [LIBRARY, HOST_SOURCE.parent, tables]
+    )
     array = np.ctypeslib.ndpointer
     image, features = (array(dtype, shape=config.shape, flags="C") for dtype in (np.float32, np.int8))
     clip, sizes = array(np.int16, shape=(config.clip_samples,), flags="C"), array(np.uint32, ndim=1, flags="C")

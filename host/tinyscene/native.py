@@ -36,6 +36,7 @@ def build_library(
     flags: Iterable[str] = (),
     *,
     third_party: Sequence[Path] = (),
+    mode: int = ctypes.DEFAULT_MODE,
 ) -> ctypes.CDLL:
     """Compile C sources into a shared library of this machine, once per content, and load it.
 
@@ -45,6 +46,7 @@ def build_library(
         include: folders searched for headers; their headers count in the cache key.
         flags: further compiler flags, such as `-DNAME=value`.
         third_party: C files of others, compiled without our warnings.
+        mode: ctypes.RTLD_GLOBAL where libraries loaded later use this one's symbols.
 
     Raises:
         ToolError: no compiler, or the compiler refused the code (its first lines are in the message).
@@ -62,7 +64,7 @@ def build_library(
             (scratch / "library.so").replace(library)
         finally:
             shutil.rmtree(scratch)
-    return ctypes.CDLL(str(library))
+    return ctypes.CDLL(str(library), mode)
 
 
 def _compile(
