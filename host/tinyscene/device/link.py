@@ -3,6 +3,7 @@
 No threads: bytes are read while a request waits for its answer, and in `Link.poll`.
 """
 
+import os
 import random
 import time
 from collections import deque
@@ -216,15 +217,16 @@ def _body(request: Request, payload: bytes) -> bytes:
 
 def _cannot_open(url: str, error: Exception) -> str:
     """Say why a port cannot be opened, and what to look at."""
-    reason = str(error)
+    whole = str(error).lower()
+    code = getattr(error, "errno", None)
+    reason = os.strerror(code) if code else str(error).removeprefix(f"Could not open port {url}: ")
     if url.startswith("socket://"):
         return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
-    lowered = reason.lower()
-    if "permission" in lowered:
+    if "permission" in whole:
         return (
             f"cannot open {url}: permission denied; join its group with: sudo adduser $USER dialout, and log in again"
         )
-    if "lock" in lowered or "busy" in lowered:
+    if "lock" in whole or "busy" in whole:
         return f"cannot open {url}: another program uses it; close that program"
     ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
     return f"cannot open {url}: {reason}; check the cable; the ports here are: {', '.join(ports) or 'none'}"
