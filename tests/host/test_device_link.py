@@ -248,7 +248,7 @@ def test_sequences_begin_anywhere(board: FakeBoard, monkeypatch: pytest.MonkeyPa
     ("url", "said"),
     [
         ("socket://127.0.0.1:1", "tinyscene emulate mps2"),
-        ("socket://127.0.0.1", "tinyscene emulate mps2"),
+        ("socket://127.0.0.1", "it ends in no port number; start an emulator"),
         ("/dev/ttyNONE9", "check the cable; the ports here are: /dev/ttyACM0 (ST-LINK)"),
         ("nonsense://x", "check the cable"),
     ],

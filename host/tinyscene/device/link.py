@@ -5,6 +5,7 @@ No threads: bytes are read while a request waits for its answer, and in `Link.po
 
 import os
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -221,6 +222,8 @@ def _cannot_open(url: str, error: Exception) -> str:
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error).removeprefix(f"Could not open port {url}: ")
     if url.startswith("socket://"):
+        if not re.search(r":\d+$", url):
+            reason = "it ends in no port number"
         return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
     if "permission" in whole:
         return (
