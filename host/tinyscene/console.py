@@ -7,8 +7,8 @@ console = Console()
 error_console = Console(stderr=True)
 
 
-def progress_bar() -> Progress:
-    """Return a progress display with counts, elapsed and remaining time, on standard error."""
+def progress_bar(disable: bool = False) -> Progress:
+    """Return a progress display with counts, elapsed and remaining time, on standard error; `disable` draws none."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -16,4 +16,5 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=error_console,
+        disable=disable,
     )

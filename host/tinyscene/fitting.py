@@ -23,7 +23,10 @@ from tinyscene.bundle import Normalisation
 from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.console import progress_bar
 from tinyscene.errors import TinysceneError
+from tinyscene.features import FeatureImages
 from tinyscene.schedule import SCHEDULES
+
+Images = NDArray[np.float32] | FeatureImages
 
 CHECKPOINT = "checkpoint.npz"
 HISTORY = "history.jsonl"
@@ -40,7 +43,7 @@ class Examples:
         normalisation: applied to every batch.
     """
 
-    images: NDArray[np.float32]
+    images: Images
     labels: NDArray[np.int64]
     normalisation: Normalisation
 
@@ -63,6 +66,7 @@ class Task:
         seed: of everything random.
         classes: outputs.
         title: shown in the progress display.
+        live: whether to draw a progress bar; a line an epoch is printed in any case.
     """
 
     folder: Path
@@ -71,6 +75,7 @@ class Task:
     seed: int
     classes: int
     title: str
+    live: bool = True
 
     def random(self, *key: int) -> np.random.Generator:
         """Return a generator for this seed, this network and `key`."""
@@ -107,7 +112,7 @@ def train(
     if len(history) == task.config.epochs:
         return model
     steps = -(-len(training) // task.config.batch_size)
-    with progress_bar() as progress:
+    with progress_bar(disable=not task.live) as progress:
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
@@ -245,7 +250,7 @@ def save(folder: Path, model: keras.Model, history: list[dict[str, Any]]) -> Non
     values = {key: keras.ops.convert_to_numpy(variable) for key, variable in arrays.items()}
     lines = "".join(json.dumps(line) + "\n" for line in history)
     with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, history=np.array(lines), **values)
+        np.savez(stream, allow_pickle=False, history=np.array(lines), **values)
     files.write_text(folder / HISTORY, lines)
 
 

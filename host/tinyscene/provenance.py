@@ -28,6 +28,7 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
     return {
         "data_set": name,
         "data_clips": count,
+        "data_licence": _licence(dataset.root / "LICENSE.txt"),
         "data_fingerprint": digest.hexdigest()[:16],
         "seed": seed,
         "command": command if fold is None else f"{command} --fold {fold}",
@@ -37,6 +38,15 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
         "backend": keras.backend.backend(),
         "tensorflow": importlib.metadata.version("tensorflow"),
     }
+
+
+def _licence(path: Path) -> str:
+    """Say what the data set's licence file allows."""
+    if not path.is_file():
+        return "none stated"
+    if "commercial use" in path.read_text(encoding="utf-8", errors="replace").lower():
+        return "research and other non-commercial use only; see the data set's LICENSE.txt"
+    return "see the data set's LICENSE.txt"
 
 
 def _plain(path: Path) -> str:

@@ -5,27 +5,42 @@ is the command that goes on.
 """
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 
+from tinyscene import (
+    complexity,
+    evaluation,
+    features,
+    files,
+    fitting,
+    metrics,
+    model_card,
+    provenance,
+    quantize,
+    workers,
+)
 from tinyscene import config as configuration
-from tinyscene import evaluation, features, files, fitting, metrics, model_card, provenance, quantize
 from tinyscene.backend import keras
-from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.bundle import DESCRIPTION_FILE, Bundle, Normalisation
 from tinyscene.config import ALL, CROSS_VALIDATE, NetworkConfig, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
-from tinyscene.errors import ConfigError, DatasetError
-from tinyscene.fitting import Examples, Task
+from tinyscene.errors import ConfigError, DatasetError, TinysceneError
+from tinyscene.fitting import Examples, Images, Task
 from tinyscene.paths import REPOSITORY
 
 CALIBRATION_CLIPS = 500
+READ_AT_ONCE = 256  # images
+LEAST_VARIANCE = 1e-6  # of a mel band, in the front end's units: a silent band must not divide by zero
 PREDICTIONS = "predictions.npz"
 EVALUATION = "evaluation.json"
 RUN_CONFIG = "config.toml"
@@ -76,15 +91,13 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
     _claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
-    predictions = []
-    for part in parts:
-        bundle = _train_part(part, settings, dataset, origin)
-        if part.test:
-            predictions.append(_scored(part, bundle, settings, dataset))
-    scores = _pool(folder, parts, predictions, settings) if predictions else {}
-    bundle = dataclasses.replace(bundle, metrics=scores)
-    bundle.save(out, model_card.write(bundle, settings))
-    files.write_text(folder / "bundle.txt", f"{_relative(out)}\n")
+    bundles = _train_parts(parts, settings, dataset, origin)
+    scores = _pool(folder, parts, settings)
+    bundle = dataclasses.replace(bundles[-1], metrics=scores, provenance={**origin, **bundles[-1].provenance})
+    bundle.save(out, model_card.write(bundle))
+    files.write_json(parts[-1].folder / "complexity.json", complexity.measure(bundle.model).to_json())
+    for place in {folder, parts[-1].folder}:
+        files.write_text(place / "bundle.txt", f"{_relative(out)}\n")
     _show(scores)
     console.print(f"bundle: {out}   run: {folder}", highlight=False)
 
@@ -150,17 +163,52 @@ def _final(folder: Path, dataset: Dataset) -> Part:
     return Part(folder, "all clips", list(dataset.clips()), [], [], "")
 
 
-def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> Bundle:
-    """Train a part's networks and convert the student; returns its bundle, without scores."""
+def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> list[Bundle]:
+    """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
+    processes = min(os.cpu_count() or 1, len(parts))
+    if processes == 1:
+        return [_train_part(part, settings, dataset, origin, live=True) for part in parts]
+    features.extract(dataset, list(dataset.clips()), settings.frontend)
+    parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
+    me = os.getpid()
+    answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
+    for answer in answers:
+        if isinstance(answer, str):
+            raise TinysceneError(answer)
+    return answers
+
+
+def _train_in_worker(
+    part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], parent: int
+) -> Bundle | str:
+    """Do one part in a worker; a user's mistake comes back as its message."""
+    workers.end_with(parent)
+    try:
+        return _train_part(part, settings, dataset, origin, live=False)
+    except TinysceneError as error:
+        return str(error)
+
+
+def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
+    """Train a part's networks, convert the student and score it; returns its bundle."""
     folder = part.folder / "bundle"
-    if (folder / "bundle.toml").exists():
-        return Bundle.load(folder)
+    if (folder / DESCRIPTION_FILE).exists():
+        bundle = Bundle.load(folder)
+    else:
+        bundle = _make_bundle(part, settings, dataset, origin, live)
+        bundle.save(folder, model_card.write(bundle))
+        files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
+    if part.test and not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
+        _score(part, bundle, settings, dataset)
+    return bundle
+
+
+def _make_bundle(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
     training, validation = _examples(part, settings, dataset)
-    model = _networks(part, settings, training, validation)
-    images = training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis]
-    tflite = quantize.convert(model, images)
+    model = _networks(part, settings, training, validation, live)
+    tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
     source, sink = quantize.quantisation(tflite)
-    bundle = Bundle(
+    return Bundle(
         name=settings.name,
         classes=SCENES,
         frontend=settings.frontend,
@@ -171,19 +219,16 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
         model=tflite,
         provenance=origin,
     )
-    bundle.save(folder, model_card.write(bundle, settings))
-    return bundle
 
 
 def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
     """Return the part's training and validation examples; the normalisation is the training clips'."""
-    images = features.extract(dataset, [*part.training, *part.validation], settings.frontend).images
-    count = len(part.training)
-    normalisation = normalise(images, count)
-    labels = _labels([*part.training, *part.validation])
+    images = features.extract(dataset, part.training, settings.frontend).images
+    normalisation = normalise(images)
+    watching = features.extract(dataset, part.validation, settings.frontend).images
     return (
-        Examples(images[:count], labels[:count], normalisation),
-        Examples(images[count:], labels[count:], normalisation),
+        Examples(images, _labels(part.training), normalisation),
+        Examples(watching, _labels(part.validation), normalisation),
     )
 
 
@@ -191,22 +236,17 @@ def _labels(clips: Sequence[Clip]) -> NDArray[np.int64]:
     return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
 
 
-def normalise(images: NDArray[np.float32], count: int) -> Normalisation:
-    """Return the per-mel mean and deviation of the first `count` images [n, n_mels, frames], read a few at a time."""
-    total = np.zeros(images.shape[1])
-    squares = np.zeros(images.shape[1])
-    for start in range(0, count, 256):
-        block = np.asarray(images[start : min(start + 256, count)], np.float64)
+def normalise(images: Images) -> Normalisation:
+    """Return the per-mel mean and deviation of images [n, n_mels, frames], read a few at a time."""
+    count, mels, frames = images.shape
+    total, squares = np.zeros(mels), np.zeros(mels)
+    for start in range(0, count, READ_AT_ONCE):
+        block = np.asarray(images[start : start + READ_AT_ONCE], np.float64)
         total += block.sum(axis=(0, 2))
         squares += (block**2).sum(axis=(0, 2))
-    values = count * images.shape[2]
-    mean = total / values
-    deviation = np.sqrt(np.maximum(squares / values - mean**2, 1e-6))
-    return Normalisation(tuple(_single_precision(mean)), tuple(_single_precision(deviation)))
-
-
-def _single_precision(values: NDArray[np.float64]) -> list[float]:
-    return [float(np.float32(value)) for value in values]
+    mean = total / (count * frames)
+    deviation = np.sqrt(np.maximum(squares / (count * frames) - mean**2, LEAST_VARIANCE))
+    return Normalisation(*(tuple(float(np.float32(value)) for value in values) for values in (mean, deviation)))
 
 
 def _spread(count: int, wanted: int) -> NDArray[np.int64]:
@@ -214,16 +254,16 @@ def _spread(count: int, wanted: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
 
 
-def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples) -> keras.Model:
+def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool) -> keras.Model:
     """Train the teacher, if there is one, then the student; each from its last checkpoint."""
     teacher = None
     if settings.teacher is not None:
-        teacher = fitting.train(_task(part, settings, settings.teacher), training, validation)
-    student = _task(part, settings, settings.student)
+        teacher = fitting.train(_task(part, settings, settings.teacher, live), training, validation)
+    student = _task(part, settings, settings.student, live)
     return fitting.train(student, training, validation, teacher=teacher, distillation=settings.distillation)
 
 
-def _task(part: Part, settings: RunConfig, network: NetworkConfig) -> Task:
+def _task(part: Part, settings: RunConfig, network: NetworkConfig, live: bool = False) -> Task:
     return Task(
         folder=part.folder / network.network,
         config=network,
@@ -231,26 +271,20 @@ def _task(part: Part, settings: RunConfig, network: NetworkConfig) -> Task:
         seed=settings.seed,
         classes=len(SCENES),
         title=f"{part.title}: {network.network}",
+        live=live,
     )
 
 
-def _scored(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
-    """Score the float and the INT8 student on the part's test list; returns both's class probabilities."""
-    if not (part.folder / EVALUATION).exists() or not (part.folder / PREDICTIONS).exists():
-        images = features.extract(dataset, part.test, settings.frontend).images
-        test = Examples(images, _labels(part.test), bundle.normalisation)
-        model = fitting.load(_task(part, settings, settings.student), settings.frontend.shape)
-        outputs = evaluation.run(bundle.model, evaluation.quantised_inputs(bundle, dataset, part.test))
-        predictions = {
-            FLOAT: metrics.softmax(fitting.predict(model, test)),
-            INT8: bundle.probabilities(outputs),
-        }
-        with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **predictions)
-        files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
-        files.write_text(part.folder / "bundle.txt", f"{_relative(part.folder / 'bundle')}\n")
-    with np.load(part.folder / PREDICTIONS) as arrays:
-        return {FLOAT: arrays[FLOAT], INT8: arrays[INT8]}
+def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:
+    """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
+    images = features.extract(dataset, part.test, settings.frontend).images
+    test = Examples(images, _labels(part.test), bundle.normalisation)
+    model = fitting.load(_task(part, settings, settings.student), settings.frontend.shape)
+    outputs = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, part.test))
+    predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
+    with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, float=predictions[FLOAT], int8=predictions[INT8])
+    files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
 
 
 def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
@@ -265,27 +299,22 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
     return {"split": split, **scores}
 
 
-def _pool(
-    folder: Path, parts: Sequence[Part], predictions: Sequence[dict[str, NDArray[np.float64]]], settings: RunConfig
-) -> dict[str, Any]:
+def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
     """Score all tested clips together, write it to the run's folder, and return it for the bundle."""
     tested = [part for part in parts if part.test]
-    clips = [clip for part in tested for clip in part.test]
+    if not tested:
+        return {}
+    predictions = [dict(np.load(part.folder / PREDICTIONS)) for part in tested]
     together = {kind: np.concatenate([each[kind] for each in predictions]) for kind in (FLOAT, INT8)}
     split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
-    pooled = _evaluation(split, clips, together)
+    pooled = _evaluation(split, [clip for part in tested for clip in part.test], together)
     if settings.data.folds == CROSS_VALIDATE:
         files.write_json(folder / EVALUATION, pooled)
     folds = []
     for part, each in zip(tested, predictions, strict=True):
         scores = _evaluation(part.split, part.test, each)
-        folds.append(
-            {
-                "split": part.split,
-                "clips": len(part.test),
-                **{kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)},
-            }
-        )
+        summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
+        folds.append({"split": part.split, "clips": len(part.test), **summary})
     return {**pooled, "folds": folds}
 
 
