@@ -1,0 +1,101 @@
+"""Run configurations: read strictly, every mistake named with its file and key."""
+
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from tinyscene import config
+from tinyscene.errors import ConfigError
+from tinyscene.frontend import preset
+from tinyscene.paths import REPOSITORY
+
+SMALLEST = 'name = "x"\n[student]\nnetwork = "student"\nepochs = 3\n'
+
+
+def load(folder: Path, text: str) -> config.RunConfig:
+    path = folder / "run.toml"
+    path.write_text(text)
+    return config.load(path)
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    run = load(tmp_path, SMALLEST)
+    assert run.frontend == preset("p1")
+    assert run.data.folds == config.CROSS_VALIDATE
+    assert run.teacher is None
+    assert run.distillation is None
+    assert run.student.schedule == "sigmoid"
+
+
+def test_a_teacher_brings_distillation_and_a_preset_can_be_changed(tmp_path: Path) -> None:
+    run = load(
+        tmp_path,
+        SMALLEST + '[teacher]\nnetwork = "teacher"\nwidth = 1\nepochs = 2\n[frontend]\npreset = "base"\nfmin = 50\n',
+    )
+    assert run.distillation == config.DistillationConfig()
+    assert run.frontend.n_mels == 40
+    assert run.frontend.fmin == 50
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None:
+    run = config.load(REPOSITORY / "configs" / "student.toml")
+    assert load(tmp_path, tomli_w.dumps(run.to_dict())) == run
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_shipped_configurations_are_right(path: Path) -> None:
+    assert config.load(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("[augment]\nmixup = -1\n", "augment.mixup is -1; it must lie between 0 and 100"),
+        ("[augment]\nmixup = nan\n", "augment.mixup is nan"),
+        ("[augment]\nmixup = '1'\n", "augment.mixup is '1'; it must be a number"),
+        ("[augment]\ntime_roll = 1.5\n", "augment.time_roll is 1.5; it must be a whole number"),
+        ("[augment]\ntime_roll = true\n", "augment.time_roll is True"),
+        ("[augment]\npitch = 1\n", "unknown key augment.pitch"),
+        ("[training]\nepochs = 1\n", "unknown key 'training'"),
+        ("[data]\nfolds = 'some'\n", "data.folds is 'some'"),
+        ("[data]\nfolds = 0\n", "data.folds is 0"),
+        ("[data]\nvalidation_fraction = 0.9\n", "data.validation_fraction is 0.9"),
+        ("[distillation]\ntemperature = 2.0\n", "there is no teacher"),
+        ("[teacher]\nnetwork = 'teacher'\n", "teacher.epochs is missing"),
+        ("[teacher]\nnetwork = 'resnet'\nepochs = 1\n", "teacher.network is 'resnet'; choose one of"),
+        ("[teacher]\nnetwork = 'teacher'\nepochs = 1\nactivation = 'tanh'\n", "teacher.activation is 'tanh'"),
+        ("[frontend]\npreset = 'p9'\n", "no front-end preset 'p9'"),
+        ("[frontend]\nn_mells = 40\n", "no field 'n_mells'"),
+        ("[frontend]\nn_mels = 'many'\n", "frontend.n_mels is 'many'"),
+        ("[data]\nfolds = 1.0\n", "data.folds is 1.0; it must be a whole number or text"),
+        ("augment = 3\n", "augment"),
+        ("[augment\n", "cannot be read as TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, extra: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, SMALLEST + extra)
+    assert str(caught.value).startswith(str(tmp_path / "run.toml"))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name = "x"\n', "student is missing"),
+        ('[student]\nnetwork = "student"\nepochs = 1\n', "name is missing"),
+        (SMALLEST.replace('"x"', '"../x"'), "name is '../x'"),
+        ("seed = -1\n" + SMALLEST, "seed is -1"),
+        (SMALLEST + 'activation = "elu"\n', "student.activation is 'elu', which INT8 conversion leaves in float"),
+    ],
+)
+def test_the_top_level_is_checked_too(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"run\.toml") as caught:
+        load(tmp_path, text)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        config.load(tmp_path / "no.toml")

@@ -1,0 +1,23 @@
+"""Learning-rate schedules."""
+
+import numpy as np
+import pytest
+
+from tinyscene import schedule
+
+
+def test_the_sigmoid_has_a_high_plateau_a_fall_and_a_low_plateau() -> None:
+    rates = np.array([schedule.sigmoid(progress, 1e-2, 1e-4) for progress in np.linspace(0, 1, 101)])
+    assert (np.diff(rates) < 0).all()
+    assert rates[0] == pytest.approx(1e-2, rel=1e-6)
+    assert rates[40] == pytest.approx(1e-2, rel=2e-3)
+    assert rates[100] == pytest.approx(1e-4, rel=0.1)
+
+
+def test_half_of_the_fall_is_done_at_the_midpoint() -> None:
+    assert schedule.sigmoid(0.7, 3.0, 1.0) == pytest.approx(2.0)
+    assert schedule.sigmoid(0.25, 3.0, 1.0, steepness=50, midpoint=0.25) == pytest.approx(2.0)
+
+
+def test_the_constant_keeps_the_first_rate() -> None:
+    assert {schedule.constant(progress, 1e-3, 1e-5) for progress in (0.0, 0.5, 1.0)} == {1e-3}
