@@ -31,7 +31,8 @@ class Run:
         histories: network -> lines of history.jsonl.
         evaluation: evaluation.json: `split`, and scores under `float` and `int8`.
         complexity: complexity.json.
-        boards: title -> device evaluate's JSON, one for each device*.json.
+        boards: title -> device evaluate's JSON, one for each device*.json; "device_audio.json" is "the board, audio".
+        hosts: title of a board -> evaluate's JSON on the very clips that the board was sent, from host*.json.
         bundle: the bundle that bundle.txt names.
         folds: the runs in fold1, fold2, ... of a cross-validation.
         final: the run in `final`, on all clips, of a cross-validation.
@@ -44,6 +45,7 @@ class Run:
     evaluation: dict[str, Any] | None
     complexity: dict[str, Any] | None
     boards: dict[str, dict[str, Any]]
+    hosts: dict[str, dict[str, Any]]
     bundle: Bundle | None
     folds: list["Run"]
     final: "Run | None"
@@ -70,12 +72,15 @@ def write(run_dir: Path) -> Path:
     run = load(run_dir)
     host = _host_scores(run)
     boards = run.of_bundle("boards") or {}
+    hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
     scores = host | boards
     page = _template().render(
         run=run,
         folder=run_dir,
         bundle=run.of_bundle("bundle"),
         boards=boards,
+        hosts=hosts,
+        identical={title: all(boards[title].get(key) == hosts[title][key] for key in hosts[title]) for title in hosts},
         complexity=run.of_bundle("complexity"),
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
         scores=scores,
@@ -124,7 +129,8 @@ def _load(folder: Path) -> Run:
         histories={network: lines for network, lines in histories.items() if lines},
         evaluation=_read_evaluation(folder / "evaluation.json"),
         complexity=_read_json(folder / "complexity.json"),
-        boards={_board_title(path): _read_board(path) for path in sorted(folder.glob("device*.json"))},
+        boards=_read_scores(folder, "device"),
+        hosts=_read_scores(folder, "host"),
         bundle=bundle,
         folds=[_load(path) for path in folds],
         final=_load(final) if final.is_dir() else None,
@@ -132,9 +138,14 @@ def _load(folder: Path) -> Run:
     )
 
 
-def _board_title(path: Path) -> str:
-    detail = path.stem.removeprefix("device").strip("-_").replace("-", " ").replace("_", " ")
-    return f"the board, {detail}" if detail else "the board"
+def _read_scores(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """Return title of the board -> scores, of device.json, device_audio.json and so on, or of host*.json."""
+    found = {}
+    for path in sorted(folder.glob(f"{kind}*.json")):
+        scores = _read_json(path) or {}
+        _require(path, scores, SCORE_KEYS)
+        found[", ".join(["the board", *path.stem.split("_")[1:]])] = scores
+    return found
 
 
 def _read_config(path: Path) -> str | None:
@@ -178,22 +189,16 @@ def _require(path: Path, value: Any, keys: Sequence[str], place: str = "") -> No
             raise _damaged(path, f"{place}no {key}")
 
 
+def _damaged(path: Path, reason: str) -> TinysceneError:
+    return TinysceneError(f"{path} is damaged ({reason}); delete it and run the verb that writes it again")
+
+
 def _read_evaluation(path: Path) -> dict[str, Any] | None:
     evaluation = _read_json(path)
     for form in ("float", "int8"):
         if evaluation is not None and form in evaluation:
             _require(path, evaluation[form], SCORE_KEYS)
     return evaluation
-
-
-def _read_board(path: Path) -> dict[str, Any]:
-    result = _read_json(path) or {}
-    _require(path, result, SCORE_KEYS)
-    return result
-
-
-def _damaged(path: Path, reason: str) -> TinysceneError:
-    return TinysceneError(f"{path} is damaged ({reason}); delete it and run the verb that writes it again")
 
 
 def _read_bundle(path: Path) -> tuple[Bundle | None, list[str]]:

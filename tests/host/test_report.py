@@ -27,7 +27,7 @@ class Page(html.parser.HTMLParser):
         self.source = path.read_text()
         self.feed(self.source)
         assert self.open == []
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.text = re.sub(r"\s+([:,]?)", r"\1 ", " ".join(self.words)).replace("  ", " ")
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.ids += [value or "" for key, value in attributes if key == "id"]
@@ -56,7 +56,8 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds; most tests are about the words."""
-    monkeypatch.setattr(figures, "save_png", lambda figure, path: None)  # noqa: ARG005
+    for name in ("learning_curves", "confusion", "save_png"):
+        monkeypatch.setattr(figures, name, lambda *_: None)
     monkeypatch.setattr(figures, "svg", lambda figure, description: f"<svg><title>{description}</title></svg>")  # noqa: ARG005
 
 
@@ -98,7 +99,8 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
     for expected in (
         "features",
         "model, ms a clip (median) 48.2",
-        "agreement, identical 200",
+        "statistics, frames ok 812",
+        "The board: its scores are the host's",
         "95 %: 41.2 to 57.7 %, 1.31 to 1.79",
         runs.bundle().identity,
         "0123abc",
@@ -193,6 +195,13 @@ def test_cross_validation(tmp_path: Path) -> None:
     score = json.loads((folder / "fold2" / "evaluation.json").read_text())
     assert f"fold2 200 {100 * score['float']['accuracy']:.1f}" in shown.text
     assert "Missing" not in shown.text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_board_that_differs_is_shown(run: Path) -> None:
+    runs.write_board(run)
+    (run / "host.json").write_text(json.dumps(runs.score(102)))
+    assert "its scores are not the host's" in page(run).text
 
 
 @pytest.mark.usefixtures("without_pictures")

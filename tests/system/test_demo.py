@@ -12,10 +12,7 @@ from pathlib import Path
 import pytest
 
 from clean_checkout import CleanCheckout
-from tinyscene import evaluation
 from tinyscene.bundle import Bundle
-from tinyscene.dataset import Dataset
-from tinyscene.device.evaluation import spread
 from tinyscene.paths import REPOSITORY
 
 CONFIG = """
@@ -77,26 +74,20 @@ def test_every_command_is_shown_before_it_runs(finished: tuple[Path, str]) -> No
         "pio run",
         "tinyscene emulate",
         "tinyscene device info",
-        "tinyscene device evaluate",
-        "tinyscene device evaluate",
+        *["tinyscene device evaluate", "tinyscene evaluate"] * 2,
         "tinyscene report",
     ]
 
 
-@pytest.mark.parametrize(
-    ("result", "limit", "frontend"), [("device.json", CLIPS, "librosa"), ("device_audio.json", AUDIO_CLIPS, "c")]
-)
-def test_the_board_scores_as_the_host_does(
-    finished: tuple[Path, str], project: Path, result: str, limit: int, frontend: str
-) -> None:
-    folder, _ = finished
-    board = json.loads((folder / result).read_text())
-    bundle = Bundle.load(folder / "bundle")
-    assert board["identity"] == bundle.identity
-    dataset = Dataset(project / "data" / "synthetic")
-    clips = spread(list(dataset.list("fold1_evaluate")), limit)
-    host, _ = evaluation.evaluate(bundle, dataset, clips, frontend)
+@pytest.mark.parametrize(("mode", "clips"), [("features", CLIPS), ("audio", AUDIO_CLIPS)])
+def test_the_board_scores_as_the_host_does(finished: tuple[Path, str], mode: str, clips: int) -> None:
+    folder, output = finished
+    board = json.loads((folder / f"device_{mode}.json").read_text())
+    host = json.loads((folder / f"host_{mode}.json").read_text())
     assert {key: board[key] for key in host} == host
+    assert (board["clips"], board["mode"]) == (clips, mode)
+    assert board["identity"] == Bundle.load(folder / "bundle").identity
+    assert f"The board's scores are the host's: accuracy {host['accuracy']:.2%}" in output
 
 
 def test_the_student_is_the_one_of_the_reference_work(finished: tuple[Path, str]) -> None:
@@ -110,7 +101,7 @@ def test_the_page_has_every_part(finished: tuple[Path, str]) -> None:
     folder, output = finished
     page = (folder / "report.html").read_text()
     assert "Missing" not in page
-    assert "the board, audio" in page
+    assert "The board, audio" in page
     assert "report.html" in output
 
 
