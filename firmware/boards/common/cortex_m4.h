@@ -16,6 +16,17 @@
 #define SCB_AIRCR_SYSRESETREQ (1u << 2)
 #define SCB_CPACR_FPU (0xFu << 20)
 
+// B3.5 Memory protection unit
+#define MPU_CTRL REGISTER(0xE000ED94u)
+#define MPU_RBAR REGISTER(0xE000ED9Cu)
+#define MPU_RASR REGISTER(0xE000EDA0u)
+#define MPU_CTRL_ENABLE (1u << 0)
+#define MPU_CTRL_PRIVDEFENA (1u << 2) // the default map where no region is
+#define MPU_RBAR_VALID (1u << 4)
+#define MPU_RASR_ENABLE (1u << 0)
+#define MPU_RASR_SIZE(log2_bytes) (((log2_bytes)-1u) << 1)
+#define MPU_RASR_NO_ACCESS 0u
+
 // B3.4 Nested vectored interrupt controller
 #define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
 

@@ -2,6 +2,7 @@
 #ifndef FAULT_TEXT_H
 #define FAULT_TEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cortex_m4.h"
@@ -10,6 +11,13 @@
 
 // ARMv7-M, B3.2.15: the registers of the frame could not be stacked, so they are not there.
 #define CFSR_NOT_STACKED 0x1010u
+
+extern uint32_t __stack_bottom[], __stack_top[]; // from sections.ld
+
+// Whether the frame can be read: after an overflow of the stack it cannot.
+static inline bool fault_frame_is_whole(const uint32_t *frame, uint32_t cfsr) {
+    return (cfsr & CFSR_NOT_STACKED) == 0 && frame >= __stack_bottom && frame + 8 <= __stack_top;
+}
 
 static inline char *fault_text_field(char *text, const char *name, uint32_t value) {
     while (*name != '\0') {
@@ -28,7 +36,7 @@ static inline void fault_text(char text[FAULT_TEXT_BYTES], const uint32_t *frame
     text = fault_text_field(text, "# fault cfsr=", cfsr);
     text = fault_text_field(text, " hfsr=", SCB_HFSR);
     text = fault_text_field(text, " sp=", (uint32_t)frame);
-    if ((cfsr & CFSR_NOT_STACKED) == 0) {
+    if (fault_frame_is_whole(frame, cfsr)) {
         text = fault_text_field(text, " pc=", frame[6]);
         text = fault_text_field(text, " lr=", frame[5]);
     }

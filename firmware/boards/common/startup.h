@@ -7,10 +7,13 @@
 
 #include "cortex_m4.h"
 
+#define STACK_GUARD_LOG2_BYTES 10u // 1 KB, as in sections.ld
+
 typedef void (*vector)(void);
 
 // From sections.ld
-extern uint32_t __vectors[], __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[], __bss_end[];
+extern uint32_t __vectors[], __stack_guard[], __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[],
+    __bss_end[];
 
 int main(void);
 
@@ -53,9 +56,17 @@ __attribute__((naked)) void startup_reset(void) {
                    "b startup\n");
 }
 
+// Makes what is below the stack untouchable, except for fault handlers.
+static void guard_stack(void) {
+    MPU_RBAR = (uint32_t)__stack_guard | MPU_RBAR_VALID;
+    MPU_RASR = MPU_RASR_NO_ACCESS | MPU_RASR_SIZE(STACK_GUARD_LOG2_BYTES) | MPU_RASR_ENABLE;
+    MPU_CTRL = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
+}
+
 __attribute__((used)) void startup(void) {
     SCB_VTOR = (uint32_t)__vectors;
     SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
+    guard_stack();
     __asm volatile("dsb\n isb" ::: "memory");
     for (uint32_t *from = __data_load, *to = __data_start; to < __data_end;) {
         *to++ = *from++;

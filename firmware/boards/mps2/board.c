@@ -1,14 +1,12 @@
 // board.h for mps2, which exists as QEMU's mps2-an386: no clock to set up, and the UART has no baud rate.
 #include "../board.h"
 
-#include "../common/receive_ring.h"
+#include "../common/receive.h"
 #include "mps2.h"
 
 #define SMALLEST_DIVISOR 16u // DDI 0479, 4.3.3
 
 const char board_name[] = "mps2";
-
-static struct receive_ring received;
 
 void uart0_receive_interrupt(void);
 
@@ -16,10 +14,10 @@ void uart0_receive_interrupt(void) {
     UART0_INTCLEAR = UART_INT_RX;
     if (UART0_STATE & UART_STATE_RX_OVERRUN) {
         UART0_STATE = UART_STATE_RX_OVERRUN;
-        received.lost = received.lost + 1;
+        receive_lost();
     }
     if (UART0_STATE & UART_STATE_RX_FULL) {
-        receive_ring_put(&received, (uint8_t)UART0_DATA);
+        receive_byte((uint8_t)UART0_DATA);
     }
 }
 
@@ -34,14 +32,6 @@ uint32_t board_clock_hz(void) {
     return MPS2_CLOCK_HZ;
 }
 
-size_t board_read(uint8_t *bytes, size_t capacity) {
-    return receive_ring_take(&received, bytes, capacity);
-}
-
-uint32_t board_overruns(void) {
-    return received.lost;
-}
-
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; ++i) {
         while (UART0_STATE & UART_STATE_TX_FULL) {
@@ -52,8 +42,4 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 uint32_t board_cycles(void) {
     return timer0_ticks();
-}
-
-void board_idle(void) {
-    receive_ring_sleep(&received);
 }

@@ -1,7 +1,9 @@
 // board.h for the Arduino Nano 33 BLE (Sense): 64 MHz, and a UART on the header pins D1/TX and D0/RX.
 #include "../board.h"
 
-#include "../common/receive_ring.h"
+#include <stdbool.h>
+
+#include "../common/receive.h"
 #include "nrf52840.h"
 
 #define CLOCK_HZ 64000000u // whether the crystal started or the RC oscillator has to do
@@ -13,8 +15,6 @@ _Static_assert(BOARD_BAUD == 115200u, "nRF52840 baud rates come from a table: se
 
 const char board_name[] = "nano33ble";
 
-static struct receive_ring received;
-
 void uart0_interrupt(void);
 
 void uart0_interrupt(void) {
@@ -23,12 +23,12 @@ void uart0_interrupt(void) {
         uint32_t source = UART0_ERRORSRC;
         UART0_ERRORSRC = source; // what is written as 1 is cleared
         if (source & UART_ERRORSRC_OVERRUN) {
-            received.lost = received.lost + 1;
+            receive_lost();
         }
     }
     while (UART0_EVENTS_RXDRDY) {
         UART0_EVENTS_RXDRDY = 0; // before the byte is taken: the next one in the FIFO raises it again
-        receive_ring_put(&received, (uint8_t)UART0_RXD);
+        receive_byte((uint8_t)UART0_RXD);
     }
 }
 
@@ -75,14 +75,6 @@ uint32_t board_clock_hz(void) {
     return CLOCK_HZ;
 }
 
-size_t board_read(uint8_t *bytes, size_t capacity) {
-    return receive_ring_take(&received, bytes, capacity);
-}
-
-uint32_t board_overruns(void) {
-    return received.lost;
-}
-
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; ++i) {
         UART0_EVENTS_TXDRDY = 0;
@@ -93,8 +85,4 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 uint32_t board_cycles(void) {
     return DWT_CYCCNT;
-}
-
-void board_idle(void) {
-    receive_ring_sleep(&received);
 }

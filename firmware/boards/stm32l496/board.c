@@ -1,7 +1,9 @@
 // board.h for ST's Nucleo-L496ZG: 80 MHz, and LPUART1, which its ST-LINK shows to the host as a serial port.
 #include "../board.h"
 
-#include "../common/receive_ring.h"
+#include <stdbool.h>
+
+#include "../common/receive.h"
 #include "stm32l496.h"
 
 #define MSI_HZ 4000000u // after reset: RM0351, 6.2.3
@@ -14,7 +16,6 @@
 
 const char board_name[] = "stm32l496";
 
-static struct receive_ring received;
 static uint32_t clock_hz = MSI_HZ;
 
 void lpuart1_interrupt(void);
@@ -23,10 +24,10 @@ void lpuart1_interrupt(void) {
     uint32_t state = LPUART1_ISR;
     if (state & LPUART_ISR_ORE) {
         LPUART1_ICR = LPUART_ISR_ORE;
-        received.lost = received.lost + 1;
+        receive_lost();
     }
     if (state & LPUART_ISR_RXNE) {
-        receive_ring_put(&received, (uint8_t)LPUART1_RDR);
+        receive_byte((uint8_t)LPUART1_RDR);
     }
 }
 
@@ -96,14 +97,6 @@ uint32_t board_clock_hz(void) {
     return clock_hz;
 }
 
-size_t board_read(uint8_t *bytes, size_t capacity) {
-    return receive_ring_take(&received, bytes, capacity);
-}
-
-uint32_t board_overruns(void) {
-    return received.lost;
-}
-
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; ++i) {
         (void)wait_for(&LPUART1_ISR, LPUART_ISR_TXE, LPUART_ISR_TXE);
@@ -114,8 +107,4 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 uint32_t board_cycles(void) {
     return DWT_CYCCNT;
-}
-
-void board_idle(void) {
-    receive_ring_sleep(&received);
 }

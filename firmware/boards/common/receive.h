@@ -1,0 +1,18 @@
+// Received bytes, between the interrupt of a board's serial port and the main loop: board_read(), board_overruns() and
+// board_idle() of every board.
+#ifndef RECEIVE_H
+#define RECEIVE_H
+
+#include <stdint.h>
+
+// A power of two, and room for three of the largest frames: a host that has lost patience repeats its request while
+// the model still runs on the first one.
+#define RECEIVE_BYTES 4096u
+
+// From the interrupt: a byte has come.
+void receive_byte(uint8_t byte);
+
+// From the interrupt: the serial port itself has lost a byte.
+void receive_lost(void);
+
+#endif
