@@ -50,7 +50,7 @@ def test_image_is_for_its_board(checkout: CleanCheckout, env: str) -> None:
         used = [(segment["p_paddr"], segment["p_paddr"] + segment["p_filesz"]) for segment in loaded]
         end_of_ram = max(segment["p_vaddr"] + segment["p_memsz"] for segment in loaded)
     assert vectors[0] == symbols["__stack_top"]
-    assert symbols["__stack_bottom"] == 0x20000000  # so that an overflow leaves RAM and faults
+    assert symbols["__stack_guard"] == 0x20000000  # so that an overflow leaves RAM and faults
     assert vectors[1] == symbols["startup_reset"] | 1
     assert vectors[2] == vectors[3] == symbols["startup_fault_entry"] | 1
     assert vectors[16 + number] == symbols[handler] | 1
