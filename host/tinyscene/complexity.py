@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 
 from tinyscene import files
 from tinyscene.compiler import model_path, reader
@@ -236,7 +236,7 @@ def report(model: str, as_json: Path | None) -> int:
 
 
 def _layer_table(layers: tuple[LayerComplexity, ...]) -> Table:
-    table = Table("op", "layer", "output", box=None, header_style="bold", padding=(0, 1))
+    table = Table("op", Column("layer", no_wrap=True), "output", box=None, header_style="bold", padding=(0, 1), pad_edge=False)
     for column in ("parameters", "MACs", "NeSsi bytes", "NeSsi MACs"):
         table.add_column(column, justify="right", no_wrap=True)
     for layer in layers:

@@ -21,7 +21,8 @@ static inline int32_t engine_shift_right(int32_t value, int32_t exponent) {
         return value;
     }
     const int32_t tie_away = value + (value >> 31); // one less where negative, so that halves go down there
-    return ((tie_away >> (exponent - 1)) + 1) >> 1;
+    const int32_t halves = tie_away >> (exponent - 1);
+    return (halves >> 1) + (halves & 1);
 }
 
 // value * factor, with both of TensorFlow Lite's roundings (MultiplyByQuantizedMultiplier).
