@@ -236,7 +236,9 @@ def report(model: str, as_json: Path | None) -> int:
 
 
 def _layer_table(layers: tuple[LayerComplexity, ...]) -> Table:
-    table = Table("op", Column("layer", no_wrap=True), "output", box=None, header_style="bold", padding=(0, 1), pad_edge=False)
+    table = Table(
+        "op", Column("layer", no_wrap=True), "output", box=None, header_style="bold", padding=(0, 1), pad_edge=False
+    )
     for column in ("parameters", "MACs", "NeSsi bytes", "NeSsi MACs"):
         table.add_column(column, justify="right", no_wrap=True)
     for layer in layers:

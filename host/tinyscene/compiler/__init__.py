@@ -147,7 +147,16 @@ def report(model: Path, out: Path) -> None:
 
 def layer_table(compiled: CompileReport) -> Table:
     """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked."""
-    table = Table("op", Column("layer", no_wrap=True), "kernel", "output", box=None, header_style="bold", padding=(0, 1), pad_edge=False)
+    table = Table(
+        "op",
+        Column("layer", no_wrap=True),
+        "kernel",
+        "output",
+        box=None,
+        header_style="bold",
+        padding=(0, 1),
+        pad_edge=False,
+    )
     for column in ("constants", "scratch", "arena in use"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
