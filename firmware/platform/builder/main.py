@@ -44,7 +44,7 @@ env.Replace(
     PROGNAME="firmware",
     PROGSUFFIX=".elf",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
-    SIZEPRINTCMD="$SIZETOOL -A -d $SOURCES",
+    SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
     SIZEPROGREGEXP=r"^\.(?:vectors|text|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
     SIZEDATAREGEXP=r"^\.(?:stack|data|bss)\s+(\d+)",
 )
