@@ -118,7 +118,7 @@ def sources(
     """
     emit(config, normalisation, input_quantisation, folder)
     third_party: tuple[Path, ...] = ()
-    include = (LIBRARY, HOST_SOURCE.parent, folder)
+    include: tuple[Path, ...] = (LIBRARY, HOST_SOURCE.parent, folder)
     if config.n_fft in fft_plan.CMSIS_SIZES:
         cmsis_dsp.fetch()
         third_party = (CMSIS_SOURCE,)

@@ -40,7 +40,8 @@ def filtered(signal: Signal, response: Spectrum) -> Signal:
 
 def band(low: float, high: float, order: int = 2) -> NDArray[np.float64]:
     """Return the magnitude response of a Butterworth-like band pass between two frequencies in Hz."""
-    below = above = 1.0
+    below: NDArray[np.float64] | float = 1.0
+    above: NDArray[np.float64] | float = 1.0
     for _ in range(order):
         below, above = below * np.square(low / _SAFE_HERTZ), above * np.square(HERTZ / high)
     return 1 / np.sqrt((1 + below) * (1 + above))

@@ -46,7 +46,7 @@ def build(
     objects.mkdir(parents=True, exist_ok=True)
     options = [*MACHINE_FLAGS, *C_FLAGS, *flags, *(f"-I{folder}" for folder in (BOARD, *include))]
     ours = [BOARD / "startup.c", BOARD / "semihost.c", *sources]
-    compiled = []
+    compiled: list[str] = []
     for files, warnings in ((ours, WARNINGS), (third_party, ("-w",))):
         for source in files:
             compiled.append(str(objects / f"{len(compiled)}.o"))
