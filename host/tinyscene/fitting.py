@@ -1,7 +1,7 @@
 """Training one network: the loop, its losses and its checkpoints.
 
 Keras 3 on any back end: the step is `train_on_batch`, the losses are `keras.ops`, everything random is NumPy's and
-seeded by (seed, network, epoch), so that a run that was stopped goes on exactly as if it had not been.
+seeded by (seed, network's folder, epoch), so that a run that was stopped goes on exactly as if it had not been.
 """
 
 import dataclasses
@@ -78,8 +78,8 @@ class Task:
     live: bool = True
 
     def random(self, *key: int) -> np.random.Generator:
-        """Return a generator for this seed, this network and `key`."""
-        return np.random.default_rng([self.seed, zlib.crc32(self.config.network.encode()), *key])
+        """Return a generator for this seed, the folder's name (teacher, student, ...) and `key`."""
+        return np.random.default_rng([self.seed, zlib.crc32(self.folder.name.encode()), *key])
 
 
 def train(

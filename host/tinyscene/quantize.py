@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
@@ -57,7 +58,7 @@ def convert(model: keras.Model, calibration: Iterable[NDArray[np.float32]]) -> b
     converter.inference_input_type = tensorflow.int8
     converter.inference_output_type = tensorflow.int8
     try:
-        with quiet(), redirect_stdout(io.StringIO()):
+        with quiet(), redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
             return bytes(converter.convert())
     except Exception as error:  # the converter raises a dozen kinds
         raise ModelError(
@@ -67,10 +68,10 @@ def convert(model: keras.Model, calibration: Iterable[NDArray[np.float32]]) -> b
 
 
 def _single(model: keras.Model) -> keras.Model:
-    """Copy a model for batch 1, its layers named by position: the names of a session's n-th model end in the file."""
+    """Copy a model for batch 1, all named by position: a name counts the models of a session."""
     names = {layer.name: f"{position:02}_{type(layer).__name__}" for position, layer in enumerate(model.layers)}
     single = keras.models.clone_model(
-        keras.Model(model.inputs[0], model.outputs[0]),  # without the losses that it was compiled with
+        keras.Model(model.inputs[0], model.outputs[0], name="model"),  # without its losses
         input_tensors=keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image"),
         clone_function=lambda layer: layer.from_config({**layer.get_config(), "name": names[layer.name]}),
     )
@@ -167,8 +168,6 @@ def _interpreter(model: bytes) -> Any:  # a tf.lite.Interpreter
 
 
 def _tensorflow() -> ModuleType:
-    import warnings
-
     with quiet():
         import tensorflow
 

@@ -258,19 +258,28 @@ def _networks(part: Part, settings: RunConfig, training: Examples, validation: E
     """Train the teacher, if there is one, then the student; each from its last checkpoint."""
     teacher = None
     if settings.teacher is not None:
-        teacher = fitting.train(_task(part, settings, settings.teacher, live), training, validation)
-    student = _task(part, settings, settings.student, live)
+        teacher = fitting.train(_teacher(part, settings, settings.teacher, live), training, validation)
+    student = _student(part, settings, live)
     return fitting.train(student, training, validation, teacher=teacher, distillation=settings.distillation)
 
 
-def _task(part: Part, settings: RunConfig, network: NetworkConfig, live: bool = False) -> Task:
+def _teacher(part: Part, settings: RunConfig, network: NetworkConfig, live: bool = False) -> Task:
+    return _task(part, settings, network, "teacher", live)
+
+
+def _student(part: Part, settings: RunConfig, live: bool = False) -> Task:
+    network = settings.student
+    return _task(part, settings, network, "student" if network.network == "teacher" else network.network, live)
+
+
+def _task(part: Part, settings: RunConfig, network: NetworkConfig, folder: str, live: bool) -> Task:
     return Task(
-        folder=part.folder / network.network,
+        folder=part.folder / folder,
         config=network,
         augment=settings.augment,
         seed=settings.seed,
         classes=len(SCENES),
-        title=f"{part.title}: {network.network}",
+        title=f"{part.title}: {folder}",
         live=live,
     )
 
@@ -279,7 +288,7 @@ def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) ->
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
     test = Examples(images, _labels(part.test), bundle.normalisation)
-    model = fitting.load(_task(part, settings, settings.student), settings.frontend.shape)
+    model = fitting.load(_student(part, settings), settings.frontend.shape)
     outputs = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, part.test))
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
     with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:

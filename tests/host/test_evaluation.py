@@ -1,0 +1,108 @@
+"""Scoring bundles: both front ends, what is refused, intervals, and what is printed and written."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyscene import evaluation, networks, quantize
+from tinyscene.backend import keras
+from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.console import console
+from tinyscene.dataset import SCENES, Clip, Dataset
+from tinyscene.errors import ConfigError, DatasetError
+from tinyscene.frontend import preset
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """A bundle whose untrained network still answers clips differently."""
+    frontend = preset("base")
+    keras.utils.set_random_seed(5)
+    model = networks.build("student", (*frontend.shape, 1), width=0.0625)
+    images = np.random.default_rng(0).normal(size=(8, *frontend.shape, 1)).astype(np.float32)
+    converted = quantize.convert(model, images)
+    source, sink = quantize.quantisation(converted)
+    return Bundle(
+        name="untrained",
+        classes=SCENES,
+        frontend=frontend,
+        normalisation=Normalisation((-40.0,) * 40, (15.0,) * 40),
+        input=source,
+        output=sink,
+        output_kind="logits",
+        model=converted,
+    )
+
+
+def clips(count: int, per_location: int) -> list[Clip]:
+    return [
+        Clip(f"audio/{k}.wav", SCENES[k // per_location % 10], f"city-{k // per_location}", "city", "a", k + 2)
+        for k in range(count)
+    ]
+
+
+def test_both_front_ends_give_nearly_the_same_scores(bundle: Bundle, synthetic: Path) -> None:
+    dataset = Dataset(synthetic)
+    some = list(dataset.split(1, "evaluate"))[:12]
+    reference = evaluation.quantised_inputs(bundle, dataset, some, "librosa")
+    firmware = evaluation.quantised_inputs(bundle, dataset, some, "c")
+    assert reference.shape == (12, 40, 51)
+    assert np.abs(reference.astype(int) - firmware).max() <= 1
+    assert (reference != firmware).mean() < 0.01
+    scores, _ = evaluation.evaluate(bundle, dataset, some, "librosa")
+    on_board, _ = evaluation.evaluate(bundle, dataset, some, "c")
+    assert on_board["log_loss"] == pytest.approx(scores["log_loss"], abs=0.05)
+
+
+def test_the_outputs_are_the_oracles(bundle: Bundle, synthetic: Path) -> None:
+    dataset = Dataset(synthetic)
+    some = list(dataset.split(1, "evaluate"))[:5]
+    _, outputs = evaluation.evaluate(bundle, dataset, some)
+    expected = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, some))
+    assert np.array_equal(outputs, expected)
+
+
+def test_what_cannot_be_scored_is_refused(bundle: Bundle, synthetic: Path) -> None:
+    dataset = Dataset(synthetic)
+    with pytest.raises(ConfigError, match="no front end 'matlab'; choose one of librosa, c"):
+        evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")), "matlab")
+    with pytest.raises(DatasetError, match="no clips"):
+        evaluation.evaluate(bundle, dataset, [])
+    with pytest.raises(DatasetError, match=r"line 2 of the list: audio/.* has the label None"):
+        evaluation.evaluate(bundle, dataset, [dataclasses.replace(clips(1, 1)[0], scene=None)])
+    with pytest.raises(DatasetError, match="does not know; use a labelled list with"):
+        evaluation.evaluate(bundle, dataset, [dataclasses.replace(clips(1, 1)[0], scene="beach")])
+
+
+def test_intervals_are_over_locations_not_over_clips() -> None:
+    random = np.random.default_rng(0)
+    alike = np.repeat(random.dirichlet(np.ones(10), size=40), 10, axis=0)  # ten clips of a place, all the same
+
+    def width(per_location: int) -> tuple[float, float]:
+        interval = evaluation.confidence_intervals(clips(400, per_location), alike, SCENES)["log_loss"]
+        return interval[0], interval[1]
+
+    truth = [SCENES.index(str(clip.scene)) for clip in clips(400, 10)]
+    mean = -np.log(alike[np.arange(400), truth]).mean()
+    low, high = width(10)
+    assert low < mean < high
+    spread = -np.log(alike[np.arange(400), truth])[::10].std() / np.sqrt(40)
+    assert high - low == pytest.approx(2 * 1.96 * spread, rel=0.15)
+
+
+def test_the_report_prints_every_scene_and_device_and_writes_the_json(
+    bundle: Bundle, synthetic: Path, tmp_path: Path
+) -> None:
+    bundle.save(tmp_path / "bundle", "card")
+    path = tmp_path / "scores.json"
+    with console.capture() as capture:
+        evaluation.report(tmp_path / "bundle", synthetic, "fold1_evaluate", "librosa", path)
+    scores = json.loads(path.read_text())
+    assert set(scores) == {"clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes"}
+    assert sum(map(sum, scores["confusion"])) == scores["clips"]
+    for name in (*scores["per_scene"], *(f"device {device}" for device in scores["per_device"])):
+        assert name in capture.get()
+    assert f"{scores['log_loss']:.3f}" in capture.get()

@@ -1,0 +1,372 @@
+"""Training: the loop, its checkpoints, and whole runs on a small synthetic data set."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyscene import config, evaluation, features, fitting, metrics, networks, quantize, training
+from tinyscene.backend import keras
+from tinyscene.bundle import Bundle, Normalisation
+from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
+from tinyscene.dataset import SCENES, Dataset
+from tinyscene.errors import ConfigError, DatasetError, TinysceneError
+from tinyscene.fitting import Examples, Task
+
+MELS, FRAMES = 16, 12
+AUGMENT = AugmentConfig(time_roll=2, frequency_masks=1, time_masks=1, mixup=0.3, freq_mixstyle=0.5)
+STUDENT = NetworkConfig(network="student", width=0.25, dropout=0.1, epochs=6, batch_size=16, learning_rate=2e-2)
+
+
+def examples(count: int = 48, seed: int = 0) -> Examples:
+    """Images that tell their class by a band."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % len(SCENES)
+    images = random.normal(size=(count, MELS, FRAMES)).astype(np.float32)
+    images[np.arange(count), labels] += 6
+    return Examples(images, labels, Normalisation((0.0,) * MELS, (1.0,) * MELS))
+
+
+def task(folder: Path, seed: int = 1) -> Task:
+    return Task(
+        folder=folder / "student",
+        config=STUDENT,
+        augment=AUGMENT,
+        seed=seed,
+        classes=len(SCENES),
+        title="test",
+        live=False,
+    )
+
+
+def weights(model: keras.Model) -> bytes:
+    return b"".join(array.tobytes() for array in model.get_weights())
+
+
+def history(folder: Path) -> list[dict]:
+    """The history without what the clock says."""
+    lines = [json.loads(line) for line in (folder / "student" / fitting.HISTORY).read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+class StoppedError(Exception):
+    """What stops a training in these tests."""
+
+
+def stop_in_epoch(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the training in the middle of an epoch of three steps, counted from 1."""
+    steps = 0
+    real = keras.Model.train_on_batch
+
+    def counting(*arguments: object, **keywords: object) -> object:
+        nonlocal steps
+        steps += 1
+        if steps == 3 * (epoch - 1) + 2:
+            raise StoppedError
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", counting)
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(stream: object, **_: object) -> None:
+        stream.write(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]:
+    """The folder and the network of a training that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, fitting.train(task(folder), examples(), examples(20, 1))
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(
+    whole: tuple[Path, keras.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(3, patch)
+        with pytest.raises(StoppedError):
+            fitting.train(task(tmp_path), examples(), examples(20, 1))
+    assert len(history(tmp_path)) == 2
+    checkpoint = task(tmp_path).folder / fitting.CHECKPOINT
+    before = checkpoint.read_bytes()
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch)
+        with pytest.raises(TinysceneError, match=r"cannot write .*checkpoint\.npz: No space left on device; free"):
+            fitting.train(task(tmp_path), examples(), examples(20, 1))
+    assert checkpoint.read_bytes() == before
+    assert sorted(path.name for path in checkpoint.parent.iterdir()) == [fitting.CHECKPOINT, fitting.HISTORY]
+    resumed = fitting.train(task(tmp_path), examples(), examples(20, 1))
+    assert weights(resumed) == weights(whole[1])
+    assert history(tmp_path) == history(whole[0])
+
+
+def test_another_seed_is_another_training(tmp_path: Path) -> None:
+    one, same, other = (
+        fitting._compiled(task(tmp_path, seed), (MELS, FRAMES), fitting.cross_entropy) for seed in (1, 1, 2)
+    )
+    assert weights(one) == weights(same) != weights(other)
+    batches = [next(fitting._batches(task(tmp_path, seed), examples(), 0, 3, None))[0] for seed in (1, 1, 2)]
+    assert np.array_equal(batches[0], batches[1])
+    assert not np.array_equal(batches[0], batches[2])
+
+
+def test_the_network_learns_and_the_history_says_so(whole: tuple[Path, keras.Model]) -> None:
+    folder, model = whole
+    lines = history(folder)
+    assert [line["epoch"] for line in lines] == list(range(1, 7))
+    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+    assert lines[0]["learning_rate"] > 50 * lines[-1]["learning_rate"]
+    probabilities = metrics.softmax(fitting.predict(model, examples(20, 1)))
+    chosen = probabilities[np.arange(20), examples(20, 1).labels]
+    assert lines[-1]["val_log_loss"] == pytest.approx(-np.log(chosen).mean())
+    assert lines[-1]["val_accuracy"] == (probabilities.argmax(axis=1) == examples(20, 1).labels).mean()
+
+
+def test_a_damaged_checkpoint_is_named(whole: tuple[Path, keras.Model], tmp_path: Path) -> None:
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    path = task(tmp_path).folder / fitting.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TinysceneError, match=r"checkpoint\.npz is damaged"):
+        fitting.train(task(tmp_path), examples(), examples(0))
+
+
+def test_the_distillation_loss_is_hintons() -> None:
+    random = np.random.default_rng(0)
+    logits, teacher = (random.normal(size=(6, 10)) for _ in range(2))
+    hard = metrics.softmax(random.normal(size=(6, 10)))
+    loss = fitting.distillation_loss(DistillationConfig(temperature=3.0, soft_weight=0.7), 10)
+    answer = keras.ops.convert_to_numpy(loss(np.concatenate([hard, teacher], axis=1), logits))
+
+    def cross_entropy(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return -(targets * np.log(metrics.softmax(values))).sum(axis=1)
+
+    expected = 0.3 * cross_entropy(hard, logits) + 0.7 * 9 * cross_entropy(metrics.softmax(teacher / 3), logits / 3)
+    assert answer == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_teacher_sees_the_very_batches_of_the_student(tmp_path: Path) -> None:
+    teacher = networks.build("student", (MELS, FRAMES, 1), width=0.1)
+    batches = list(fitting._batches(task(tmp_path), examples(), 0, 5, teacher))
+    assert sorted(len(inputs) for inputs, _ in batches) == [9, 9, 10, 10, 10]
+    for inputs, targets in batches:
+        assert targets[:, len(SCENES) :] == pytest.approx(teacher.predict_on_batch(inputs[..., None]), abs=1e-5)
+        assert targets[:, : len(SCENES)].sum(axis=1) == pytest.approx(1, abs=1e-5)
+    again = list(fitting._batches(task(tmp_path), examples(), 1, 5, None))
+    assert not np.array_equal(batches[0][0], again[0][0]), "another epoch, another order"
+
+
+def test_normalisation_is_per_band_over_all_images() -> None:
+    images = np.random.default_rng(0).normal(3, 2, size=(600, 5, 7)).astype(np.float32)
+    images[:, 4] = -80
+    normalisation = training.normalise(images)
+    assert normalisation.mean == pytest.approx(images.mean(axis=(0, 2)), rel=1e-5)
+    assert normalisation.std[:4] == pytest.approx(images[:, :4].std(axis=(0, 2)), rel=1e-4)
+    assert normalisation.std[4] > 0, "a silent band must not divide by zero"
+
+
+# Whole runs
+
+RUN = """
+name = "tiny"
+seed = 3
+[frontend]
+preset = "base"
+[data]
+folds = 1
+validation_fraction = 0.2
+[teacher]
+network = "student"
+width = 0.0625
+epochs = 1
+[student]
+network = "student"
+width = 0.0625
+epochs = 2
+[augment]
+time_roll = 3
+"""
+
+
+def write_config(folder: Path, text: str = RUN) -> Path:
+    path = folder / "tiny.toml"
+    path.write_text(text)
+    return path
+
+
+def run_folder_files(run: Path) -> set[str]:
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run, `run`, its bundle, `bundle`, and its configuration."""
+    folder = tmp_path_factory.mktemp("finished")
+    training.run(write_config(folder), synthetic, folder / "bundle", folder / "run")
+    return folder
+
+
+def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
+    assert run_folder_files(finished / "run") == {
+        "config.toml",
+        "teacher/checkpoint.npz",
+        "teacher/history.jsonl",
+        "student/checkpoint.npz",
+        "student/history.jsonl",
+        "bundle/bundle.toml",
+        "bundle/model.tflite",
+        "bundle/MODEL_CARD.md",
+        "predictions.npz",
+        "evaluation.json",
+        "complexity.json",
+        "bundle.txt",
+    }
+    assert (finished / "run" / "bundle.txt").read_text().strip() == str(finished / "bundle")
+    result = json.loads((finished / "run" / "evaluation.json").read_text())
+    assert result["split"] == "fold1_evaluate.csv"
+    for kind in ("float", "int8"):
+        low, high = result[kind]["intervals"]["log_loss"]
+        assert low < result[kind]["log_loss"] < high
+
+
+def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> None:
+    bundle, dataset = Bundle.load(finished / "bundle"), Dataset(synthetic)
+    said = json.loads((finished / "run" / "evaluation.json").read_text())["int8"]
+    scores, outputs = evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")))
+    assert scores == {key: value for key, value in said.items() if key != "intervals"}
+    assert outputs.shape == (said["clips"], len(SCENES))
+    assert bundle.metrics["int8"]["log_loss"] == said["log_loss"]
+    assert bundle.output_kind == "logits"
+
+
+def test_normalisation_and_calibration_use_training_clips_only(finished: Path, synthetic: Path) -> None:
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training._parts(finished / "run", settings, dataset)
+    places = [{clip.location for clip in clips} for clips in (part.training, part.validation, part.test)]
+    assert places[1]
+    assert not places[0] & places[1] | places[0] & places[2] | places[1] & places[2]
+    bundle = Bundle.load(finished / "bundle")
+    images = features.extract(dataset, part.training, settings.frontend).images
+    assert training.normalise(images) == bundle.normalisation
+    model = fitting.load(training._student(part, settings), settings.frontend.shape)
+    assert quantize.convert(model, bundle.normalisation.apply(np.asarray(images))[..., None]) == bundle.model
+
+
+def test_card_and_bundle_say_where_they_come_from_without_this_machines_paths(finished: Path, synthetic: Path) -> None:
+    card = (finished / "bundle" / "MODEL_CARD.md").read_text()
+    origin = Bundle.load(finished / "bundle").provenance
+    assert origin["command"] == f"tinyscene train tiny.toml --data {synthetic.name} --out bundle"
+    assert origin["data_clips"] == 120
+    for needed in (
+        "fold1_evaluate.csv",
+        "seed 3",
+        origin["commit"],
+        origin["command"],
+        "Licence of the audio",
+        "NeSsi",
+    ):
+        assert needed in card
+    for text in (card, (finished / "bundle" / "bundle.toml").read_text()):
+        assert str(finished) not in text
+        assert str(synthetic.parent) not in text
+
+
+def test_a_finished_run_is_not_trained_again(
+    finished: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(fitting, "train", never)
+    monkeypatch.setattr(quantize, "convert", never)
+    shutil.copytree(finished / "run", tmp_path / "run")
+    training.run(finished / "tiny.toml", synthetic, tmp_path / "bundle", tmp_path / "run")
+    assert Bundle.load(tmp_path / "bundle").identity == Bundle.load(finished / "bundle").identity
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("epochs = 2", "epochs = 5", "student.epochs was 2, is 5"),
+        ("[teacher]", "[teacher]\nactivation = 'elu'", "teacher.activation was relu, is elu"),
+        ("[augment]", "[augment]\nmixup = 0.5", "augment.mixup was 0.0, is 0.5"),
+    ],
+)
+def test_a_run_folder_of_another_configuration_is_refused(
+    finished: Path, synthetic: Path, tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    path = write_config(tmp_path, RUN.replace(before, after))
+    files = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    with pytest.raises(ConfigError, match=said):
+        training.run(path, synthetic, tmp_path / "bundle", finished / "run")
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == files
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_run_folder_of_another_data_set_is_refused(finished: Path, synthetic: Path, tmp_path: Path) -> None:
+    shutil.copytree(synthetic, tmp_path / "other")
+    meta = tmp_path / "other" / "meta.csv"
+    meta.write_text("".join(meta.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ConfigError, match="data_fingerprint was"):
+        training.run(finished / "tiny.toml", tmp_path / "other", tmp_path / "bundle", finished / "run")
+
+
+def test_a_missing_fold_and_a_missing_data_set_are_one_sentence(synthetic: Path, tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    with pytest.raises(DatasetError):
+        training.run(path, synthetic, tmp_path / "bundle", tmp_path / "run", fold=9)
+    with pytest.raises(DatasetError):
+        training.run(path, tmp_path / "nothing", tmp_path / "bundle", tmp_path / "run2")
+
+
+def test_kill_9_loses_at_most_an_epoch_and_changes_nothing(finished: Path, synthetic: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinyscene", "train", str(finished / "tiny.toml"), "--data", str(synthetic)]
+    command += ["--out", str(tmp_path / "bundle"), "--run", str(tmp_path / "run")]
+    checkpoint = tmp_path / "run" / "student" / fitting.CHECKPOINT
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert child.poll() is None, "the training ended without a checkpoint"
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    with np.load(checkpoint) as arrays:
+        assert 1 <= len(str(arrays["history"]).splitlines()) <= 2
+    training.run(finished / "tiny.toml", synthetic, tmp_path / "bundle", tmp_path / "run")
+    assert history(tmp_path / "run") == history(finished / "run")
+    assert (tmp_path / "bundle" / "model.tflite").read_bytes() == (finished / "bundle" / "model.tflite").read_bytes()
+
+
+def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(synthetic: Path, tmp_path: Path) -> None:
+    text = RUN.replace("folds = 1", 'folds = "cross-validate"').replace("epochs = 2", "epochs = 1")
+    path = write_config(tmp_path, text[: text.index("[teacher]")] + text[text.index("[student]") :])
+    shutil.copytree(synthetic, tmp_path / "data")
+    for rest in (tmp_path / "data" / "evaluation_setup").glob("fold3_*.csv"):
+        rest.unlink()
+    dataset = Dataset(tmp_path / "data")
+    training.run(path, dataset.root, tmp_path / "bundle", tmp_path / "run")
+    tests = [list(dataset.split(fold, "evaluate")) for fold in dataset.folds()]
+    pooled = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert pooled["int8"]["clips"] == sum(map(len, tests))
+    parts = [json.loads((tmp_path / "run" / f"fold{fold}" / "evaluation.json").read_text()) for fold in dataset.folds()]
+    mean = sum(part["int8"]["log_loss"] * len(test) for part, test in zip(parts, tests, strict=True))
+    assert pooled["int8"]["log_loss"] == pytest.approx(mean / sum(map(len, tests)))
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert [fold["split"] for fold in bundle.metrics["folds"]] == [f"fold{f}_evaluate.csv" for f in dataset.folds()]
+    assert bundle.identity == Bundle.load(tmp_path / "run" / "final" / "bundle").identity
+    images = features.extract(dataset, list(dataset.clips()), bundle.frontend).images
+    assert bundle.normalisation == training.normalise(images)
+    assert history(tmp_path / "run" / "final")[0]["val_log_loss"] is None, "no clip is left to watch the training"
+    assert f"{len(tests)}-fold cross-validation" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["data"]["folds"] == "cross-validate"
