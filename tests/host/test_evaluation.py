@@ -81,15 +81,11 @@ def test_intervals_are_over_locations_not_over_clips() -> None:
     random = np.random.default_rng(0)
     alike = np.repeat(random.dirichlet(np.ones(10), size=40), 10, axis=0)  # ten clips of a place, all the same
 
-    def width(per_location: int) -> tuple[float, float]:
-        interval = evaluation.confidence_intervals(clips(400, per_location), alike, SCENES)["log_loss"]
-        return interval[0], interval[1]
-
     truth = [SCENES.index(str(clip.scene)) for clip in clips(400, 10)]
     mean = -np.log(alike[np.arange(400), truth]).mean()
-    low, high = width(10)
+    low, high = evaluation.confidence_intervals(clips(400, 10), alike, SCENES)["log_loss"]
     assert low < mean < high
-    spread = -np.log(alike[np.arange(400), truth])[::10].std() / np.sqrt(40)
+    spread = np.log(alike[np.arange(400), truth])[::10].std() / np.sqrt(40)
     assert high - low == pytest.approx(2 * 1.96 * spread, rel=0.15)
 
 
