@@ -1,0 +1,46 @@
+"""Clips and configurations for the tests of the C front end, on the host and on the emulated board."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.dataset import Dataset, pcm16, read_clip
+from tinyscene.frontend import FrontendConfig
+from tinyscene.frontend_check import evenly_spread
+
+SMALL = {"sample_rate": 8000, "clip_samples": 4000, "n_fft": 256, "win_length": 256, "hop_length": 100, "n_mels": 12}
+
+
+def noise_clip(config: FrontendConfig, seed: int = 1, deviation: float = 3000) -> NDArray[np.int16]:
+    samples = np.random.default_rng(seed).normal(0, deviation, config.clip_samples)
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+
+
+def edge_clips(config: FrontendConfig) -> dict[str, NDArray[np.int16]]:
+    """Signals at the ends of what PCM16 can hold."""
+    time = np.arange(config.clip_samples)
+    impulse = np.zeros(config.clip_samples)
+    impulse[config.clip_samples // 3] = 32767
+    signals = {
+        "silence": np.zeros(config.clip_samples),
+        "full-scale square": np.where(time // 50 % 2, 32767, -32768),
+        "impulse": impulse,
+        "DC": np.full(config.clip_samples, 32767),
+        "one bit of noise": np.random.default_rng(2).integers(-1, 2, config.clip_samples),
+        "clipped sine": np.clip(1e5 * np.sin(0.031 * time), -32768, 32767),
+    }
+    return {name: np.rint(signal).astype(np.int16) for name, signal in signals.items()}
+
+
+def real_clips(folder: Path, config: FrontendConfig, count: int) -> NDArray[np.int16]:
+    """Return [count, clip_samples], evenly spread over a data set."""
+    return _read(folder, config.sample_rate, config.clip_samples, count)
+
+
+@functools.cache
+def _read(folder: Path, sample_rate: int, clip_samples: int, count: int) -> NDArray[np.int16]:
+    dataset = Dataset(folder)
+    clips = evenly_spread(list(dataset.clips()), count)
+    return np.stack([pcm16(read_clip(dataset.path(clip), sample_rate, clip_samples)) for clip in clips])
