@@ -45,7 +45,7 @@ def _scores(metrics: dict[str, Any]) -> Iterator[str]:
             "of this bundle come from all clips, so no clip is left to score them; the folds say what to expect."
         )
     else:
-        yield f"On {metrics['split']}, which shares no location with the training clips if the data set's lists say so."
+        yield f"On {metrics['split']}, which took no part in the training."
     yield "INT8 is TensorFlow Lite's reference kernels; log loss is the mean cross-entropy in nats.\n"
     yield "| list | clips | float log loss | float accuracy | INT8 log loss | INT8 accuracy |"
     yield "|---|---|---|---|---|---|"
@@ -77,7 +77,7 @@ def _data(bundle: Bundle) -> Iterator[str]:
     yield "\n## Data\n"
     yield (
         f"{origin['data_set']}: {origin['data_clips']} clips, fingerprint `{origin['data_fingerprint']}`. "
-        f"Licence of the audio: {origin['data_licence']}. It holds for what is made with these weights too."
+        f"Licence of the audio: {origin['data_licence']}. The weights are made from it: use them under the same terms."
     )
     if origin["data_clips"] < SMALL:
         yield (

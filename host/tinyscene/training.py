@@ -98,7 +98,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     files.write_json(parts[-1].folder / "complexity.json", complexity.measure(bundle.model).to_json())
     for place in {folder, parts[-1].folder}:
         files.write_text(place / "bundle.txt", f"{_relative(out)}\n")
-    _show(scores)
+    _show(bundle)
     console.print(f"bundle: {out}   run: {folder}", highlight=False)
 
 
@@ -327,10 +327,11 @@ def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str,
     return {**pooled, "folds": folds}
 
 
-def _show(scores: dict[str, Any]) -> None:
+def _show(bundle: Bundle) -> None:
+    scores = bundle.metrics
     if not scores:
         return
-    evaluation.show(f"INT8 student on {scores['split']}", scores[INT8])
+    evaluation.show(f"{bundle.name} (INT8) on {scores['split']}", scores[INT8])
     for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
         low, high = scores[kind]["intervals"]["log_loss"]
         console.print(
