@@ -1,11 +1,8 @@
 """Log-mel features of many clips: computed with librosa in parallel, kept on disk, never computed twice."""
 
 import dataclasses
-import functools
 import hashlib
 import os
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from tinyscene.errors import DatasetError, TinysceneError
 from tinyscene.feature_cache import KEY_BYTES, FeatureCache
 from tinyscene.frontend import FrontendConfig
 from tinyscene.paths import cache_directory
+from tinyscene.workers import end_with
 
 BATCH = 16  # clips handed to a worker at a time
 FEW = 32  # with so few clips, starting workers takes longer than the work
@@ -189,7 +187,7 @@ def _compute_batch(
     batch: Iterable[Work], config: FrontendConfig, parent: int
 ) -> tuple[list[tuple[bytes, NDArray[np.float32]]], str | None]:
     """Compute what can be in a worker; return it, and what was wrong with the first clip that cannot."""
-    _end_with(parent)
+    end_with(parent)
     images = []
     for key, path in batch:
         try:
@@ -197,15 +195,3 @@ def _compute_batch(
         except DatasetError as error:
             return images, str(error)
     return images, None
-
-
-@functools.cache
-def _end_with(parent: int) -> None:
-    """Make this worker end when its parent was killed; else it would wait for ever for its results to be read."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

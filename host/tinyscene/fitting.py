@@ -286,4 +286,5 @@ def _show(progress: Progress, task: Task, line: dict[str, Any]) -> None:
         f"{task.title} epoch {line['epoch']}/{task.config.epochs}: loss {line['loss']:.3f}{validation}, "
         f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s",
         highlight=False,
+        soft_wrap=True,
     )
