@@ -107,7 +107,7 @@ def train(
         TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
     """
     loss = cross_entropy if distillation is None else distillation_loss(distillation, task.classes)
-    model = _compiled(task, training.images.shape[1:], loss)
+    model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss)
     history = _restore(task.folder, model)
     if len(history) == task.config.epochs:
         return model
@@ -144,7 +144,7 @@ def load(task: Task, shape: tuple[int, int]) -> keras.Model:
     return model
 
 
-def _compiled(task: Task, shape: tuple[int, ...], loss: Callable[[Any, Any], Any]) -> keras.Model:
+def _compiled(task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any]) -> keras.Model:
     """Return the network with fresh weights and its optimiser, both ready for a checkpoint."""
     keras.utils.set_random_seed(int(task.random().integers(2**32)))
     network = task.config
