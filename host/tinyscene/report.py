@@ -73,7 +73,7 @@ def write(run_dir: Path) -> Path:
     host = _host_scores(run)
     boards = run.of_bundle("boards") or {}
     hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
-    scores = host | boards
+    compared = host or boards  # on the same clips, so that their scenes and devices can stand side by side
     page = _template().render(
         run=run,
         folder=run_dir,
@@ -83,8 +83,9 @@ def write(run_dir: Path) -> Path:
         identical={title: all(boards[title].get(key) == hosts[title][key] for key in hosts[title]) for title in hosts},
         complexity=run.of_bundle("complexity"),
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
-        scores=scores,
-        rows=lambda key: sorted({row for score in scores.values() for row in score[key]}),
+        scores=host | boards,
+        compared=compared,
+        rows=lambda key: sorted({row for score in compared.values() for row in score[key]}),
         curves=list(_curves(run, run_dir / "figures")),
         confusions=list(_confusions(host, run_dir / "figures")),
         version=__version__,
@@ -141,11 +142,11 @@ def _load(folder: Path) -> Run:
 def _read_scores(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
     """Return title of the board -> scores, of device.json, device_audio.json and so on, or of host*.json."""
     found = {}
-    for path in sorted(folder.glob(f"{kind}*.json")):
+    for path in folder.glob(f"{kind}*.json"):
         scores = _read_json(path) or {}
         _require(path, scores, SCORE_KEYS)
         found[", ".join(["the board", *path.stem.split("_")[1:]])] = scores
-    return found
+    return dict(sorted(found.items(), key=lambda item: (-item[1]["clips"], item[0])))
 
 
 def _read_config(path: Path) -> str | None:
