@@ -1,8 +1,8 @@
 """Feature images of one front end on disk: rows are added, never changed, and each is checked by CRC when it is read.
 
 Two files in a folder: `images.f32`, one row of float32 after the other, and `journal`, a header and one record for each
-row: key of the clip, CRC-32 of the row, CRC-32 of the record. A row is written before its record, so that a process
-killed at any moment loses at most the row in its hands; a row or a record that rots is as if it were not there.
+row: key of the clip, CRC-32 of the row. A row is written before its record, so that a process killed at any moment
+loses at most the row in its hands; a row or a record that rots is as if it were not there.
 """
 
 import errno
@@ -23,9 +23,9 @@ from tinyscene.errors import TinysceneError
 
 KEY_BYTES = 16
 _HEADER = struct.Struct("<8sIII")  # magic, version, rows and columns of an image
-_RECORD = struct.Struct(f"<{KEY_BYTES}sII")
+_RECORD = struct.Struct(f"<{KEY_BYTES}sI")
 _MAGIC = b"tsfeats\n"
-_VERSION = 1
+_VERSION = 2
 
 
 class FeatureCache:
@@ -134,12 +134,8 @@ class FeatureCache:
         if data[: _HEADER.size] != self._header():
             return {}
         body = data[_HEADER.size :]
-        sound = body[: len(body) // _RECORD.size * _RECORD.size]
-        records = {}
-        for row, (key, crc, check) in enumerate(_RECORD.iter_unpack(sound)):
-            if check == _record_crc(key, crc):
-                records[key] = (row, crc)
-        return records
+        whole = body[: len(body) // _RECORD.size * _RECORD.size]
+        return {key: (row, crc) for row, (key, crc) in enumerate(_RECORD.iter_unpack(whole))}
 
 
 class Writer:
@@ -165,14 +161,9 @@ class Writer:
             raise ValueError(f"an image is float32 {self._shape}, not {image.dtype} {image.shape}")
         data = np.ascontiguousarray(image).tobytes()
         _write_all(self._images, data, self._count * len(data))
-        crc = zlib.crc32(data)
-        record = _RECORD.pack(key, crc, _record_crc(key, crc))
+        record = _RECORD.pack(key, zlib.crc32(data))
         _write_all(self._journal, record, _HEADER.size + self._count * _RECORD.size)
         self._count += 1
-
-
-def _record_crc(key: bytes, crc: int) -> int:
-    return zlib.crc32(key + crc.to_bytes(4, "little"))
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

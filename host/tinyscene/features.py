@@ -174,13 +174,21 @@ def _compute(work: Sequence[Work], config: FrontendConfig, workers: int) -> Iter
         for key, path in work:
             yield key, log_mel_of_file(path, config)
         return
-    batches = [work[i : i + BATCH] for i in range(0, len(work), BATCH)]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
     me = os.getpid()
-    for images, problem in parallel(joblib.delayed(_compute_batch)(batch, config, me) for batch in batches):
+    problems: list[str] = []
+
+    def calls() -> Iterator[Any]:
+        for start in range(0, len(work), BATCH):
+            if problems:
+                return
+            yield joblib.delayed(_compute_batch)(work[start : start + BATCH], config, me)
+
+    for images, problem in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(calls()):
         yield from images
         if problem:
-            raise DatasetError(problem)
+            problems.append(problem)
+    if problems:
+        raise DatasetError(problems[0])
 
 
 def _compute_batch(

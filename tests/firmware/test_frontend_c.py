@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 from frontend_cases import SMALL, edge_clips, noise_clip, real_clips
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tinyscene import fft_plan, frontend, frontend_c, frontend_check, frontend_tables, native
@@ -90,7 +90,25 @@ def configurations(draw: st.DrawFn) -> FrontendConfig:
     )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def mirroring(**options) -> FrontendConfig:
+    """Return a configuration whose last frame begins half an FFT before the end; Hamming's window hides no sample."""
+    return FrontendConfig(**{**SMALL, "clip_samples": 3840, "window": "hamming", **options})
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],  # shrinking would compile hundreds of them
+)
+@example(config=mirroring(hop_length=96))  # takes the sample before its window
+@example(config=mirroring(hop_length=128))  # does not, in librosa
+@example(config=mirroring(hop_length=192))
+@example(config=mirroring(hop_length=128, win_length=255))
+@example(config=mirroring(hop_length=128, clip_samples=256))
+@example(config=mirroring(hop_length=128, clip_samples=384))
+@example(config=mirroring(hop_length=160, clip_samples=160))
 @given(config=configurations())
 @pytest.mark.filterwarnings("ignore:n_fft=")
 def test_any_configuration_agrees_with_librosa(config):
@@ -111,6 +129,23 @@ def test_int8_features_are_the_bundles_quantisation_of_the_float_ones(options, s
     for clip in (noise_clip(config), *edge_clips(config).values()):
         expected = quantisation.quantise(normalisation.apply(host.log_mel(clip)))
         np.testing.assert_array_equal(host.features(clip), expected)
+
+
+def test_quantisation_is_the_bundles_at_every_boundary():
+    """Features around the halves between two INT8 values, where the order of the operations decides."""
+    config = FrontendConfig(**{**SMALL, "n_mels": 1})
+    mean, deviation, quantisation = -41.7, 7.3, Quantisation(0.0371, 5)
+    normalisation = Normalisation((mean,), (deviation,))
+    library = HostFrontend(config, normalisation, quantisation)._library
+    tables = ctypes.byref(ctypes.c_char.in_dll(library, "frontend_tables"))
+    quantise = ctypes.CDLL(None).frontend_quantise
+    quantise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_float]
+    quantise.restype = ctypes.c_int8
+    halves = np.float32((np.arange(-140, 140) + 0.5) * quantisation.scale * deviation + mean)
+    around = (halves.view(np.int32)[:, None] + np.arange(-20, 21, dtype=np.int32)).view(np.float32).ravel()
+    features = np.concatenate([around, np.float32([-3e38, 3e38, -1e4, 1e4, 0.0, -0.0])])
+    expected = quantisation.quantise(normalisation.apply(features[None, :]))[0]
+    assert [quantise(tables, 0, float(feature)) for feature in features] == expected.tolist()
 
 
 def test_rounding_is_half_away_from_zero():

@@ -132,6 +132,7 @@ def flip_byte(path: Path, offset: int) -> None:
 
 
 ROW = 4 * 80 * 51
+HEADER = RECORD = 20
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,9 @@ ROW = 4 * 80 * 51
         pytest.param(lambda images, _: flip_byte(images, ROW + 100), [1], id="a row has rotted"),
         pytest.param(lambda images, _: os.truncate(images, 3 * ROW + 5), [3], id="rows are cut off"),
         pytest.param(lambda images, _: images.unlink(), [0, 1, 2, 3], id="rows are gone"),
-        pytest.param(lambda _, journal: flip_byte(journal, 20 + 24 * 2), [2], id="a record has rotted"),
-        pytest.param(lambda _, journal: os.truncate(journal, 20 + 24 * 3 + 7), [3], id="a record is cut off"),
+        pytest.param(lambda _, journal: flip_byte(journal, HEADER + RECORD * 2), [2], id="a key has rotted"),
+        pytest.param(lambda _, journal: flip_byte(journal, HEADER + RECORD * 2 + 17), [2], id="a CRC has rotted"),
+        pytest.param(lambda _, journal: os.truncate(journal, HEADER + RECORD * 3 + 7), [3], id="a record is cut off"),
         pytest.param(lambda _, journal: flip_byte(journal, 8), [0, 1, 2, 3], id="another version"),
         pytest.param(lambda _, journal: journal.write_bytes(b""), [0, 1, 2, 3], id="an empty journal"),
         pytest.param(lambda _, journal: journal.unlink(), [0, 1, 2, 3], id="no journal"),
@@ -183,12 +185,12 @@ def test_after_kill_9_only_what_is_missing_is_computed_and_no_worker_stays(noise
     command = [sys.executable, "-c", KILLED, str(noise.root), str(tmp_path / "cache")]
     journal = cache_file(tmp_path, "journal")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        while not journal.is_file() or journal.stat().st_size <= 20 + 24 * features.BATCH:
+        while not journal.is_file() or journal.stat().st_size <= HEADER + RECORD * features.BATCH:
             assert process.poll() is None
             time.sleep(0.01)
         workers = children(process.pid)
         process.send_signal(signal.SIGKILL)
-    done = (journal.stat().st_size - 20) // 24
+    done = (journal.stat().st_size - HEADER) // RECORD
     clips = list(noise.clips())
     assert 0 < done < len(clips)
     store = features.extract(noise, clips, CONFIG, workers=1, cache=tmp_path / "cache")

@@ -137,6 +137,15 @@ static void window_samples(
     }
 }
 
+// Whether librosa (0.11) mirrors the frame's last sample once more: it pads only the clip's tail, from the first frame
+// on that reaches beyond the clip. Where that tail is half an FFT long, its mirror image ends one sample before the
+// tail begins, and numpy turns there: it takes the sample after the tail's first one, not the sample before it.
+static bool mirrors_twice(const struct frontend_config *config, uint32_t frame, int32_t start) {
+    const uint32_t half = config->n_fft / 2u;
+    return config->padding == FRONTEND_REFLECT_PADDING && config->win_length == config->n_fft && frame >= 2 &&
+           config->hop_length >= half && start == (int32_t)(config->clip_samples - half);
+}
+
 static void zero(float *signal, int32_t from, int32_t to) {
     if (to > from) {
         memset(signal + from, 0, (size_t)(to - from) * sizeof *signal);
@@ -157,6 +166,9 @@ static void lay_out(const struct frontend *frontend) {
     if (config->padding == FRONTEND_REFLECT_PADDING) {
         window_samples(frontend, signal, 0, inside, -start, -1);
         window_samples(frontend, signal, beyond, length, 2 * clip - 2 - start - beyond, -1);
+        if (mirrors_twice(config, frontend->frame, start)) {
+            window_samples(frontend, signal, length - 1, length, start + 1, 1);
+        }
     } else {
         zero(signal, 0, inside);
         zero(signal, beyond, length);
