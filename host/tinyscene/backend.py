@@ -30,8 +30,10 @@ if keras.backend.backend() == "tensorflow":
     with quiet():
         import tensorflow
 
-    # Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run.
+    # Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run; within
+    # an operation, and between operations where a network branches as the teacher does.
     tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     tensorflow.config.experimental.enable_op_determinism()
 
 __all__ = ["keras", "quiet"]

@@ -101,6 +101,5 @@ def _origin(bundle: Bundle) -> Iterator[str]:
     yield f"```\n{origin['command']}\n```"
     yield (
         f"Commit {origin['commit']}, seed {origin['seed']}, tinyscene {origin['tinyscene']}, Keras {origin['keras']} "
-        f"on {origin['backend']}, TensorFlow {origin['tensorflow']}. On the same kind of processor the same seed gives "
-        "the same weights."
+        f"on {origin['backend']}, TensorFlow {origin['tensorflow']}."
     )

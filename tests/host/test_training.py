@@ -123,6 +123,14 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
     assert not np.array_equal(batches[0], batches[2])
 
 
+def test_sums_have_one_order() -> None:
+    """Bits change with the threads only at the reference size, where a repetition would take minutes."""
+    import tensorflow as tf
+
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+    assert tf.config.threading.get_inter_op_parallelism_threads() == 1
+
+
 def test_the_network_learns_and_the_history_says_so(whole: tuple[Path, keras.Model]) -> None:
     folder, model = whole
     lines = history(folder)
