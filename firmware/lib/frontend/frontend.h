@@ -121,8 +121,8 @@ enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm
 // Whether all samples of the clip were pushed and all frames taken.
 bool frontend_complete(const struct frontend *frontend);
 
-// The two steps of frontend_feed(), for who wants float features or decides when the work is done:
-//     while (count > 0 || frontend_frame(...)) ...
+// The two steps of frontend_feed(), for float features, or to choose when the work is done: push until a frame waits,
+// compute frames until none does.
 // Takes samples up to the one that completes a frame and returns how many; 0 when a frame waits or the clip is full.
 size_t frontend_push(struct frontend *frontend, const int16_t *pcm, size_t count);
 
