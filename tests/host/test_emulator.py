@@ -42,15 +42,25 @@ def test_qemu_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         Emulator(Path("firmware.elf")).start()
 
 
-@pytest.mark.parametrize("content", [None, b"\x7fELF" + bytes(60)])
-def test_image_that_does_not_run(tmp_path: Path, content: bytes | None) -> None:
+def test_image_that_is_not_there(tmp_path: Path) -> None:
     """QEMU's own reason is passed on, its first line only."""
-    path = tmp_path / "firmware.elf"
-    if content:
-        path.write_bytes(content)
     with pytest.raises(ToolError, match=r"could not run .*firmware\.elf: .") as error:
-        Emulator(path).start()
+        Emulator(tmp_path / "firmware.elf").start()
     assert "\n" not in str(error.value)
+
+
+def test_image_that_locks_up(tmp_path: Path) -> None:
+    """QEMU ends by itself, before it has said that it runs or a moment later: its reason is kept either way."""
+    path = tmp_path / "firmware.elf"
+    path.write_bytes(b"\x7fELF" + bytes(60))
+    try:
+        with Emulator(path) as emulator:
+            assert emulator.wait(60)
+            assert emulator.exit_code
+            said = emulator.complaints()
+    except ToolError as error:
+        said = str(error)
+    assert "Lockup" in said
 
 
 def test_port_is_taken() -> None:
