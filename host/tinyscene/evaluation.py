@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from tinyscene import features, files, metrics, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
 from tinyscene.dataset import Clip, Dataset, pcm16, read_clip
 from tinyscene.errors import ConfigError, DatasetError
+from tinyscene.score_table import render_scores
 
 FRONTENDS = ("librosa", "c")
 BOOTSTRAP_ROUNDS = 1000
@@ -123,31 +123,10 @@ def confidence_intervals(
 
 
 def report(folder: Path, data: Path, split: str, frontend: str = "librosa", as_json: Path | None = None) -> None:
-    """Score the bundle in `folder` on a list of the data set in `data`, print tables, and write the JSON if asked."""
+    """Score the bundle in `folder` on a list of the data set in `data`, write the JSON if asked, and print tables."""
     bundle = Bundle.load(folder)
     dataset = Dataset(data)
     scores, _ = evaluate(bundle, dataset, list(dataset.list(split)), frontend)
-    show(f"{bundle.name} (INT8) on {split}, {frontend} front end", scores)
     if as_json is not None:
         files.write_json(as_json, scores)
-
-
-def show(title: str, scores: dict[str, Any]) -> None:
-    """Print scores as tables: overall, per scene, per device, and the confusion matrix."""
-    table = Table("", "clips", "accuracy", "log loss", title=title)
-    table.add_row("all", *_cells(scores), style="bold")
-    for group in ("per_scene", "per_device"):
-        table.add_section()
-        for name, part in scores[group].items():
-            table.add_row(name if group == "per_scene" else f"device {name}", *_cells(part))
-    console.print(table)
-    classes = scores["classes"]
-    matrix = Table("true", *(str(column) for column in range(len(classes))), title="confusion: columns in rows' order")
-    for row, (name, counts) in enumerate(zip(classes, scores["confusion"], strict=True)):
-        cells = [f"[bold]{count}[/]" if column == row else str(count) for column, count in enumerate(counts)]
-        matrix.add_row(f"{row} {name}", *cells)
-    console.print(matrix)
-
-
-def _cells(part: dict[str, Any]) -> tuple[str, str, str]:
-    return str(part["clips"]), f"{100 * part['accuracy']:.1f} %", f"{part['log_loss']:.3f}"
+    console.print(render_scores(scores, f"{bundle.name} (INT8) on {split}, {frontend} front end"))

@@ -19,13 +19,13 @@ def render_scores(scores: Mapping[str, Any], title: str = "scores") -> Renderabl
     return Group(
         totals,
         _groups("scene", scores["per_scene"]),
-        _groups("device", scores["per_device"]),
+        _groups("device", {f"device {name}": group for name, group in scores["per_device"].items()}),
         _confusion(scores["classes"], scores["confusion"]),
     )
 
 
 def _summary(scores: Mapping[str, Any]) -> str:
-    return f"accuracy {scores['accuracy']:.2%}, log loss {scores['log_loss']:.4f}"
+    return f"accuracy {scores['accuracy']:.2%}, log loss {scores['log_loss']:.3f}"
 
 
 def _groups(heading: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -37,6 +37,7 @@ from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
 from tinyscene.fitting import Examples, Images, Task
 from tinyscene.paths import REPOSITORY
+from tinyscene.score_table import render_scores
 
 CALIBRATION_CLIPS = 500
 READ_AT_ONCE = 256  # images
@@ -331,7 +332,7 @@ def _show(bundle: Bundle) -> None:
     scores = bundle.metrics
     if not scores:
         return
-    evaluation.show(f"{bundle.name} (INT8) on {scores['split']}", scores[INT8])
+    console.print(render_scores(scores[INT8], f"{bundle.name} (INT8) on {scores['split']}"))
     for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
         low, high = scores[kind]["intervals"]["log_loss"]
         console.print(

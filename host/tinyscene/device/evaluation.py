@@ -37,7 +37,7 @@ def report(
     journal: Path | None,
     as_json: Path | None,
 ) -> None:
-    """Score a board on a list of clips, print the tables and write the JSON; the same command resumes.
+    """Score a board on a list of clips, write the JSON and print the tables; the same command resumes.
 
     Args:
         port: pyserial URL of the board.
@@ -66,11 +66,11 @@ def report(
         with Journal(path, header) as book:
             answers = evaluate(board, model, dataset, chosen, mode, book)
     result = summarise(model, chosen, answers) | _about(board.info, split, mode, answers)
+    if as_json:
+        files.write_json(as_json, result)
     console.print(render_scores(result, f"{board.info.board}, {mode}, {Path(split).name}"))
     clock = "by the emulator's clock, which is this machine's" if result["emulated"] else "on the board"
     console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}", highlight=False)
-    if as_json:
-        files.write_json(as_json, result)
     if journal is None:
         path.replace(path.with_name(path.name.replace(".journal.", ".answers.")))
 
