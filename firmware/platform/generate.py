@@ -17,7 +17,6 @@ Import("env")  # type: ignore[name-defined]  # noqa: F821 - SCons gives it
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))  # type: ignore[name-defined]  # noqa: F821
 GENERATED = PROJECT / "firmware" / "generated"
-CMSIS_DSP = PROJECT / ".deps" / "cmsis-dsp" / ".sha256"
 DEFAULT_BUNDLE = PROJECT / "models" / "student"
 
 
@@ -75,14 +74,12 @@ def run_tinyscene(*arguments):
 
 
 def generate():
-    """Bring firmware/generated and .deps/cmsis-dsp up to date, and say which bundle is built in."""
+    """Bring firmware/generated up to date, and say which bundle is built in."""
     record = read_record()
     bundle = chosen_bundle(record)
     if not is_up_to_date(record, bundle):
         run_tinyscene("tinyscene", "export", str(bundle))
         record = read_record()
-    if not CMSIS_DSP.exists():
-        run_tinyscene("tinyscene.cmsis_dsp")
     print(f"Bundle: {record['name']}, identity {record['identity']}, from {bundle}")
 
 

@@ -1,4 +1,4 @@
-"""Plans of the front end's real FFT: which code transforms a size, and the tables that it reads (frontend_fft.h)."""
+"""Plans of the front end's real FFT: its passes, and the tables that they read (frontend_fft.h)."""
 
 import dataclasses
 
@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from tinyscene.errors import ConfigError
 
-RADICES = (2, 3, 4, 5, 6, 7)
-CMSIS_SIZES = (1024, 2048)
+RADICES = (2, 3, 4, 5, 6, 7, 8)
 _PASSES_MAX = 16  # FRONTEND_FFT_PASSES_MAX
 
 
@@ -18,33 +17,25 @@ class FftPlan:
 
     Attributes:
         n: points, even.
-        transform: the C function.
-        radices: passes over the n / 2 complex numbers, in order; empty where CMSIS-DSP transforms.
+        radices: passes over the n / 2 complex numbers, in order.
         twiddles: complex64, in the order in which the passes read them.
-        split: complex64, exp(-2 pi i k / n) of k = 0..n/4.
+        roots: complex64, exp(-2 pi i k / n) of k = 0..n/4.
+        roots_low: complex64, what `roots` lack to be right to twice float32's precision.
     """
 
     n: int
-    transform: str
     radices: tuple[int, ...]
     twiddles: NDArray[np.complex64]
-    split: NDArray[np.complex64]
+    roots: NDArray[np.complex64]
+    roots_low: NDArray[np.complex64]
 
 
 def plan(n: int) -> FftPlan:
-    """Return the plan of an n-point real FFT: CMSIS-DSP's where it has the size, else mixed radix.
+    """Return the plan of an n-point real FFT.
 
     Raises:
         ConfigError: n is odd or has a prime factor other than 2, 3, 5 and 7.
     """
-    if n in CMSIS_SIZES:
-        none = np.zeros(0, np.complex64)
-        return FftPlan(n, f"frontend_fft_cmsis_{n}", (), none, none)
-    return mixed(n)
-
-
-def mixed(n: int) -> FftPlan:
-    """Return the mixed-radix plan of an n-point real FFT, also where CMSIS-DSP has the size."""
     if n < 2 or n % 2 or (not (radices := _factors(n // 2)) and n != 2):
         raise ConfigError(
             f"the C front end has no FFT of n_fft = {n} points; choose an even number without a prime factor above 7, "
@@ -52,17 +43,18 @@ def mixed(n: int) -> FftPlan:
         )
     length = n // 2
     tables = [np.zeros(0, np.complex128)]
-    for radix in radices:
+    for radix in radices[:-1]:  # the last pass turns nothing
         length //= radix
-        column, output = np.arange(1, length)[:, None], np.arange(1, radix)[None, :]
+        column, output = np.arange(length)[:, None], np.arange(1, radix)[None, :]
         tables.append(_roots(column * output, radix * length).ravel())
-    split = _roots(np.arange(n // 4 + 1), n)
-    twiddles = np.concatenate(tables)
-    return FftPlan(n, "frontend_fft_mixed", radices, twiddles.astype(np.complex64), split.astype(np.complex64))
+    twiddles = np.concatenate(tables).astype(np.complex64)
+    exact = _roots(np.arange(n // 4 + 1), n)
+    roots = exact.astype(np.complex64)
+    return FftPlan(n, radices, twiddles, roots, (exact - roots).astype(np.complex64))
 
 
 def nearest(n: int) -> int:
-    """Return the even size nearest to `n` that `mixed` can transform."""
+    """Return the even size nearest to `n` that there is a plan of."""
     return min((m for m in range(2, 2 * max(n, 2) + 2, 2) if _factors(m // 2) or m == 2), key=lambda m: (abs(m - n), m))
 
 
@@ -72,7 +64,7 @@ def _factors(m: int) -> tuple[int, ...]:
     Empty when m is 1 or has another prime factor.
     """
     factors = []
-    for radix in (6, 4, 2, 3, 5, 7):
+    for radix in (8, 6, 4, 2, 3, 5, 7):
         while m % radix == 0:
             factors.append(radix)
             m //= radix

@@ -11,6 +11,7 @@ from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import ToolError
 from tinyscene.frontend import FrontendConfig
 
+FLAGS = ("-O3", "-fno-math-errno")  # as the firmware's platform builds it
 IMAGE_SOURCE = Path(__file__).with_name("frontend_image.c")
 
 
@@ -38,7 +39,7 @@ def build(config: FrontendConfig, normalisation: Normalisation, quantisation: Qu
     """
     code = frontend_c.sources(config, normalisation, quantisation, folder)
     sources = [IMAGE_SOURCE, *code.sources]
-    return test_image.build(folder / "image.elf", sources, code.include, third_party=code.third_party)
+    return test_image.build(folder / "image.elf", sources, code.include, FLAGS)
 
 
 def run(image: Path, config: FrontendConfig, pcm: NDArray[np.int16]) -> BoardFeatures:

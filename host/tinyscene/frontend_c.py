@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import cmsis_dsp, fft_plan, files, frontend_tables, native
+from tinyscene import files, frontend_tables, native
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import TinysceneError
 from tinyscene.frontend import FrontendConfig
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
 
 LIBRARY = FIRMWARE_LIB / "frontend"
-SOURCES = tuple(LIBRARY / name for name in ("frontend.c", "frontend_stages.c", "frontend_fft.c"))
-CMSIS_SOURCE = LIBRARY / "cmsis_fft.c"
+SOURCES = tuple(sorted(LIBRARY.glob("*.c")))
 HOST_SOURCE = Path(__file__).with_name("frontend_host.c")
 
 
@@ -57,7 +56,7 @@ class HostFrontend:
 
         Raises:
             ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
-            ToolError: there is no C compiler, or CMSIS-DSP's sources are missing and cannot be fetched.
+            ToolError: there is no C compiler.
         """
         self.config = config
         self._library = _build(
@@ -103,7 +102,6 @@ class Code:
     """C files of the front end with the tables of one configuration, and what to compile them with."""
 
     sources: tuple[Path, ...]
-    third_party: tuple[Path, ...]
     include: tuple[Path, ...]
 
 
@@ -114,22 +112,14 @@ def sources(
 
     Raises:
         ConfigError: as `emit`.
-        ToolError: CMSIS-DSP's sources are needed, missing, and cannot be fetched.
     """
     emit(config, normalisation, input_quantisation, folder)
-    third_party: tuple[Path, ...] = ()
-    include: tuple[Path, ...] = (LIBRARY, HOST_SOURCE.parent, folder)
-    if config.n_fft in fft_plan.CMSIS_SIZES:
-        cmsis_dsp.fetch()
-        third_party = (CMSIS_SOURCE,)
-        include += cmsis_dsp.INCLUDES
-    return Code((*SOURCES, HOST_SOURCE, folder / frontend_tables.SOURCE), third_party, include)
+    return Code((*SOURCES, HOST_SOURCE, folder / frontend_tables.SOURCE), (LIBRARY, HOST_SOURCE.parent, folder))
 
 
 def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> ctypes.CDLL:
     """Compile the tables of one configuration, once per content, over the code that all configurations share."""
-    include = [LIBRARY, *(cmsis_dsp.fetch() / name for name in cmsis_dsp.KEPT)]
-    native.build_library("frontend", SOURCES, include, ["-O3"], third_party=[CMSIS_SOURCE], mode=ctypes.RTLD_GLOBAL)
+    native.build_library("frontend", SOURCES, [LIBRARY], ["-O3"], mode=ctypes.RTLD_GLOBAL)
     texts = frontend_tables.generate(config, normalisation, quantisation)
     digest = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]
     tables = cache_directory() / "frontend" / digest

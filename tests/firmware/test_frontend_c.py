@@ -1,7 +1,6 @@
 """The C front end on this machine against librosa in float64, and its streaming against itself."""
 
 import ctypes
-import dataclasses
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from frontend_cases import SMALL, edge_clips, noise_clip, real_clips
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from tinyscene import fft_plan, frontend, frontend_c, frontend_check, frontend_tables, native
+from tinyscene import frontend, frontend_c, frontend_check, frontend_tables, native
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig
@@ -328,13 +327,3 @@ def test_a_clip_of_another_kind_is_refused():
         host.log_mel(np.zeros(4000, np.float32))
     with pytest.raises(ValueError, match="the chunks have 3 samples, the clip 4000"):
         host.features(np.zeros(4000, np.int16), [1, 2])
-
-
-def test_own_fft_gives_the_features_of_cmsis(monkeypatch):
-    """Both FFTs of a size that both have: same features within their rounding."""
-    config = dataclasses.replace(frontend.preset("p3"), clip_samples=9000)
-    clip = noise_clip(config)
-    cmsis = HostFrontend(config).log_mel(clip)
-    monkeypatch.setattr(fft_plan, "CMSIS_SIZES", ())
-    own = HostFrontend(config).log_mel(clip)
-    assert 0 < np.abs(own - cmsis).max() < 1e-4

@@ -1,4 +1,4 @@
-// Streaming: keeps the samples that frames to come need, lays out each frame with its padding, and runs its steps.
+// Streaming: keeps the samples that frames to come need, finds each frame's padding, and runs its steps.
 //
 // Positions are sample numbers of the clip; those below 0 and from clip_samples on are padding. Only the samples under
 // the window count, as n_fft - win_length zeros surround it. The mirrored samples of a frame never reach further back
@@ -7,19 +7,17 @@
 
 #include <string.h>
 
+#include "frontend_exact.h"
 #include "frontend_stages.h"
+#include "frontend_window.h"
 
 static uint32_t padding_of(const struct frontend_config *config) {
     return config->padding == FRONTEND_NO_PADDING ? 0 : config->n_fft / 2u;
 }
 
-static uint32_t window_offset(const struct frontend_config *config) {
-    return (uint32_t)(config->n_fft - config->win_length) / 2;
-}
-
 // Position of the first sample under the window of a frame.
 static int32_t window_start(const struct frontend_config *config, uint32_t frame) {
-    return (int32_t)(frame * config->hop_length + window_offset(config)) - (int32_t)padding_of(config);
+    return (int32_t)(frame * config->hop_length + frontend_window_offset(config)) - (int32_t)padding_of(config);
 }
 
 // How many samples of the clip must have come before a frame can be computed.
@@ -84,6 +82,7 @@ void frontend_begin(struct frontend *frontend) {
     frontend->history_start = start > 1 ? (uint32_t)start - 1 : 0;
     frontend->received = 0;
     frontend->frame = 0;
+    frontend->exact_frames = 0;
 }
 
 bool frontend_complete(const struct frontend *frontend) {
@@ -125,18 +124,6 @@ static int32_t clamp(int32_t value, int32_t low, int32_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-// signal[i] = window[i] * sample for i in [from, to); the samples are those from position `first` on, in steps of 1 or
-// -1.
-static void window_samples(
-    const struct frontend *frontend, float *signal, int32_t from, int32_t to, int32_t first, int32_t step) {
-    const float *window = frontend->config->window;
-    int32_t sample = first - (int32_t)frontend->history_start;
-#pragma GCC unroll 4
-    for (int32_t i = from; i < to; ++i, sample += step) {
-        signal[i] = window[i] * (float)frontend->history[sample];
-    }
-}
-
 // Whether librosa (0.11) mirrors the frame's last sample once more: it pads only the clip's tail, from the first frame
 // on that reaches beyond the clip. Where that tail is half an FFT long, its mirror image ends one sample before the
 // tail begins, and numpy turns there: it takes the sample after the tail's first one, not the sample before it.
@@ -146,33 +133,46 @@ static bool mirrors_twice(const struct frontend_config *config, uint32_t frame, 
            config->hop_length >= half && start == (int32_t)(config->clip_samples - half);
 }
 
-static void zero(float *signal, int32_t from, int32_t to) {
-    if (to > from) {
-        memset(signal + from, 0, (size_t)(to - from) * sizeof *signal);
-    }
-}
-
-// Lays out the frame that waits: zeros, padding and samples under the window.
-static void lay_out(const struct frontend *frontend) {
+static struct frontend_frame waiting_frame(const struct frontend *frontend) {
     const struct frontend_config *config = frontend->config;
     const int32_t length = config->win_length, clip = (int32_t)config->clip_samples;
-    const int32_t start = window_start(config, frontend->frame), offset = (int32_t)window_offset(config);
-    const int32_t inside = clamp(-start, 0, length);            // the clip begins here in the window
-    const int32_t beyond = clamp(clip - start, inside, length); // and ends here
-    float *signal = frontend->signal + offset;
-    zero(frontend->signal, 0, offset);
-    zero(frontend->signal, offset + length, config->n_fft);
-    window_samples(frontend, signal, inside, beyond, start + inside, 1);
-    if (config->padding == FRONTEND_REFLECT_PADDING) {
-        window_samples(frontend, signal, 0, inside, -start, -1);
-        window_samples(frontend, signal, beyond, length, 2 * clip - 2 - start - beyond, -1);
-        if (mirrors_twice(config, frontend->frame, start)) {
-            window_samples(frontend, signal, length - 1, length, start + 1, 1);
-        }
-    } else {
-        zero(signal, 0, inside);
-        zero(signal, beyond, length);
+    const int32_t start = window_start(config, frontend->frame), inside = clamp(-start, 0, length);
+    return (struct frontend_frame){
+        .samples = frontend->history,
+        .first = start - (int32_t)frontend->history_start,
+        .inside = inside,
+        .beyond = clamp(clip - start, inside, length),
+        .padding = config->padding,
+        .mirrors_twice = mirrors_twice(config, frontend->frame, start),
+    };
+}
+
+// Runs a frame up to a stage, and returns its values.
+static float *run_frame(struct frontend *frontend, const struct frontend_frame *frame, enum frontend_stage last) {
+    const struct frontend_config *config = frontend->config;
+    float *const signal = frontend->signal, *const spectrum = frontend->spectrum;
+    frontend_window(config, frame, signal);
+    if (last == FRONTEND_STAGE_WINDOWED) {
+        return signal;
     }
+    frontend_fft(config->fft, signal, spectrum);
+    if (last == FRONTEND_STAGE_SPECTRUM) {
+        return spectrum;
+    }
+    const float level = frontend_power(config, spectrum);
+    if (last == FRONTEND_STAGE_POWER) {
+        return spectrum;
+    }
+    frontend_mel(config, spectrum, signal);
+    if (!frontend_is_resolved(config, signal, level)) {
+        frontend_exact_power(config, frame, signal, spectrum);
+        frontend_mel(config, spectrum, signal);
+        ++frontend->exact_frames;
+    }
+    if (last == FRONTEND_STAGE_LOG) {
+        frontend_log(config, signal);
+    }
+    return signal;
 }
 
 // Computes the frame that waits into frontend->signal.
@@ -181,14 +181,32 @@ static bool compute_frame(struct frontend *frontend) {
     if (frontend->frame >= config->frames || frontend->received < samples_needed(config, frontend->frame)) {
         return false;
     }
-    lay_out(frontend);
-    config->fft->transform(config->fft, frontend->signal, frontend->spectrum);
-    frontend_power(config, frontend->spectrum);
-    frontend_mel(config, frontend->spectrum, frontend->signal);
-    frontend_log(config, frontend->signal);
+    const struct frontend_frame frame = waiting_frame(frontend);
+    (void)run_frame(frontend, &frame, FRONTEND_STAGE_LOG);
     ++frontend->frame;
     drop_history(frontend);
     return true;
+}
+
+const float *frontend_probe(
+    struct frontend *frontend, const int16_t *samples, enum frontend_stage stage, size_t *count) {
+    const struct frontend_config *config = frontend->config;
+    const struct frontend_frame frame = {.samples = samples, .beyond = config->win_length};
+    frontend_begin(frontend);
+    switch (stage) {
+    case FRONTEND_STAGE_WINDOWED:
+    case FRONTEND_STAGE_SPECTRUM:
+        *count = config->n_fft;
+        break;
+    case FRONTEND_STAGE_POWER:
+        *count = config->n_fft / 2u + 1;
+        break;
+    case FRONTEND_STAGE_MEL:
+    case FRONTEND_STAGE_LOG:
+        *count = config->mels;
+        break;
+    }
+    return run_frame(frontend, &frame, stage);
 }
 
 bool frontend_frame(struct frontend *frontend, float *column) {
@@ -203,12 +221,12 @@ bool frontend_frame(struct frontend *frontend, float *column) {
 static void place_column(struct frontend *frontend, int8_t *features) {
     const struct frontend_config *config = frontend->config;
     const size_t frames = config->frames, column = frontend->frame - 1u;
+    if (frontend->image == NULL) {
+        frontend_quantise_column(config, frontend->signal, features + column, frames);
+        return;
+    }
     for (size_t m = 0; m < config->mels; ++m) {
-        if (frontend->image != NULL) {
-            frontend->image[m * frames + column] = frontend->signal[m];
-        } else {
-            features[m * frames + column] = frontend_quantise(config, m, frontend->signal[m]);
-        }
+        frontend->image[m * frames + column] = frontend->signal[m];
     }
 }
 
@@ -216,11 +234,11 @@ static void quantise_image(struct frontend *frontend, int8_t *features) {
     const struct frontend_config *config = frontend->config;
     const size_t frames = config->frames;
     frontend_finish_image(config, frontend->image);
-    for (size_t m = 0; m < config->mels; ++m) {
-        for (size_t column = 0; column < frames; ++column) {
-            const size_t i = m * frames + column;
-            features[i] = frontend_quantise(config, m, frontend->image[i]);
+    for (size_t column = 0; column < frames; ++column) {
+        for (size_t m = 0; m < config->mels; ++m) {
+            frontend->signal[m] = frontend->image[m * frames + column];
         }
+        frontend_quantise_column(config, frontend->signal, features + column, frames);
     }
 }
 

@@ -26,12 +26,16 @@
 // the whole clip (the floor of top_db, peak normalisation) is done with the last sample too, on a float image in `work`
 // that exists only for such configurations; all others quantise each frame as it comes.
 //
-// Files: frontend.c (streaming), frontend_stages.c (window, power, mel, logarithm, INT8), frontend_fft.c (real FFT of
-// any even size with factors 2, 3, 5, 7), cmsis_fft.c (CMSIS-DSP's FFT of 1024 and 2048 points; needs the folders
-// Include, PrivateInclude and Source of .deps/cmsis-dsp as include directories, no other flag and no other file).
-// Compile with -ffunction-sections -fdata-sections -Wl,--gc-sections, else all of CMSIS-DSP's tables are linked; with
-// -ffp-contract=off, else features differ in the last bit from the host's. No heap, no recursion, one instance a
-// stream.
+// A frame is windowed in integers, and the difference of neighbouring samples is taken there, where it is exact:
+// d[n] = z[n] - (1 - 2^-FRONTEND_EMPHASIS_SHIFT) z[n-1], around the n_fft points of the frame. That multiplies bin k of
+// its spectrum by a known number, which the generated mel weights divide by again. It costs nothing, and takes 30 dB
+// off the low frequencies, beside which the high ones would drown in the rounding of a float32 FFT. Frames in which a
+// band still lies too deep below the others (pure tones, a constant) are transformed again with twice the precision.
+//
+// Files: frontend.c (streaming), frontend_window.c (a frame with its padding, windowed), frontend_fft.c (real FFT),
+// frontend_stages.c (power, mel, logarithm, INT8), frontend_exact.c (the FFT with twice the precision).
+// Compile with -ffp-contract=off, else features differ in the last bit from the host's. No heap, no recursion, one
+// instance a stream.
 #ifndef FRONTEND_H
 #define FRONTEND_H
 
@@ -47,6 +51,9 @@ enum frontend_status {
     FRONTEND_MEMORY_TOO_SMALL = -2, // `history` or `work` is smaller than the generated sizes
     FRONTEND_CLIP_FULL = -3,        // more samples than the clip has: the excess was not used
 };
+
+// A windowed sample is this much of the one before it less: see above.
+enum { FRONTEND_EMPHASIS_SHIFT = 5 };
 
 enum frontend_padding {
     FRONTEND_NO_PADDING,       // frames start at their sample
@@ -67,12 +74,19 @@ struct frontend_config {
     enum frontend_padding padding; // for all but NO_PADDING, by n_fft / 2 on both sides
 
     const struct frontend_fft *fft;
-    const float *window; // [win_length], divided by 32768: the scale of PCM16
+    const int32_t *window;     // [win_length], times 2^31 - 1
+    const int16_t *window_low; // [win_length], what rounding that leaves, times 2^16: for frontend_exact.c
 
     // Triangular filters: band m weighs the mel_count[m] bins from mel_first[m] on with the next mel_count[m] weights.
+    // They undo the window's scale and the difference of samples.
     const uint16_t *mel_first; // [mels]
     const uint16_t *mel_count; // [mels]
     const float *mel_weights;  // [sum of mel_count]
+
+    // What float32 resolves: a band with less than mel_resolution[m] times the frame's whole power (power 1: its square
+    // root), but more than mel_negligible, wants the exact FFT.
+    const float *mel_resolution; // [mels]
+    float mel_negligible;        // no feature shows what is below
 
     // Feature = log_scale * log2(max(mel + log_offset, log_floor))
     float log_offset;
@@ -95,11 +109,12 @@ struct frontend {
     const struct frontend_config *config;
     int16_t *history;       // samples that frames to come need
     float *signal;          // windowed frame, then its log-mel column
-    float *spectrum;        // FFT, then power spectrum
+    float *spectrum;        // FFT, then power spectrum; follows the signal in memory
     float *image;           // [mels][frames] where the clip's end needs it, else NULL
     uint32_t history_start; // index in the clip of history[0]
     uint32_t received;      // samples of the clip so far
     uint16_t frame;         // next frame to compute
+    uint16_t exact_frames;  // of the clip, so far: those that float32 could not resolve
 };
 
 // Sizes that frontend_init() needs; the same numbers as FRONTEND_HISTORY_SAMPLES and FRONTEND_WORK_FLOATS.
@@ -128,6 +143,21 @@ size_t frontend_push(struct frontend *frontend, const int16_t *pcm, size_t count
 
 // Computes the log-mel column of the frame that waits; false if none does. Without what happens at the clip's end.
 bool frontend_frame(struct frontend *frontend, float *column /* [mels] */);
+
+// The steps of one frame, for tests on a board.
+enum frontend_stage {
+    FRONTEND_STAGE_WINDOWED, // [n_fft]: windowed, neighbours' difference taken
+    FRONTEND_STAGE_SPECTRUM, // [n_fft]: Re X[0], Re X[n/2], then Re X[k], Im X[k] of k = 1..n/2-1
+    FRONTEND_STAGE_POWER,    // [n_fft / 2 + 1]: magnitude or its square
+    FRONTEND_STAGE_MEL,      // [mels]
+    FRONTEND_STAGE_LOG,      // [mels]: without what happens at the clip's end
+};
+
+// Runs a frame of `win_length` samples up to a stage, and forgets the clip under way. Returns the stage's `count`
+// values, which lie in `work` until the next call. Stages up to POWER are those of float32, from MEL on the exact FFT
+// steps in where it is wanted.
+const float *frontend_probe(
+    struct frontend *frontend, const int16_t *samples, enum frontend_stage stage, size_t *count);
 
 // What happens at the clip's end (top_db, peak normalisation), in place on a whole log-mel image [mels][frames].
 void frontend_finish_image(const struct frontend_config *config, float *image);

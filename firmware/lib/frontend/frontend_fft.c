@@ -7,7 +7,7 @@
 // Source: Swarztrauber, "FFT algorithms for vector computers", Parallel Computing 1, 1984.
 #include "frontend_fft.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 
 // Kernels are compiled into each loop that uses them, whatever the optimiser thinks of their size.
 #define INLINE __attribute__((always_inline)) static inline
@@ -16,42 +16,42 @@ struct complex {
     float re, im;
 };
 
-static inline struct complex load(const float *from) {
+INLINE struct complex load(const float *from) {
     return (struct complex){from[0], from[1]};
 }
 
-static inline void store(float *to, struct complex value) {
+INLINE void store(float *to, struct complex value) {
     to[0] = value.re;
     to[1] = value.im;
 }
 
-static inline struct complex add(struct complex a, struct complex b) {
+INLINE struct complex add(struct complex a, struct complex b) {
     return (struct complex){a.re + b.re, a.im + b.im};
 }
 
-static inline struct complex subtract(struct complex a, struct complex b) {
+INLINE struct complex subtract(struct complex a, struct complex b) {
     return (struct complex){a.re - b.re, a.im - b.im};
 }
 
-static inline struct complex multiply(struct complex a, struct complex b) {
+INLINE struct complex multiply(struct complex a, struct complex b) {
     return (struct complex){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 
 // a + scale * b
-static inline struct complex add_scaled(struct complex a, float scale, struct complex b) {
+INLINE struct complex add_scaled(struct complex a, float scale, struct complex b) {
     return (struct complex){a.re + scale * b.re, a.im + scale * b.im};
 }
 
-static inline struct complex scaled(float scale, struct complex a) {
+INLINE struct complex scaled(float scale, struct complex a) {
     return (struct complex){scale * a.re, scale * a.im};
 }
 
 // a - i b and a + i b
-static inline struct complex add_minus_i(struct complex a, struct complex b) {
+INLINE struct complex add_minus_i(struct complex a, struct complex b) {
     return (struct complex){a.re + b.im, a.im - b.re};
 }
 
-static inline struct complex add_plus_i(struct complex a, struct complex b) {
+INLINE struct complex add_plus_i(struct complex a, struct complex b) {
     return (struct complex){a.re - b.im, a.im + b.re};
 }
 
@@ -134,27 +134,41 @@ INLINE void dft7(struct complex x[]) {
     x[4] = add_plus_i(even3, odd3);
 }
 
+// 2 x 4 points: the odd ones are turned by the eighths of a circle.
+INLINE void dft8(struct complex x[]) {
+    const float sin45 = 0.707106781186547524f;
+    struct complex even[4] = {x[0], x[2], x[4], x[6]}, odd[4] = {x[1], x[3], x[5], x[7]};
+    dft4(even);
+    dft4(odd);
+    odd[1] = scaled(sin45, add_minus_i(odd[1], odd[1]));
+    odd[3] = scaled(-sin45, add_plus_i(odd[3], odd[3]));
+    x[0] = add(even[0], odd[0]);
+    x[4] = subtract(even[0], odd[0]);
+    x[1] = add(even[1], odd[1]);
+    x[5] = subtract(even[1], odd[1]);
+    x[2] = add_minus_i(even[2], odd[2]);
+    x[6] = add_plus_i(even[2], odd[2]);
+    x[3] = add(even[3], odd[3]);
+    x[7] = subtract(even[3], odd[3]);
+}
+
 // Where a pass is: its buffers, and how far it has come in the tables.
 struct pass {
     const float *in;
     float *out;
-    const float *twiddles; // radix - 1 for each column but the first
+    const float *twiddles; // radix - 1 for each column
     uint32_t count;
     uint32_t length;
 };
 
-// Transforms `columns` columns, the first of them untwiddled: the inner loop of a pass. Inlined for every radix, so
-// that the loops over j unroll and the values stay in registers.
-INLINE void transform_columns(const struct pass *pass, uint32_t k, uint32_t columns, uint32_t in_advance,
-    const unsigned radix, void dft(struct complex x[])) {
-    const uint32_t in_step = 2 * pass->length, out_step = in_step * pass->count;
-    const float *in = pass->in + k * radix * in_step, *twiddle = pass->twiddles;
-    float *out = pass->out + k * in_step;
-    bool twiddled = false;
-    struct complex x[7];
-    for (uint32_t i = 0; i < columns; ++i) {
+// Transforms `columns` columns: the inner loop of a pass. Inlined for every radix, so that the loops over j unroll and
+// the values stay in registers.
+INLINE void transform_columns(const float *in, uint32_t in_step, uint32_t in_advance, float *out, uint32_t out_step,
+    const float *twiddle, uint32_t columns, const unsigned radix, void dft(struct complex x[])) {
+    struct complex x[8];
+    do {
         const float *from = in;
-#pragma GCC unroll 7
+#pragma GCC unroll 8
         for (unsigned j = 0; j < radix; ++j) {
             x[j] = load(from);
             from += in_step;
@@ -162,30 +176,46 @@ INLINE void transform_columns(const struct pass *pass, uint32_t k, uint32_t colu
         dft(x);
         float *to = out;
         store(to, x[0]);
-#pragma GCC unroll 6
+#pragma GCC unroll 7
         for (unsigned j = 1; j < radix; ++j) {
             to += out_step;
-            if (twiddled) {
-                x[j] = multiply(x[j], load(twiddle));
-                twiddle += 2;
-            }
-            store(to, x[j]);
+            store(to, twiddle != NULL ? multiply(x[j], load(twiddle + 2 * (j - 1))) : x[j]);
         }
-        twiddled = pass->length > 1;
+        if (twiddle != NULL) {
+            twiddle += 2 * (radix - 1);
+        }
         in += in_advance;
         out += 2;
-    }
+    } while (--columns > 0);
 }
 
 INLINE void transform(const struct pass *pass, const unsigned radix, void dft(struct complex x[])) {
-    if (pass->length == 1) {
-        transform_columns(pass, 0, pass->count, 2 * radix, radix, dft);
-    } else {
-        for (uint32_t k = 0; k < pass->count; ++k) {
-            transform_columns(pass, k, pass->length, 2, radix, dft);
-        }
+    const uint32_t in_step = 2 * pass->length, out_step = in_step * pass->count;
+    if (pass->length == 1) { // the last pass: no twiddles, a column is all of an input row
+        transform_columns(pass->in, 2, 2 * radix, pass->out, out_step, NULL, pass->count, radix, dft);
+        return;
+    }
+    for (uint32_t k = 0; k < pass->count; ++k) {
+        transform_columns(pass->in + k * radix * in_step, in_step, 2, pass->out + k * in_step, out_step, pass->twiddles,
+            pass->length, radix, dft);
     }
 }
+
+// Each radix is a function of its own: in one, they would share its registers.
+#define PASS(radix)                                                                                                    \
+    __attribute__((noinline)) static void pass##radix(const struct pass *pass) {                                       \
+        transform(pass, radix, dft##radix);                                                                            \
+    }
+PASS(2)
+PASS(3)
+PASS(4)
+PASS(5)
+PASS(6)
+PASS(7)
+PASS(8)
+
+static void (*const PASSES[])(const struct pass *pass) = {
+    [2] = pass2, [3] = pass3, [4] = pass4, [5] = pass5, [6] = pass6, [7] = pass7, [8] = pass8};
 
 // The spectrum X of n reals from the spectrum Z of the n/2 complex numbers they make: with E and O the spectra of the
 // even and odd samples, X[k] = E[k] + w^k O[k] and X[n/2-k] = conj(E[k] - w^k O[k]), where
@@ -198,38 +228,19 @@ static void split(const struct frontend_fft *fft, const float *from, float *to) 
         const struct complex low = load(from + 2 * k), high = load(from + 2 * (half - k));
         const struct complex even = {0.5f * (low.re + high.re), 0.5f * (low.im - high.im)};
         const struct complex odd = {0.5f * (low.im + high.im), 0.5f * (high.re - low.re)};
-        const struct complex turned = multiply(odd, load(fft->split + 2 * k));
+        const struct complex turned = multiply(odd, load(fft->roots + 2 * k));
         store(to + 2 * k, add(even, turned));
         store(to + 2 * (half - k), (struct complex){even.re - turned.re, turned.im - even.im});
     }
 }
 
-void frontend_fft_mixed(const struct frontend_fft *fft, float *signal, float *spectrum) {
+void frontend_fft(const struct frontend_fft *fft, float *signal, float *spectrum) {
     struct pass pass = {signal, spectrum, fft->twiddles, 1, fft->n / 2u};
     for (unsigned p = 0; p < fft->passes; ++p) {
         const unsigned radix = fft->radix[p];
         pass.length /= radix;
-        switch (radix) {
-        case 2:
-            transform(&pass, 2, dft2);
-            break;
-        case 3:
-            transform(&pass, 3, dft3);
-            break;
-        case 4:
-            transform(&pass, 4, dft4);
-            break;
-        case 5:
-            transform(&pass, 5, dft5);
-            break;
-        case 6:
-            transform(&pass, 6, dft6);
-            break;
-        default:
-            transform(&pass, 7, dft7);
-            break;
-        }
-        pass.twiddles += 2 * (radix - 1) * (pass.length - 1);
+        PASSES[radix](&pass);
+        pass.twiddles += pass.length > 1 ? 2 * (radix - 1) * pass.length : 0;
         pass.count *= radix;
         float *written = pass.out;
         pass.out = written == spectrum ? signal : spectrum;

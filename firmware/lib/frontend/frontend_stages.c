@@ -4,21 +4,26 @@
 #include <math.h>
 #include <string.h>
 
-void frontend_power(const struct frontend_config *config, float *spectrum) {
+float frontend_power(const struct frontend_config *config, float *spectrum) {
     const uint32_t half = config->n_fft / 2u;
-    const float last = spectrum[1]; // of a real signal the first and the last bin are real, and stored together
-    spectrum[0] *= spectrum[0];
+    const float first = spectrum[0] * spectrum[0], last = spectrum[1] * spectrum[1]; // the two bins that are real
+    float sum = first + last;
+    spectrum[0] = first;
 #pragma GCC unroll 4
     for (uint32_t k = 1; k < half; ++k) {
-        const float re = spectrum[2 * k], im = spectrum[2 * k + 1];
-        spectrum[k] = re * re + im * im;
+        const float re = spectrum[2 * k], im = spectrum[2 * k + 1], power = re * re + im * im;
+        spectrum[k] = power;
+        sum += power;
     }
-    spectrum[half] = last * last;
+    spectrum[half] = last;
     if (config->power == 1) {
+#pragma GCC unroll 4
         for (uint32_t k = 0; k <= half; ++k) {
             spectrum[k] = sqrtf(spectrum[k]);
         }
+        sum = sqrtf(sum);
     }
+    return sum;
 }
 
 void frontend_mel(const struct frontend_config *config, const float *bins, float *column) {
@@ -34,6 +39,15 @@ void frontend_mel(const struct frontend_config *config, const float *bins, float
         weights += count;
         column[m] = sum;
     }
+}
+
+bool frontend_is_resolved(const struct frontend_config *config, const float *column, float level) {
+    for (uint32_t m = 0; m < config->mels; ++m) {
+        if (column[m] < level * config->mel_resolution[m] && column[m] > config->mel_negligible) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // log2 of a positive normal number; its error is the rounding of the result and 2e-9. With x = 2^e m and m between
@@ -91,4 +105,11 @@ int8_t frontend_quantise(const struct frontend_config *config, size_t mel, float
     const int32_t rounded = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f)); // truncation: half away from zero
     const int32_t value = rounded + config->input_zero_point;
     return (int8_t)(value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : value);
+}
+
+void frontend_quantise_column(
+    const struct frontend_config *config, const float *column, int8_t *features, size_t stride) {
+    for (size_t m = 0; m < config->mels; ++m) {
+        features[m * stride] = frontend_quantise(config, m, column[m]);
+    }
 }

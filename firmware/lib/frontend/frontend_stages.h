@@ -4,14 +4,21 @@
 
 #include "frontend.h"
 
-// Magnitude (power 1) or its square (power 2) of a spectrum as frontend_fft_transform leaves it, in place:
-// n_fft / 2 + 1 bins.
-void frontend_power(const struct frontend_config *config, float *spectrum);
+// Magnitude (power 1) or its square (power 2) of a spectrum as frontend_fft() leaves it, in place: n_fft / 2 + 1 bins.
+// Returns the frame's level: the sum of all squares, or for power 1 the square root of that.
+float frontend_power(const struct frontend_config *config, float *spectrum);
 
 // Weighs the bins with the triangular filters: [n_fft / 2 + 1] -> [mels].
 void frontend_mel(const struct frontend_config *config, const float *bins, float *column);
 
+// Whether float32 has resolved every band that a feature shows, beside the frame's level.
+bool frontend_is_resolved(const struct frontend_config *config, const float *column, float level);
+
 // Takes the logarithm in the configuration's units, in place: [mels].
 void frontend_log(const struct frontend_config *config, float *column);
+
+// Standardises and quantises a column: [mels] -> every `stride`-th of `features`.
+void frontend_quantise_column(
+    const struct frontend_config *config, const float *column, int8_t *features, size_t stride);
 
 #endif

@@ -13,13 +13,12 @@ board = env.BoardConfig()
 PROJECT = Path(env.subst("$PROJECT_DIR"))
 FIRMWARE = PROJECT / "firmware"
 BOARD = FIRMWARE / "boards" / board.id
-CMSIS_DSP = [PROJECT / ".deps" / "cmsis-dsp" / name for name in ("Include", "PrivateInclude", "Source")]
 VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SMALL = ["-Os"]
-FAST = ["-O3", "-ffp-contract=off"]  # where the time goes, and what must round as it does on the host
+FAST = ["-O3", "-ffp-contract=off", "-fno-math-errno"]  # where the time goes, and what rounds as on the host
 SOURCES = {
     "boards/common": SMALL,
     f"boards/{board.id}": SMALL,
@@ -51,8 +50,7 @@ env.Replace(
 env.Append(
     ASFLAGS=MACHINE,
     OPTIMISATION=SMALL,
-    CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS]
-    + [f"-isystem{folder}" for folder in CMSIS_DSP],
+    CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS],
     CFLAGS=["-std=c11"],
     CPPDEFINES=[("TINYSCENE_VERSION", env.StringifyMacro(VERSION))],
     CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],
