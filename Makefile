@@ -9,10 +9,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 # What the firmware is generated from.
-firmware flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
+firmware size flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format firmware flash bench clean
+.PHONY: help setup demo test check format firmware size flash bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,11 +35,15 @@ format: setup ## rewrite Python and C sources in the house style
 firmware: setup ## build the firmware of every board, or of BOARD=...; BUNDLE=DIR: from that bundle
 	pio run $(if $(BOARD),-e $(BOARD))
 
+size: setup ## what takes flash and RAM, of every board or of BOARD=...; BUNDLE=DIR: with that bundle
+	@pio run --silent $(if $(BOARD),-e $(BOARD))
+	@python -m tinyscene.sizes $(BOARD)
+
 flash: setup ## build and upload to BOARD=stm32l496 or BOARD=nano33ble
 	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, or BOARD=nano33ble" >&2; exit 2; }
 	pio run -e $(BOARD) -t upload
 
-bench: setup ## count instructions, RAM and flash on the emulated board
+bench: setup ## count instructions, RAM and flash on the emulated board, of networks and front ends
 	@mkdir -p build
 	tinyscene bench --json build/bench.json
 

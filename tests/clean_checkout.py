@@ -12,7 +12,7 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: whoever asks for a proxy the
 
 
 class CleanCheckout:
-    """What `pio run` needs of a checkout: sources, set-up's C sources, and no bundle yet.
+    """What `pio run` needs of a checkout: sources, and no bundle yet.
 
     Attributes:
         folder: the checkout.
@@ -25,7 +25,6 @@ class CleanCheckout:
             shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
         for name in ("platformio.ini", "pyproject.toml"):
             shutil.copy(REPOSITORY / name, folder)
-        (folder / ".deps").symlink_to(REPOSITORY / ".deps")
 
     def pio(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run PlatformIO with a home of its own, where nothing can be downloaded; variables go on top."""

@@ -1,11 +1,14 @@
-"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside recorded figures of peers."""
+"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside recorded figures of peers.
+
+The front end's are in `frontend_bench`.
+"""
 
 import dataclasses
 from pathlib import Path
 
 from rich.table import Table
 
-from tinyscene import bundle, complexity, files
+from tinyscene import bundle, complexity, files, frontend_bench
 from tinyscene.compiler import plan_model, verify
 from tinyscene.console import console, progress_bar
 from tinyscene.paths import REPOSITORY
@@ -86,11 +89,17 @@ def shipped_models(folder: Path = REPOSITORY / "models") -> dict[str, bytes]:
 
 
 def report(as_json: Path | None) -> None:
-    """Measure, print a table and write JSON: the command `tinyscene bench`."""
+    """Measure, write JSON and print tables: the command `tinyscene bench`."""
     rows = measure(shipped_models())
-    console.print(_table(rows))
+    frames = frontend_bench.measure()
     if as_json:
-        files.write_json(as_json, {"rows": [dataclasses.asdict(row) for row in rows]})
+        as_dicts = {"rows": [*map(dataclasses.asdict, rows)], "frontend": [*map(dataclasses.asdict, frames)]}
+        files.write_json(as_json, as_dicts)
+    console.print("Networks, an inference")
+    console.print(_table(rows))
+    for table in frontend_bench.tables(frames):
+        console.print("\nFront ends, instructions a frame")
+        console.print(table)
 
 
 def _table(rows: list[Figures]) -> Table:

@@ -20,13 +20,13 @@ static float columns[2][FRONTEND_MELS];
 
 static const struct frontend_frame frame = {.samples = pcm, .beyond = FRONTEND_WIN_LENGTH};
 
-static float level;
+static float level, scale;
 
 static void nothing(void) {
 }
 
 static void window(void) {
-    frontend_window(&frontend_tables, &frame, signal);
+    scale = 1.0f / (float)(1u << frontend_window(&frontend_tables, &frame, signal) * frontend_tables.power);
 }
 
 static void fft(void) {
@@ -38,11 +38,11 @@ static void power(void) {
 }
 
 static void mel(void) {
-    frontend_mel(&frontend_tables, spectrum, signal);
+    frontend_mel(&frontend_tables, spectrum, scale, signal);
 }
 
 static void resolution(void) {
-    (void)frontend_is_resolved(&frontend_tables, signal, level);
+    (void)frontend_is_resolved(&frontend_tables, signal, scale * level);
 }
 
 static void logarithm(void) {

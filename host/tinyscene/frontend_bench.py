@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class StepCounts:
     snr_db: float | None
 
 
-def measure(presets: tuple[str, ...] = tuple(frontend.PRESETS)) -> list[StepCounts]:
+def measure(presets: Sequence[str] = tuple(frontend.PRESETS)) -> list[StepCounts]:
     """Count the instructions of a frame of pink noise, for every preset and engine that can.
 
     Raises:
@@ -124,15 +125,17 @@ def _peer_tables(config: FrontendConfig, normalisation: Normalisation, quantisat
     return "\n".join(frontend_tables.array("float", name, table, "") for name, table in tables.items())
 
 
-def table(rows: list[StepCounts]) -> Table:
-    """Return the figures as a table."""
-    result = Table("front end", "engine", "figures", box=None, header_style="bold")
-    for column in (*STEPS, "frame", "SNR dB"):
-        result.add_column(column, justify="right")
-    for row in rows:
-        steps = [f"{row.steps[step]:,}" if step in row.steps else "-" for step in STEPS]
-        total = "-" if row.total is None else f"{row.total:,}"
-        result.add_row(
-            row.preset, row.engine, row.source, *steps, total, "-" if row.snr_db is None else f"{row.snr_db:.0f}"
-        )
-    return result
+def tables(rows: Sequence[StepCounts]) -> Iterator[Table]:
+    """Yield the figures as tables, one for each engine."""
+    for engine in dict.fromkeys(row.engine for row in rows):
+        mine = [row for row in rows if row.engine == engine]
+        result = Table(f"{engine}, {mine[0].source}", box=None, header_style="bold")
+        for row in mine:
+            result.add_column(row.preset, justify="right")
+        for step in STEPS:
+            if any(step in row.steps for row in mine):
+                result.add_row(step, *(f"{row.steps[step]:,}" if step in row.steps else "-" for row in mine))
+        if engine != KISSFFT:  # which is an FFT only
+            result.add_row("frame", *(f"{row.total:,}" for row in mine))
+            result.add_row("SNR dB", *(f"{row.snr_db:.0f}" for row in mine))
+        yield result

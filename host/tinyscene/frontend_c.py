@@ -72,6 +72,11 @@ class HostFrontend:
         self._check(self._library.frontend_host_log_mel(self._memory, self._clip(pcm), image))
         return image
 
+    @property
+    def exact_frames(self) -> int:
+        """How many frames of the last clip float32 could not resolve (frontend.h says what happens to them)."""
+        return int(self._library.frontend_host_exact_frames(self._memory))
+
     def features(self, pcm: NDArray[np.int16], chunks: Sequence[int] | None = None) -> NDArray[np.int8]:
         """Return the network's INT8 input [n_mels, frames] of a clip [clip_samples] of PCM16.
 

@@ -5,6 +5,10 @@ size_t frontend_host_bytes(void) {
     return sizeof(struct frontend_host);
 }
 
+uint32_t frontend_host_exact_frames(const struct frontend_host *host) {
+    return host->frontend.exact_frames;
+}
+
 static enum frontend_status begin(struct frontend_host *host) {
     return frontend_init(
         &host->frontend, &frontend_tables, host->history, FRONTEND_HISTORY_SAMPLES, host->work, FRONTEND_WORK_FLOATS);

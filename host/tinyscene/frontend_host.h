@@ -17,6 +17,9 @@ size_t frontend_host_bytes(void);
 // Float log-mel image [mels][frames] of a whole clip, what happens at its end included.
 enum frontend_status frontend_host_log_mel(struct frontend_host *host, const int16_t *pcm, float *image);
 
+// Frames of the last clip that took the exact FFT.
+uint32_t frontend_host_exact_frames(const struct frontend_host *host);
+
 // INT8 features [mels][frames] of a clip that comes in chunks of the given sizes.
 enum frontend_status frontend_host_features(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);

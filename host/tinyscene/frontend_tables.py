@@ -172,6 +172,12 @@ def emphasis(config: FrontendConfig) -> NDArray[np.complex128]:
     return 1 - (1 - 2.0**-EMPHASIS_SHIFT) * turn
 
 
+def headroom(samples: NDArray[np.int16]) -> int:
+    """Return how many bits to the left the C front end shifts a frame: all that fit, 15 at the most."""
+    magnitudes = np.where(samples < 0, ~samples, samples)
+    return 15 - int(magnitudes.max()).bit_length()
+
+
 def emphasised_filters(config: FrontendConfig) -> NDArray[np.float64]:
     """Return the mel filters [n_mels, n_fft // 2 + 1] for the spectrum that the C front end computes."""
     return mel_filters(config) / (UNIT * np.abs(emphasis(config))) ** config.power

@@ -44,3 +44,9 @@ def _read(folder: Path, sample_rate: int, clip_samples: int, count: int) -> NDAr
     dataset = Dataset(folder)
     clips = evenly_spread(list(dataset.clips()), count)
     return np.stack([pcm16(read_clip(dataset.path(clip), sample_rate, clip_samples)) for clip in clips])
+
+
+def smooth_sizes(limit: int) -> list[int]:
+    """Return FFT sizes up to `limit`: even, and half of each without a prime factor above 7."""
+    sizes = {2 * 2**a * 3**b * 5**c * 7**d for a in range(12) for b in range(8) for c in range(6) for d in range(5)}
+    return sorted(size for size in sizes if size <= limit)

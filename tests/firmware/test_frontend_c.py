@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from frontend_cases import SMALL, edge_clips, noise_clip, real_clips
+from frontend_cases import SMALL, edge_clips, noise_clip, real_clips, smooth_sizes
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +18,9 @@ OK, BAD_CONFIG, MEMORY_TOO_SMALL, CLIP_FULL = 0, -1, -2, -3
 
 
 def assert_agrees(agreement: frontend_check.Agreement) -> None:
-    assert agreement.relative_error < 1e-3
-    assert agreement.snr_db > 110
-    assert agreement.equal >= 0.999
+    assert agreement.lowest_snr_db > 110
+    assert agreement.relative_error < 1e-4
+    assert agreement.equal >= 0.9999
     assert agreement.largest_step <= 1
 
 
@@ -41,15 +41,32 @@ def test_presets_agree_with_librosa_on_noise(name):
 
 @pytest.mark.parametrize("name", frontend.PRESETS)
 def test_presets_agree_with_librosa_on_edge_signals(name):
+    """Also those in which most bands lie far below what float32 resolves beside the loudest."""
     config = frontend.preset(name)
-    clips = edge_clips(config)
-    if name == "dcase2022":  # its features of DC are the logarithm of librosa's own rounding errors: eps is 2e-16
-        del clips["DC"]
+    agreement, *_ = frontend_check.check(np.stack([*edge_clips(config).values()]), config)
+    assert_agrees(agreement)
+
+
+def exact_frames(config: FrontendConfig, clip: np.ndarray) -> int:
+    """Return how many frames of a clip took the exact FFT."""
     host = HostFrontend(config)
-    for signal, clip in clips.items():
-        expected, image = frontend.log_mel(clip / 32768, config), host.log_mel(clip)
-        span = max(np.ptp(expected), 1e-3)
-        assert np.abs(image - expected).max() < 1e-3 * span, signal
+    host.log_mel(clip)
+    return host.exact_frames
+
+
+def test_the_exact_fft_is_taken_where_it_must_be_and_only_there():
+    config = frontend.preset("p1")
+    clips = edge_clips(config)
+    assert exact_frames(config, noise_clip(config)) == 0
+    assert exact_frames(config, clips["silence"]) == 0
+    assert exact_frames(config, clips["full-scale square"]) > 40
+    assert exact_frames(frontend.preset("dcase2022"), clips["DC"]) == 51
+
+
+@pytest.mark.parametrize("name", ["p1", "p4", "dcase2022"])
+def test_real_clips_do_without_the_exact_fft(tau_mini, name):
+    config = frontend.preset(name)
+    assert sum(exact_frames(config, clip) for clip in real_clips(tau_mini, config, 200)) == 0
 
 
 def test_silence_is_exactly_the_floor():
@@ -61,23 +78,23 @@ def test_silence_is_exactly_the_floor():
 
 @st.composite
 def configurations(draw: st.DrawFn) -> FrontendConfig:
-    """Any choice of everything, small enough to be quick."""
-    n_fft = draw(st.sampled_from([64, 90, 128, 210, 256, 294, 400, 490, 512, 750]))
+    """Any choice of everything; clips of a few frames, to be quick."""
+    n_fft = draw(st.sampled_from(smooth_sizes(4096)) | st.sampled_from([1024, 1764, 2048, 4096]))
     center = draw(st.booleans())
-    rate = draw(st.sampled_from([8000, 16000]))
+    rate = draw(st.sampled_from([8000, 16000, 44100, 48000]))
     log = draw(st.sampled_from(["ln", "log10", "db"]))
     fmin = draw(st.sampled_from([0.0, 50.0, 300.0]))
     return FrontendConfig(
         sample_rate=rate,
         clip_samples=(n_fft // 2 + 1 if center else n_fft) + draw(st.integers(0, 3000)),
         n_fft=n_fft,
-        win_length=draw(st.integers(n_fft // 3, n_fft)),
-        hop_length=draw(st.integers(20, 2 * n_fft)),
+        win_length=draw(st.integers((n_fft + 2) // 3, n_fft) | st.just(n_fft)),
+        hop_length=draw(st.integers((n_fft + 7) // 8, 2 * n_fft)),
         window=draw(st.sampled_from(["hann", "hamming"])),
         center=center,
         pad_mode=draw(st.sampled_from(["reflect", "constant"])),
         power=draw(st.sampled_from([1, 2])),
-        n_mels=draw(st.integers(1, 40)),
+        n_mels=draw(st.integers(1, 128)),
         fmin=fmin,
         fmax=draw(st.sampled_from([None, 2000.0, 4000.0])),
         htk=draw(st.booleans()),
@@ -95,7 +112,7 @@ def mirroring(**options) -> FrontendConfig:
 
 
 @settings(
-    max_examples=25,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -113,8 +130,8 @@ def mirroring(**options) -> FrontendConfig:
 def test_any_configuration_agrees_with_librosa(config):
     clip = noise_clip(config)
     expected, image = frontend.log_mel(clip / 32768, config), HostFrontend(config).log_mel(clip)
-    error = image.astype(float) - expected
-    assert np.square(error).sum() <= 1e-10 * np.square(expected, dtype=float).sum()
+    error = image.astype(float) - expected  # of features near zero, such as the logarithm of 1, an absolute one counts
+    assert np.sqrt(np.mean(np.square(error))) <= 10 ** (-110 / 20) * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("options", [{}, {"power": 1, "top_db": 30.0}, {"peak_normalise": True}], ids=str)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from frontend_cases import smooth_sizes
 
 from tinyscene import fft_plan, frontend_c, native
 from tinyscene.errors import ConfigError
@@ -50,11 +51,6 @@ def transform(library: ctypes.CDLL, plan: fft_plan.FftPlan, samples: np.ndarray)
     packed = spectrum[:-1].astype(np.float64)
     middle = packed[2::2] + 1j * packed[3::2]
     return np.concatenate([[packed[0]], middle, [packed[1]]])
-
-
-def smooth_sizes(limit: int) -> list[int]:
-    sizes = {2 * 2**a * 3**b * 5**c * 7**d for a in range(8) for b in range(6) for c in range(4) for d in range(4)}
-    return sorted(size for size in sizes if size <= limit)
 
 
 @pytest.mark.parametrize(

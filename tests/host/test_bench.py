@@ -1,4 +1,4 @@
-"""The benchmark's table and JSON; its figures come from verify, which has tests of its own."""
+"""The benchmark's tables and JSON; its figures come from verify and frontend_bench, which have tests of their own."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     result = verify.VerifyReport(4, 40, 0, 0, 1_234_567, 1000, 2000, 3000)
     monkeypatch.setattr(bench, "shipped_models", lambda: models)
     monkeypatch.setattr(bench.verify, "verify", lambda *_: result)
+    frame = bench.frontend_bench.StepCounts(
+        "p1", "tinyscene", "measured", {"window": 123, "FFT": 45_678}, 45_801, 140.0
+    )
+    monkeypatch.setattr(bench.frontend_bench, "measure", lambda: [frame])
 
 
 @pytest.mark.usefixtures("quick")
 def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     bench.report(tmp_path / "bench.json")
-    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    written = json.loads((tmp_path / "bench.json").read_text())
+    rows = written["rows"]
     assert [(row["network"], row["engine"], row["source"]) for row in rows] == [
         ("student", "tinyscene", "measured"),
         ("student", "TFLM + CMSIS-NN", "recorded"),
@@ -33,6 +38,8 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     printed = capsys.readouterr().out
     assert "recorded" in printed
     assert "1.23" in printed
+    assert written["frontend"][0]["steps"] == {"window": 123, "FFT": 45_678}
+    assert "45,801" in printed
 
 
 def test_shipped_models_come_from_the_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
+from tinyscene import sizes
 from tinyscene.paths import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("pio")  # one build for all of them
@@ -64,6 +65,19 @@ def test_image_is_for_its_board(checkout: CleanCheckout, env: str) -> None:
     assert flat[: 4 * len(vectors)] == struct.pack(f"<{len(vectors)}I", *vectors)
     assert bytes.fromhex(tiny_bundle().identity) in flat
     assert not {"malloc", "_sbrk", "printf", "_printf_float", "semihost_exit"} & set(symbols)
+
+
+@pytest.mark.parametrize("env", BOARDS)
+@pytest.mark.usefixtures("first_run")
+def test_sizes_by_group_are_those_of_the_image(checkout: CleanCheckout, env: str) -> None:
+    found = sizes.of_map(checkout.built(env, "firmware.map").read_text())
+    with checkout.built(env).open("rb") as stream:
+        sections = {section.name: section["sh_size"] for section in ELFFile(stream).iter_sections()}
+    flash = (".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
+    assert found.flash.total() == sum(sections.get(name, 0) for name in flash)
+    assert found.ram.total() == sum(sections[name] for name in (".stack", ".data", ".bss"))
+    for memory in found:
+        assert memory["others and alignment"] < 100
 
 
 @pytest.mark.usefixtures("first_run")
@@ -151,6 +165,9 @@ def test_without_tinyscene_the_remedy_is_named(
 def test_shipped_model_fits_the_smallest_board(checkout: CleanCheckout, bundle: Path) -> None:
     printed = checkout.run("run", "-e", "nano33ble", TINYSCENE_BUNDLE=str(bundle))
     assert f"Bundle: {bundle.name}" in printed
+    found = sizes.of_map(checkout.built("nano33ble", "firmware.map").read_text())
+    assert 0 < found.ram["front end: state and buffers"] <= 24 * KB
+    assert 0 < found.flash["front end: tables"] <= 40 * KB
 
 
 def test_unknown_upload_protocol_is_named(checkout: CleanCheckout) -> None:

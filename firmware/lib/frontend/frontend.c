@@ -151,7 +151,7 @@ static struct frontend_frame waiting_frame(const struct frontend *frontend) {
 static float *run_frame(struct frontend *frontend, const struct frontend_frame *frame, enum frontend_stage last) {
     const struct frontend_config *config = frontend->config;
     float *const signal = frontend->signal, *const spectrum = frontend->spectrum;
-    frontend_window(config, frame, signal);
+    const uint32_t shift = frontend_window(config, frame, signal);
     if (last == FRONTEND_STAGE_WINDOWED) {
         return signal;
     }
@@ -163,10 +163,11 @@ static float *run_frame(struct frontend *frontend, const struct frontend_frame *
     if (last == FRONTEND_STAGE_POWER) {
         return spectrum;
     }
-    frontend_mel(config, spectrum, signal);
-    if (!frontend_is_resolved(config, signal, level)) {
+    const float scale = 1.0f / (float)(1u << shift * config->power); // a power of two: exact
+    frontend_mel(config, spectrum, scale, signal);
+    if (!frontend_is_resolved(config, signal, scale * level)) {
         frontend_exact_power(config, frame, signal, spectrum);
-        frontend_mel(config, spectrum, signal);
+        frontend_mel(config, spectrum, 1.0f, signal);
         ++frontend->exact_frames;
     }
     if (last == FRONTEND_STAGE_LOG) {

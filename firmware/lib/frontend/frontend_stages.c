@@ -26,7 +26,7 @@ float frontend_power(const struct frontend_config *config, float *spectrum) {
     return sum;
 }
 
-void frontend_mel(const struct frontend_config *config, const float *bins, float *column) {
+void frontend_mel(const struct frontend_config *config, const float *bins, float scale, float *column) {
     const float *weights = config->mel_weights;
     for (uint32_t m = 0; m < config->mels; ++m) {
         const float *const band = bins + config->mel_first[m];
@@ -37,7 +37,7 @@ void frontend_mel(const struct frontend_config *config, const float *bins, float
             sum += band[i] * weights[i];
         }
         weights += count;
-        column[m] = sum;
+        column[m] = scale * sum;
     }
 }
 
