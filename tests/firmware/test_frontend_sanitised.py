@@ -32,7 +32,16 @@ def test_no_step_leaves_its_memory_or_overflows(name, tmp_path):
     sources = [Path(__file__).with_name("frontend_sanitised.c"), *code.sources]
     includes = [f"-I{folder}" for folder in code.include]
     program = tmp_path / "program"
-    command = [native.host_compiler(), *native.C_FLAGS, *FLAGS, *includes, *map(str, sources), "-lm", "-o", str(program)]
+    command = [
+        native.host_compiler(),
+        *native.C_FLAGS,
+        *FLAGS,
+        *includes,
+        *map(str, sources),
+        "-lm",
+        "-o",
+        str(program),
+    ]
     subprocess.run(command, check=True)
     clips = np.stack([noise_clip(config), *edge_clips(config).values()])
     run = subprocess.run([program], input=clips.tobytes(), capture_output=True, check=False)
