@@ -14,6 +14,8 @@ from tinyscene.paths import cache_directory
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 # Contraction off: the host must round as the board does, whatever fused instructions either has.
 C_FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", *WARNINGS)
+# A library calls its own functions, not those of the same name in one that was loaded for everyone (RTLD_GLOBAL).
+LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic")
 
 
 def host_compiler() -> str:
@@ -53,7 +55,7 @@ def build_library(
     """
     include, flags = list(include), list(flags)
     compiler = host_compiler()
-    key = _content_key([*sources, *third_party], include, [compiler, *C_FLAGS, *flags])
+    key = _content_key([*sources, *third_party], include, [compiler, *C_FLAGS, *LINK_FLAGS, *flags])
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,7 @@ def _compile(
         for source in files:
             objects.append(str(scratch / f"{len(objects)}.o"))
             _run([compiler, *options, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
-    _run([compiler, "-shared", *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
+    _run([compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
 
 
 def _run(command: list[str], name: str) -> None:
