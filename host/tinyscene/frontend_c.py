@@ -16,6 +16,7 @@ from tinyscene import files, frontend_tables, native
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import TinysceneError
 from tinyscene.frontend import FrontendConfig
+from tinyscene.frontend_stage import Stage
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
 
 LIBRARY = FIRMWARE_LIB / "frontend"
@@ -92,6 +93,15 @@ class HostFrontend:
         self._check(self._library.frontend_host_features(self._memory, clip, sizes, len(sizes), features))
         return features
 
+    def stage(self, samples: NDArray[np.int16], stage: Stage) -> NDArray[np.float32]:
+        """Return one frame's values after a stage, in the units of frontend.h, from `win_length` samples of PCM16."""
+        if samples.dtype != np.int16 or samples.shape != (self.config.win_length,):
+            raise ValueError(f"a frame is int16 [{self.config.win_length}], not {samples.dtype} {list(samples.shape)}")
+        values = np.empty(max(self.config.n_fft, self.config.n_mels), np.float32)
+        count = self._library.frontend_host_stage(self._memory, np.ascontiguousarray(samples), stage, values)
+        self._check(0 if count else -1)
+        return values[:count]
+
     def _clip(self, pcm: NDArray[np.int16]) -> NDArray[np.int16]:
         if pcm.dtype != np.int16 or pcm.shape != (self.config.clip_samples,):
             raise ValueError(f"a clip is int16 [{self.config.clip_samples}], not {pcm.dtype} {list(pcm.shape)}")
@@ -138,4 +148,11 @@ def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Q
     library.frontend_host_bytes.restype = ctypes.c_size_t
     library.frontend_host_log_mel.argtypes = [ctypes.c_void_p, clip, image]
     library.frontend_host_features.argtypes = [ctypes.c_void_p, clip, sizes, ctypes.c_size_t, features]
+    library.frontend_host_stage.argtypes = [
+        ctypes.c_void_p,
+        array(np.int16, shape=(config.win_length,), flags="C"),
+        ctypes.c_int,
+        array(np.float32, ndim=1, flags="C"),
+    ]
+    library.frontend_host_stage.restype = ctypes.c_size_t
     return library

@@ -1,6 +1,8 @@
 // One clip through the firmware's front end, for calls from Python (frontend_c.py) and for test images.
 #include "frontend_host.h"
 
+#include <string.h>
+
 size_t frontend_host_bytes(void) {
     return sizeof(struct frontend_host);
 }
@@ -41,4 +43,14 @@ enum frontend_status frontend_host_features(
         pcm += chunks[i];
     }
     return status;
+}
+
+size_t frontend_host_stage(
+    struct frontend_host *host, const int16_t *samples, enum frontend_stage stage, float *values) {
+    size_t count = 0;
+    if (begin(host) == FRONTEND_OK) {
+        const float *computed = frontend_probe(&host->frontend, samples, stage, &count);
+        memcpy(values, computed, count * sizeof *values);
+    }
+    return count;
 }

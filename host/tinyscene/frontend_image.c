@@ -1,5 +1,6 @@
-// Test image: runs every clip of pcm.bin through the front end on the emulated board (frontend_board.py). It writes
-// images.bin (float log-mel), features.bin (INT8) and instructions.bin (one count a clip, for the INT8 features).
+// Test image: runs every clip of pcm.bin and every frame of frames.bin through the front end on the emulated board
+// (frontend_board.py). Of clips it writes images.bin (float log-mel), features.bin (INT8) and instructions.bin (one count
+// a clip, for the INT8 features); of frames stages.bin, the values of one stage after the other.
 #include "frontend_host.h"
 #include "mps2.h"
 #include "semihost.h"
@@ -7,9 +8,12 @@
 static int16_t pcm[FRONTEND_CLIP_SAMPLES];
 static float image[FRONTEND_MELS * FRONTEND_FRAMES];
 static int8_t features[FRONTEND_MELS * FRONTEND_FRAMES];
+static int16_t frame[FRONTEND_HISTORY_SAMPLES];
+static float values[FRONTEND_WORK_FLOATS];
 static struct frontend_host host;
 
-int main(void) {
+// Clips of pcm.bin; 0, or what failed.
+static int run_clips(void) {
     const int32_t clips = semihost_open("pcm.bin", SEMIHOST_READ);
     const int32_t images = semihost_open("images.bin", SEMIHOST_WRITE);
     const int32_t columns = semihost_open("features.bin", SEMIHOST_WRITE);
@@ -38,4 +42,32 @@ int main(void) {
     semihost_close(columns);
     semihost_close(counts);
     return 0;
+}
+
+// Frames of frames.bin; 0, or what failed.
+static int run_frames(void) {
+    const int32_t frames = semihost_open("frames.bin", SEMIHOST_READ);
+    const int32_t stages = semihost_open("stages.bin", SEMIHOST_WRITE);
+    if (frames < 0 || stages < 0) {
+        return 1;
+    }
+    const size_t bytes = frontend_tables.win_length * sizeof *frame;
+    while (semihost_read(frames, frame, bytes) == bytes) {
+        for (int stage = FRONTEND_STAGE_WINDOWED; stage <= FRONTEND_STAGE_LOG; ++stage) {
+            const size_t size = frontend_host_stage(&host, frame, (enum frontend_stage)stage, values) * sizeof *values;
+            if (size == 0) {
+                return 5;
+            }
+            if (semihost_write(stages, values, size) != size) {
+                return 4;
+            }
+        }
+    }
+    semihost_close(stages);
+    return 0;
+}
+
+int main(void) {
+    const int failure = run_clips();
+    return failure != 0 ? failure : run_frames();
 }

@@ -18,22 +18,6 @@ def noise_clip(config: FrontendConfig, seed: int = 1, deviation: float = 3000) -
     return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
 
 
-def edge_clips(config: FrontendConfig) -> dict[str, NDArray[np.int16]]:
-    """Signals at the ends of what PCM16 can hold."""
-    time = np.arange(config.clip_samples)
-    impulse = np.zeros(config.clip_samples)
-    impulse[config.clip_samples // 3] = 32767
-    signals = {
-        "silence": np.zeros(config.clip_samples),
-        "full-scale square": np.where(time // 50 % 2, 32767, -32768),
-        "impulse": impulse,
-        "DC": np.full(config.clip_samples, 32767),
-        "one bit of noise": np.random.default_rng(2).integers(-1, 2, config.clip_samples),
-        "clipped sine": np.clip(1e5 * np.sin(0.031 * time), -32768, 32767),
-    }
-    return {name: np.rint(signal).astype(np.int16) for name, signal in signals.items()}
-
-
 def real_clips(folder: Path, config: FrontendConfig, count: int) -> NDArray[np.int16]:
     """Return [count, clip_samples], evenly spread over a data set."""
     return _read(folder, config.sample_rate, config.clip_samples, count)

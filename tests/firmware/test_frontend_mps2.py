@@ -5,44 +5,57 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frontend_cases import edge_clips, noise_clip, real_clips
+from frontend_cases import noise_clip, real_clips
 
-from tinyscene import frontend, frontend_board
-from tinyscene.bundle import Normalisation, Quantisation
-from tinyscene.frontend import FrontendConfig
+from tinyscene import frontend, frontend_board, golden
 from tinyscene.frontend_c import HostFrontend
 
-
-def tables(config: FrontendConfig) -> tuple[Normalisation, Quantisation]:
-    if config.peak_normalise:
-        return Normalisation((-0.3,) * config.n_mels, (0.2,) * config.n_mels), Quantisation(0.02, 11)
-    return Normalisation((-40.0,) * config.n_mels, (13.0,) * config.n_mels), Quantisation(0.04, -7)
+Built = tuple[golden.Vectors, Path]
 
 
-@pytest.fixture(scope="module", params=frontend.PRESETS)
-def built(request, tmp_path_factory) -> tuple[FrontendConfig, Path]:
-    """A preset, and its image."""
-    config = frontend.preset(request.param)
-    return config, frontend_board.build(config, *tables(config), tmp_path_factory.mktemp(request.param))
+@pytest.fixture(scope="module", params=golden.CONFIGS)
+def built(request, tmp_path_factory) -> Built:
+    """The golden vectors of a front end, and its image."""
+    vectors = golden.load(golden.FOLDER / f"{request.param}.npz")
+    folder = tmp_path_factory.mktemp(request.param)
+    return vectors, frontend_board.build(vectors.config, vectors.normalisation, vectors.quantisation, folder)
 
 
-def assert_same_bits(built: tuple[FrontendConfig, Path], pcm: np.ndarray) -> None:
-    config, image = built
-    board = frontend_board.run(image, config, pcm)
-    host = HostFrontend(config, *tables(config))
+def assert_same_bits(built: Built, pcm: np.ndarray) -> None:
+    vectors, image = built
+    board = frontend_board.run(image, vectors.config, pcm)
+    host = HostFrontend(vectors.config, vectors.normalisation, vectors.quantisation)
     for i, clip in enumerate(pcm):
         np.testing.assert_array_equal(board.log_mel[i].view(np.uint32), host.log_mel(clip).view(np.uint32))
         np.testing.assert_array_equal(board.features[i], host.features(clip))
     assert np.ptp(board.features.astype(int)) > 100  # not one saturated value
 
 
-def test_board_has_the_hosts_bits_on_noise_and_edge_signals(built):
-    config = built[0]
-    assert_same_bits(built, np.stack([noise_clip(config), *edge_clips(config).values()]))
+def test_board_has_the_hosts_bits_on_noise_and_golden_clips(built):
+    vectors, _ = built
+    assert_same_bits(built, np.stack([noise_clip(vectors.config), *vectors.clips.values()]))
 
 
+@pytest.mark.parametrize("built", frontend.PRESETS, indirect=True)
 def test_board_has_the_hosts_bits_on_real_clips(built, tau_mini):
-    assert_same_bits(built, real_clips(tau_mini, built[0], 4))
+    assert_same_bits(built, real_clips(tau_mini, built[0].config, 4))
+
+
+def test_board_is_near_the_golden_vectors_at_every_stage_and_has_the_hosts_bits(built):
+    vectors, image = built
+    config = vectors.config
+    host = HostFrontend(config, vectors.normalisation, vectors.quantisation)
+    frames = np.stack([frame.samples for frame in vectors.frames.values()])
+    clips = np.stack([vectors.clips[name] for name in golden.WHOLE])
+    board = frontend_board.run(image, config, clips, frames)
+    for (name, frame), computed in zip(vectors.frames.items(), board.stages, strict=True):
+        for stage, values in computed.items():
+            assert frame.snr_db(stage, values) >= golden.SNR_DB, (name, stage)
+            np.testing.assert_array_equal(values.view(np.uint32), host.stage(frame.samples, stage).view(np.uint32))
+    for name, features in zip(golden.WHOLE, board.features, strict=True):
+        equal, largest = golden.equal_and_largest(vectors.features[name], features)
+        assert equal >= golden.FEATURES_EQUAL
+        assert largest <= 1
 
 
 def test_only_what_is_used_is_linked(built):
