@@ -18,6 +18,7 @@ INFO, STATISTICS = 0x01, 0x02
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+PROBE_WRITE, PROBE_READ = 0x40, 0x41
 ANSWER = 0x80
 MAX_PAYLOAD = 1024
 BANNER = "# tinyscene 0.1.0 board=mps2 bundle=student identity=0123456789abcdef protocol=1\r\n"
@@ -90,7 +91,10 @@ def every_type() -> list[dict[str, Any]]:
         good("STREAM_START", STREAM_START, 9, b"\0"),
         good("STREAM_WRITE", STREAM_WRITE, 10, struct.pack("<I", 0) + samples),
         good("STREAM_STOP", STREAM_STOP, 11),
-        good("unknown type", 0x7F, 12, b"?"),
+        good("PROBE_WRITE", PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
+        good("PROBE_READ", PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
+        good("PROBE_READ answer", PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),
+        good("unknown type", 0x7F, 14, b"?"),
     ]
 
 

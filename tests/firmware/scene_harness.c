@@ -2,12 +2,13 @@
 //
 // The front end: of a clip of 1000 samples, cell i of the 4 x 5 image is the low byte of sample 50 * i. The model:
 // output c is cell c plus 1, modulo 256. The clock advances by 25 cycles at each look, the front end's and the model's
-// time by their own.
+// time by their own. A probe of n samples: value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
 #include <string.h>
 
 #include "scene.h"
 
 enum { MELS = 4, FRAMES = 5, CLASSES = 3, CLIP_SAMPLES = 1000, HOP = CLIP_SAMPLES / (MELS * FRAMES) };
+enum { WINDOW = 700, HISTORY = WINDOW + 1, WORK = WINDOW + FRONTEND_STAGE_LOG };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
 
 void harness_reset(enum scene_output_kind kind);
@@ -16,21 +17,23 @@ size_t harness_greet(uint8_t *written, size_t capacity);
 
 static const char *const labels[CLASSES] = {"bus", "metro_station", "park"};
 static const struct frontend_config config = {
-    .sample_rate = 8000, .clip_samples = CLIP_SAMPLES, .mels = MELS, .frames = FRAMES};
+    .sample_rate = 8000, .clip_samples = CLIP_SAMPLES, .win_length = WINDOW, .mels = MELS, .frames = FRAMES};
 
 static struct {
     uint8_t bytes[8192];
     size_t count;
 } line;
 static uint32_t clock_cycles;
+static int16_t history[HISTORY];
+static float work[WORK];
 static int8_t image[MELS * FRAMES], outputs[CLASSES];
 static struct scene_bundle bundle;
 static struct scene scene;
 
 enum frontend_status frontend_init(struct frontend *frontend, const struct frontend_config *tables, int16_t *history,
     size_t history_samples, float *work, size_t work_floats) {
-    *frontend = (struct frontend){.config = tables, .history = history, .image = work};
-    return history_samples == 0 && work_floats == 0 ? FRONTEND_OK : FRONTEND_MEMORY_TOO_SMALL;
+    *frontend = (struct frontend){.config = tables, .history = history, .signal = work};
+    return history_samples == HISTORY && work_floats == WORK ? FRONTEND_OK : FRONTEND_MEMORY_TOO_SMALL;
 }
 
 void frontend_begin(struct frontend *frontend) {
@@ -48,6 +51,15 @@ enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm
         }
     }
     return FRONTEND_OK;
+}
+
+const float *frontend_probe(
+    struct frontend *frontend, const int16_t *samples, enum frontend_stage stage, size_t *count) {
+    *count = WINDOW + (size_t)stage;
+    for (size_t i = 0; i < *count; ++i) {
+        frontend->signal[i] = (float)(samples[i % WINDOW] + 1000 * (int)stage);
+    }
+    return frontend->signal;
 }
 
 static void model(void *arena, const int8_t *input, int8_t *output) {
@@ -82,7 +94,12 @@ static size_t take_written(uint8_t *written, size_t capacity) {
 
 void harness_reset(enum scene_output_kind kind) {
     const struct scene_port port = {"harness", "1.2.3", write_line, cycles, overruns, 25000000};
-    const struct scene_memory memory = {.image = image, .outputs = outputs};
+    const struct scene_memory memory = {.history = history,
+        .history_samples = HISTORY,
+        .work = work,
+        .work_floats = WORK,
+        .image = image,
+        .outputs = outputs};
     bundle = (struct scene_bundle){.name = "foretold",
         .identity = {0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF},
         .labels = labels,
@@ -93,6 +110,7 @@ void harness_reset(enum scene_output_kind kind) {
         .frontend = &config,
         .run = model};
     memset(image, 0, sizeof image);
+    memset(history, 0, sizeof history);
     line.count = 0;
     clock_cycles = 0xFFFFF000u; // wraps early on
     (void)scene_init(&scene, &bundle, &port, &memory);

@@ -21,10 +21,13 @@ INFO, STATISTICS = 0x01, 0x02
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+PROBE_WRITE, PROBE_READ = 0x40, 0x41
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
 LOGITS, PROBABILITIES = 0, 1
 
 CELLS, CLASSES, CLIP_SAMPLES, HOP = 20, 3, 1000, 50
+WINDOW, STAGES = 700, 5  # of the foretold front end
+MOST_VALUES = 255  # in one answer
 MODEL_MICROSECONDS = (2500 + 25) // 25
 
 
@@ -201,6 +204,47 @@ def test_stream_goes_on_beyond_32_bits(board: Board, clip: np.ndarray) -> None:
     assert board.text != b""
 
 
+def probed(board: Board, stage: int, count: int = MOST_VALUES) -> np.ndarray:
+    """Return a stage's values, read in parts."""
+    values, total = np.empty(0, np.float32), 1
+    while len(values) < total:
+        answer = board.ask(PROBE_READ, struct.pack("<BHH", stage, len(values), count))
+        assert answer[:1] == OK
+        (total,) = struct.unpack_from("<H", answer, 1)
+        values = np.append(values, np.frombuffer(answer, "<f4", offset=3))
+    assert len(values) == total
+    return values
+
+
+@pytest.mark.parametrize("count", [1, 7, MOST_VALUES])
+def test_a_frame_is_shown_stage_by_stage(board: Board, clip: np.ndarray, count: int) -> None:
+    frame = clip[:WINDOW]
+    for first in (350, 0):
+        payload = struct.pack("<H", first) + frame[first : first + 350].tobytes()
+        assert board.ask(PROBE_WRITE, payload) == board.ask(PROBE_WRITE, payload) == OK
+    for stage in range(STAGES):
+        expected = np.resize(frame, WINDOW + stage) + np.float32(1000 * stage)
+        assert probed(board, stage, count).tolist() == expected.tolist()
+
+
+def test_a_probe_ends_what_is_under_way(board: Board, clip: np.ndarray) -> None:
+    write, read = (PROBE_WRITE, bytes(4)), (PROBE_READ, struct.pack("<BHH", 0, 0, 1))
+    for probe in (write, read):
+        assert board.ask(AUDIO_BEGIN) == OK
+        board.write_samples(AUDIO_WRITE, clip[:100])
+        assert board.ask(*probe)[:1] == OK
+        assert board.ask(AUDIO_WRITE, struct.pack("<I", 100) + bytes(2)) == BAD_STATE
+        assert board.ask(AUDIO_BEGIN) == OK
+        board.write_samples(AUDIO_WRITE, clip)
+        assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+        assert board.ask(*probe)[:1] == OK
+        assert board.ask(AUDIO_END) == BAD_STATE
+        assert board.ask(STREAM_START, b"\0") == OK
+        assert board.ask(*probe)[:1] == OK
+        assert board.ask(STREAM_WRITE, bytes(6)) == BAD_STATE
+    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
+
+
 def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> None:
     assert board.ask(STREAM_START, b"\0") == OK
     board.write_samples(STREAM_WRITE, clip[:500])
@@ -240,6 +284,19 @@ def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> 
         (STREAM_WRITE, bytes(6), BAD_STATE),
         (STREAM_STOP, b"\0", BAD_LENGTH),
         (STREAM_STOP, b"", OK),
+        (PROBE_WRITE, b"\0\0", BAD_LENGTH),
+        (PROBE_WRITE, bytes(5), BAD_LENGTH),
+        (PROBE_WRITE, struct.pack("<H", WINDOW - 1) + bytes(2), OK),
+        (PROBE_WRITE, struct.pack("<H", WINDOW - 1) + bytes(4), BAD_OFFSET),
+        (PROBE_WRITE, struct.pack("<H", WINDOW) + bytes(2), BAD_OFFSET),
+        (PROBE_WRITE, b"\xff\xff" + bytes(1022), BAD_OFFSET),
+        (PROBE_READ, struct.pack("<BH", 0, 0), BAD_LENGTH),
+        (PROBE_READ, struct.pack("<BHHB", 0, 0, 1, 0), BAD_LENGTH),
+        (PROBE_READ, struct.pack("<BHH", STAGES, 0, 1), BAD_VALUE),
+        (PROBE_READ, struct.pack("<BHH", 0, 0, 0), BAD_VALUE),
+        (PROBE_READ, struct.pack("<BHH", 0, 0, MOST_VALUES + 1), BAD_VALUE),
+        (PROBE_READ, struct.pack("<BHH", 4, WINDOW + 4, 1), BAD_OFFSET),
+        (PROBE_READ, struct.pack("<BHH", 0, 0xFFFF, 1), BAD_OFFSET),
         (0x03, b"", UNKNOWN),
         (0x7F, b"?", UNKNOWN),
     ],

@@ -26,7 +26,7 @@ static void answer_u8(struct answer *answer, uint8_t value) {
     answer_put(answer, &value, sizeof value);
 }
 
-static void answer_u16(struct answer *answer, uint16_t value) {
+void answer_u16(struct answer *answer, uint16_t value) {
     uint8_t bytes[sizeof value];
     write_u16(bytes, value);
     answer_put(answer, bytes, sizeof bytes);
@@ -38,7 +38,7 @@ void answer_u32(struct answer *answer, uint32_t value) {
     answer_put(answer, bytes, sizeof bytes);
 }
 
-static void answer_f32(struct answer *answer, float value) {
+void answer_f32(struct answer *answer, float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     answer_u32(answer, bits);
@@ -157,6 +157,8 @@ static const struct request_kind request_kinds[] = {
     {0x30, 1, 1, stream_start},
     {0x31, 6, LINK_MAX_PAYLOAD, stream_write},
     {0x32, 0, 0, stream_stop},
+    {0x40, 4, LINK_MAX_PAYLOAD, probe_write},
+    {0x41, 5, 5, probe_read},
 };
 
 static enum status dispatch(struct scene *scene, const struct link_frame *frame, struct answer *answer) {

@@ -4,7 +4,7 @@
 // all memory come in structs. Give every received byte to scene_receive(); it answers before it returns.
 //
 // Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips and streams),
-// scene_text.c (lines for people and plotters).
+// scene_probe.c (one frame's stages), scene_text.c (lines for people and plotters).
 #ifndef SCENE_H
 #define SCENE_H
 

@@ -31,7 +31,9 @@ struct answer {
 };
 
 void answer_put(struct answer *answer, const void *bytes, size_t count);
+void answer_u16(struct answer *answer, uint16_t value);
 void answer_u32(struct answer *answer, uint32_t value);
+void answer_f32(struct answer *answer, float value);
 
 // Runs the model on the image and returns the cycles that it took.
 uint32_t run_model(struct scene *scene, int8_t *outputs);
@@ -45,6 +47,8 @@ enum status audio_end(struct scene *scene, struct request request, struct answer
 enum status stream_start(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_write(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_stop(struct scene *scene, struct request request, struct answer *answer);
+enum status probe_write(struct scene *scene, struct request request, struct answer *answer);
+enum status probe_read(struct scene *scene, struct request request, struct answer *answer);
 
 // Writes the result line of memory.outputs.
 void text_result(const struct scene *scene);
