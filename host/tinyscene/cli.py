@@ -197,6 +197,20 @@ def device_evaluate(
     evaluation.report(port, bundle, data, split, mode, limit, journal, as_json)
 
 
+@device_app.command("verify")
+def device_verify(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Run golden vectors through the board's front end and network, and say which stage differs first, if any."""
+    from tinyscene.device import verification
+
+    raise typer.Exit(verification.report(port, bundle, as_json))
+
+
 @app.command()
 def bench(as_json: JsonOption = None) -> None:
     """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""

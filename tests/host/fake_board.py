@@ -38,6 +38,7 @@ INFO = DeviceInfo(
     bundle="student",
     labels=("bus", "park", "tram"),
 )
+WINDOW = 700  # samples of a frame
 
 
 @dataclass
@@ -73,17 +74,24 @@ def outputs_of(data: bytes, classes: int) -> NDArray[np.int8]:
     return np.frombuffer(hashlib.sha256(data).digest()[:classes], np.int8)
 
 
+def stage_of(stage: int, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return the fake front end's values of a frame after a stage."""
+    return np.resize(samples, len(samples) + stage).astype(np.float32) + 1000 * stage
+
+
 @dataclass
 class FakeBoard:
-    """The firmware's side of docs/PROTOCOL.md, with `outputs_of` as its model.
+    """The firmware's side of docs/PROTOCOL.md, with `outputs_of` as its model and `stage_of` as its front end.
 
     Attributes:
         info: what it says of itself.
+        window: samples of a frame.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
     """
 
     info: DeviceInfo
+    window: int = WINDOW
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
 
@@ -95,6 +103,7 @@ class FakeBoard:
         """Forget everything, as a reset does."""
         self.demultiplexer = Demultiplexer()
         self.image = bytearray(self.info.features)
+        self.frame = np.zeros(self.window, np.int16)
         self.audio: bytearray | None = None
         self.streaming = False
         self.outputs: bytes | None = None
@@ -119,9 +128,17 @@ class FakeBoard:
                 sent += text + encode(Frame(event.type | ANSWER, event.sequence, payload))
         return sent
 
-    def _run(self, data: bytes) -> bytes:
-        self.inferences += 1
-        return outputs_of(data, len(self.info.labels)).tobytes()
+    def run_image(self) -> bytes:
+        """Return the model's answer to the image."""
+        return outputs_of(bytes(self.image), len(self.info.labels)).tobytes()
+
+    def run_audio(self, audio: bytes) -> bytes:
+        """Return the answer to a clip."""
+        return outputs_of(audio, len(self.info.labels)).tobytes()
+
+    def stage(self, stage: int) -> NDArray[np.float32]:
+        """Return what the front end makes of the frame."""
+        return stage_of(stage, self.frame)
 
     def _answer(self, frame: Frame) -> tuple[bytes, Status, bytes]:
         payload = frame.payload
@@ -137,7 +154,8 @@ class FakeBoard:
                 self.image[offset : offset + len(payload) - 2] = payload[2:]
                 return b"", Status.OK, b""
             case Request.FEATURES_RUN:
-                return b"", Status.OK, struct.pack("<I", 1234) + self._run(bytes(self.image))
+                self.inferences += 1
+                return b"", Status.OK, struct.pack("<I", 1234) + self.run_image()
             case Request.FEATURES_READ:
                 offset, count = struct.unpack("<HH", payload)
                 return b"", Status.OK, bytes(self.image[offset : offset + count])
@@ -149,13 +167,28 @@ class FakeBoard:
                 return self._samples(*struct.unpack_from("<I", payload), payload[4:])
             case Request.AUDIO_END:
                 if self.outputs is None and self.audio is not None and len(self.audio) == 2 * self.info.clip_samples:
-                    self.outputs = self._run(bytes(self.audio))
+                    self.inferences += 1
+                    self.outputs = self.run_audio(bytes(self.audio))
                 if self.outputs is None:
                     return b"", Status.BAD_STATE, b""
                 return b"", Status.OK, struct.pack("<II", 100, 1234) + self.outputs
             case Request.STREAM_STOP:
                 self.streaming, self.audio = False, None
                 return b"", Status.OK, b""
+            case Request.PROBE_WRITE:
+                (offset,) = struct.unpack_from("<H", payload)
+                samples = np.frombuffer(payload, "<i2", offset=2)
+                self.streaming, self.audio, self.outputs = False, None, None
+                if offset + len(samples) > self.window:
+                    return b"", Status.BAD_OFFSET, b""
+                self.frame[offset : offset + len(samples)] = samples
+                return b"", Status.OK, b""
+            case Request.PROBE_READ:
+                stage, offset, count = struct.unpack("<BHH", payload)
+                self.streaming, self.audio, self.outputs = False, None, None
+                values = self.stage(stage)
+                part = values[offset : offset + count].astype("<f4").tobytes()
+                return b"", Status.OK, struct.pack("<H", len(values)) + part
         return b"", Status.UNKNOWN_REQUEST, b""
 
     def _samples(self, offset: int, data: bytes) -> tuple[bytes, Status, bytes]:

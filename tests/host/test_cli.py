@@ -26,6 +26,7 @@ VERBS = (
     "device stream",
     "device classify",
     "device evaluate",
+    "device verify",
     "bench",
     "report",
 )
@@ -77,6 +78,8 @@ def folder(tmp_path: Path) -> Path:
         f"device classify --port {NO_BOARD} {{}}/nowhere.wav",
         f"device stream --port {NO_BOARD} --seconds 1",
         f"device evaluate --port {NO_BOARD} --bundle {{}}/bundle --data {{}}/empty --split x.csv",
+        f"device verify --port {NO_BOARD}",
+        f"device verify --port {NO_BOARD} --bundle {{}}/nowhere",
         "report {}/nowhere",
         "report {}/empty",
     ],

@@ -1,6 +1,7 @@
 """The host's link against a board in Python whose line loses and flips bytes, stalls, restarts and vanishes."""
 
 import random
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,15 +9,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import serial
-from fake_board import INFO, FakeBoard, FakePort, Faults, outputs_of
+from fake_board import INFO, WINDOW, FakeBoard, FakePort, Faults, outputs_of, stage_of
 from serial.tools.list_ports_common import ListPortInfo
 from serial.urlhandler import protocol_socket
 
 from tinyscene.device import link as link_module
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link, RefusedError
-from tinyscene.device.messages import Request, Status
+from tinyscene.device.messages import Request, Status, unpack_probe_read
+from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.frontend_stage import Stage
 
 NOISE = {"lose": 0.0001, "flip": 0.0001, "double": 0.0001}  # a quarter of the longest frames
 
@@ -50,6 +53,14 @@ def assert_right(answer: np.ndarray, sent: np.ndarray) -> None:
     assert answer.tolist() == outputs_of(sent.tobytes(), len(INFO.labels)).tolist()
 
 
+def assert_seen(values: dict[Stage, np.ndarray], frame: np.ndarray) -> None:
+    """The stages are those of the very samples sent."""
+    assert list(values) == list(Stage)
+    for stage, seen in values.items():
+        assert seen.dtype == np.float32
+        assert seen.tolist() == stage_of(stage, frame).tolist()
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_conversation(board: FakeBoard, generator: np.random.Generator, terminal: bool) -> None:
     """Description, counters, both ways of classifying and reading back, over TCP and over a terminal device."""
@@ -63,6 +74,8 @@ def test_conversation(board: FakeBoard, generator: np.random.Generator, terminal
         assert (client.read_features() == image).all()
         samples = generator.integers(-32768, 32768, INFO.clip_samples).astype(np.int16)
         assert_right(client.classify_audio(samples).outputs, samples)
+        frame = samples[:WINDOW]
+        assert_seen(client.probe(frame), frame)
         statistics = client.statistics()
         assert statistics.inferences == 2
         assert statistics.frames_ok == sum(board.asked.values())
@@ -81,6 +94,8 @@ def test_noise_gives_no_wrong_answer(board: FakeBoard, generator: np.random.Gene
         for _ in range(4):
             samples = generator.integers(-32768, 32768, INFO.clip_samples).astype(np.int16)
             assert_right(client.classify_audio(samples).outputs, samples)
+            frame = samples[-WINDOW:]
+            assert_seen(client.probe(frame), frame)
         assert link.repetitions > 0
 
 
@@ -103,6 +118,49 @@ def test_restart_anywhere_in_two_clips(board: FakeBoard, generator: np.random.Ge
         samples = generator.integers(-32768, 32768, INFO.clip_samples).astype(np.int16)
         assert_right(client.classify_audio(samples).outputs, samples)
         assert port.connections == 2
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("at", [4, 5, 6, 7, 12, 20, 21])
+def test_restart_anywhere_in_a_frame(board: FakeBoard, generator: np.random.Generator, at: int, seen: bool) -> None:
+    """A board that forgets the samples is sent them again: no stage of silence is taken for the frame's."""
+    faults = {"restart_at": (at,)} if seen else {"reset_at": (at,), "banner": False}
+    frame = generator.integers(-32768, 32768, WINDOW).astype(np.int16)
+    with FakePort(board, **faults) as port, Link(port.url, timeout=0.1) as link:
+        client = Board(link, INFO.identity)
+        assert_seen(client.probe(frame), frame)
+
+
+def test_the_image_that_a_clip_gave_is_shown_with_its_answer(board: FakeBoard, generator: np.random.Generator) -> None:
+    """The fake front end leaves the image as it is."""
+    (image,) = images(generator, 1)
+    samples = generator.integers(-32768, 32768, INFO.clip_samples).astype(np.int16)
+    with FakePort(board) as port, Link(port.url) as link:
+        client = Board(link)
+        client.classify_features(image)
+        answer, shown = client.classify_and_show(samples)
+        assert_right(answer.outputs, samples)
+        assert (shown == image).all()
+
+
+def test_firmware_that_knows_no_probe(board: FakeBoard) -> None:
+    """Older firmware is told from a broken one."""
+    board.refuse[Request.PROBE_WRITE] = Status.UNKNOWN_REQUEST
+    with (
+        FakePort(board) as port,
+        Link(port.url) as link,
+        pytest.raises(RefusedError, match="does not know this request"),
+    ):
+        Board(link).probe(np.zeros(WINDOW, np.int16))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\1", struct.pack("<H", 2), struct.pack("<Hf", 0, 1.0), struct.pack("<H3s", 2, b"abc")]
+)
+def test_damaged_values_are_refused(body: bytes) -> None:
+    """No values, half a value, or more than there are."""
+    with pytest.raises(ProtocolError):
+        unpack_probe_read(body)
 
 
 @pytest.mark.parametrize("banner", [True, False])

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import monitor
+from tinyscene.device import monitor, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
 from tinyscene.device.evaluation import compare_with_host, report
@@ -252,6 +253,39 @@ def test_classify_and_stream(
         assert line is not None
         assert tuple(line) == SCENES
         assert np.allclose(list(line.values()), row, atol=0.0051)
+
+
+def test_every_stage_of_the_board_is_the_hosts(
+    emulator: Emulator, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Golden vectors over the wire: near librosa, with the bits of the C here, and TensorFlow Lite's outputs."""
+    assert verification.report(emulator.url, folder, tmp_path / "verified.json") == 0
+    assert "mps2 agrees at every stage" in capsys.readouterr().out
+    result = json.loads((tmp_path / "verified.json").read_text())
+    assert (result["agrees"], result["bits_compared"], result["emulated"]) == (True, True, True)
+    by_stage = {stage["stage"]: stage for stage in result["stages"]}
+    assert list(by_stage) == list(verification.LOOK_AT)
+    assert by_stage["outputs"]["equal"] == 1
+    assert by_stage["features"]["equal"] > 0.999
+
+
+@pytest.mark.parametrize(("table", "stage"), [("twiddles", "spectrum"), ("mel_weights", "mel")])
+def test_a_board_with_one_wrong_number_is_told_its_stage(
+    image: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, stage: str
+) -> None:
+    """The very image, with one float of a table a hundredth too large."""
+    with image.open("rb") as stream:
+        file = ELFFile(stream)
+        (symbol,) = file.get_section_by_name(".symtab").get_symbol_by_name(table)
+        section = file.get_section(symbol["st_shndx"])
+        start = section["sh_offset"] + symbol["st_value"] - section["sh_addr"]
+    content = bytearray(image.read_bytes())
+    values = np.frombuffer(content, "<f4", symbol["st_size"] // 4, start)
+    values[len(values) // 2] *= np.float32(1.01)
+    (tmp_path / "wrong.elf").write_bytes(content)
+    with Emulator(tmp_path / "wrong.elf") as emulator:
+        assert verification.report(emulator.url, folder, None) == 1
+    assert f"the first stage that differs is {stage}: " in capsys.readouterr().out
 
 
 def test_journal_of_another_board_is_refused(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:

@@ -6,9 +6,20 @@ from board_machine import Machine, Nano33Ble, Stm32L496
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import CLASSES, tiny_bundle
-from tinyscene import quantize
-from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics, features_write
+from tinyscene import golden, quantize
+from tinyscene.device.messages import (
+    DeviceInfo,
+    Inference,
+    Request,
+    Statistics,
+    features_write,
+    probe_read,
+    probe_write,
+    unpack_probe_read,
+)
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.frontend_c import HostFrontend
+from tinyscene.frontend_stage import Stage
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
@@ -61,6 +72,21 @@ def test_board_computes_what_the_reference_does(machine: Machine) -> None:
         ask(machine, Request.FEATURES_WRITE, features_write(offset, values[offset : offset + 1000]))
     answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN))
     assert list(answer.outputs) == quantize.run_reference(bundle.model, image[None, :, :, None])[0].tolist()
+
+
+@pytest.mark.parametrize("signal", ["noise", "square"])  # the second is transformed again, exactly
+def test_every_stage_of_the_front_end_has_the_hosts_bits(machine: Machine, signal: str) -> None:
+    bundle = tiny_bundle()
+    frame = golden.cut(golden.clips(bundle.frontend)[signal], bundle.frontend)
+    host = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
+    for offset in range(0, len(frame), 500):
+        ask(machine, Request.PROBE_WRITE, probe_write(offset, frame[offset : offset + 500]))
+    for stage in Stage:
+        expected = host.stage(frame, stage)
+        for offset in range(0, len(expected), 255):
+            total, values = unpack_probe_read(ask(machine, Request.PROBE_READ, probe_read(stage, offset, 255)))
+            assert total == len(expected)
+            assert values.tobytes() == expected[offset : offset + 255].tobytes()
 
 
 def test_bytes_that_nobody_reads_in_time_are_counted(machine: Machine) -> None:

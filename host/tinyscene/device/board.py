@@ -18,10 +18,15 @@ from tinyscene.device.messages import (
     Status,
     features_read,
     features_write,
+    most_probe_values,
+    probe_read,
+    probe_write,
     samples_write,
+    unpack_probe_read,
 )
 from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.frontend_stage import Stage
 
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
@@ -116,6 +121,15 @@ class Board:
         Raises:
             LinkError: another length than the board's clips, no answer, or the board refused.
         """
+        return self._whole(self._hearing(samples))
+
+    def classify_and_show(self, samples: NDArray[np.int16]) -> tuple[Inference, NDArray[np.int8]]:
+        """Do as `classify_audio`, and return the INT8 image [mels, frames] too that the front end made."""
+        hear = self._hearing(samples)
+        return self._whole(lambda: (hear(), self.read_features()))
+
+    def _hearing(self, samples: NDArray[np.int16]) -> Callable[[], Inference]:
+        """Return what sends one clip and has it classified."""
         if samples.dtype != np.int16 or samples.shape != (self.info.clip_samples,):
             raise LinkError(
                 f"samples of type {samples.dtype} and shape {samples.shape} for a board whose clips are int16 "
@@ -128,7 +142,7 @@ class Board:
                 self.link.request(Request.AUDIO_WRITE, samples_write(offset, part))
             return self._run(Request.AUDIO_END, Inference.unpack_audio_end)
 
-        return self._whole(send)
+        return send
 
     def read_features(self) -> NDArray[np.int8]:
         """Return the board's last INT8 image, written or computed, int8 [mels, frames]."""
@@ -139,6 +153,33 @@ class Board:
             for offset in range(0, count, step)
         ]
         return np.frombuffer(b"".join(parts), np.int8).reshape(self.info.mels, self.info.frames)
+
+    def probe(self, samples: NDArray[np.int16]) -> dict[Stage, NDArray[np.float32]]:
+        """Run the front end on one frame and return the values of each stage; ends a clip or stream under way.
+
+        Args:
+            samples: int16 [win_length], what is under the window.
+
+        Raises:
+            LinkError: no answer, or the board refused.
+        """
+
+        def look() -> dict[Stage, NDArray[np.float32]]:
+            step = (self._payload - len(probe_write(0, samples[:0]))) // samples.itemsize
+            for offset in range(0, len(samples), step):
+                self.link.request(Request.PROBE_WRITE, probe_write(offset, samples[offset : offset + step]))
+            return {stage: self._read_stage(stage) for stage in Stage}
+
+        return self._whole(look)
+
+    def _read_stage(self, stage: Stage) -> NDArray[np.float32]:
+        most = most_probe_values(self._payload)
+        values, total = np.empty(0, np.float32), 1
+        while len(values) < total:
+            payload = probe_read(stage, len(values), most)
+            total, part = self._unpack(unpack_probe_read, self.link.request(Request.PROBE_READ, payload))
+            values = np.append(values, part)
+        return values
 
     def stream(self, samples: NDArray[np.int16]) -> Generator[int, None, None]:
         """Play samples to the board, which prints a text line for every clip; yields the samples sent so far.
@@ -186,20 +227,20 @@ class Board:
         self._run_timeout = min(RUN_TIMEOUT, 1.0 + 4 * (time.monotonic() - begin))
         return answer
 
-    def _whole(self, send: Callable[[], Inference]) -> Inference:
-        """Do all of a clip's requests on a board that did not restart since it was last identified."""
+    def _whole(self, send: Callable[[], Answer]) -> Answer:
+        """Do all requests of a clip or frame on a board that did not restart since it was last identified."""
         if self._mark is None:
             self._set_mark()
         for _ in range(TRANSFERS):
-            answer = refusal = None
+            refusal = None
             try:
                 answer = send()
+                if self._stayed_up():
+                    return answer
             except RefusedError as error:
                 if error.status not in FORGOTTEN:
                     raise
                 refusal = error
-            if answer is not None and self._stayed_up():
-                return answer
             self.transfers_repeated += 1
             self._set_mark()
         raise refusal or LinkError(

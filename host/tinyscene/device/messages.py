@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.device.protocol import ProtocolError
+from tinyscene.frontend_stage import Stage
 
 ANSWER = 0x80  # an answer's type is its request's type with this bit
 
@@ -30,6 +31,8 @@ class Request(enum.IntEnum):
     STREAM_START = 0x30
     STREAM_WRITE = 0x31
     STREAM_STOP = 0x32
+    PROBE_WRITE = 0x40
+    PROBE_READ = 0x41
 
 
 class Status(enum.IntEnum):
@@ -69,6 +72,9 @@ _FEATURES_READ = struct.Struct("<HH")
 _SAMPLES_WRITE = struct.Struct("<I")
 _FEATURES_RUN = struct.Struct("<I")
 _AUDIO_END = struct.Struct("<II")
+_PROBE_WRITE = struct.Struct("<H")
+_PROBE_READ = struct.Struct("<BHH")
+_PROBE_TOTAL = struct.Struct("<H")
 _OUTPUT_KINDS: tuple[Literal["logits"], Literal["probabilities"]] = ("logits", "probabilities")
 
 
@@ -235,6 +241,30 @@ def features_read(offset: int, count: int) -> bytes:
 def samples_write(offset: int, samples: NDArray[np.int16]) -> bytes:
     """Return the payload of AUDIO_WRITE and STREAM_WRITE: PCM16 from sample `offset` on."""
     return _SAMPLES_WRITE.pack(offset) + samples.astype("<i2").tobytes()
+
+
+def probe_write(offset: int, samples: NDArray[np.int16]) -> bytes:
+    """Return the payload of PROBE_WRITE: PCM16 of one frame from sample `offset` on."""
+    return _PROBE_WRITE.pack(offset) + samples.astype("<i2").tobytes()
+
+
+def probe_read(stage: Stage, offset: int, count: int) -> bytes:
+    """Return the payload of PROBE_READ: up to `count` values of a stage, from value `offset` on."""
+    return _PROBE_READ.pack(stage, offset, count)
+
+
+def most_probe_values(max_payload: int) -> int:
+    """Return how many values one answer to PROBE_READ can carry."""
+    return (max_payload - 1 - _PROBE_TOTAL.size) // np.dtype("<f4").itemsize  # after the status and the total
+
+
+def unpack_probe_read(body: bytes) -> tuple[int, NDArray[np.float32]]:
+    """Read the body of the answer to PROBE_READ: the number of the stage's values, and those that were asked for."""
+    (total,) = _unpack(_PROBE_TOTAL, body)
+    values = body[_PROBE_TOTAL.size :]
+    if not values or len(values) % 4 or len(values) // 4 > total:
+        raise ProtocolError(f"{len(values)} bytes of values where {total} values were expected")
+    return total, np.frombuffer(values, "<f4").astype(np.float32)
 
 
 def parse_probabilities(line: str) -> dict[str, float] | None:
