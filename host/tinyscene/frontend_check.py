@@ -1,6 +1,7 @@
 """Compare the C front end with librosa on clips; `python -m tinyscene.frontend_check DIR` prints a table.
 
-DIR is a data set. Both sides get the same 16-bit samples; instructions are counted on the emulated board.
+DIR is a data set; the signals at the ends of PCM16 are compared, too. Both sides get the same 16-bit samples;
+instructions are counted on the emulated board.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import frontend, frontend_board, frontend_tables
+from tinyscene import frontend, frontend_board, frontend_tables, signals
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.errors import TinysceneError
@@ -25,6 +26,7 @@ COLUMNS = (
     "preset",
     "SNR dB",
     "lowest of a clip",
+    "lowest of the signals",
     "largest error / range",
     "INT8 equal %",
     "largest INT8 difference",
@@ -112,6 +114,8 @@ def _row(name: str, dataset: Dataset, clips: Sequence[Clip]) -> tuple[str, ...]:
     config = frontend.preset(name)
     pcm = np.stack([clip_pcm(dataset.path(clip), config) for clip in clips])
     agreement, normalisation, quantisation = check(pcm, config)
+    edges = signals.clips(config)
+    on_edges, *_ = check(np.stack([edges[edge] for edge in signals.EDGES]), config)
     with tempfile.TemporaryDirectory(prefix="frontend-") as folder:
         image = frontend_board.build(config, normalisation, quantisation, Path(folder))
         instructions = frontend_board.run(image, config, pcm[:2]).instructions.max() / config.frames
@@ -120,9 +124,10 @@ def _row(name: str, dataset: Dataset, clips: Sequence[Clip]) -> tuple[str, ...]:
         name,
         f"{agreement.snr_db:.1f}",
         f"{agreement.lowest_snr_db:.1f}",
-        f"{agreement.relative_error:.1e}",
-        f"{100 * agreement.equal:.3f}",
-        f"{agreement.largest_step}",
+        f"{on_edges.lowest_snr_db:.1f}",
+        f"{max(agreement.relative_error, on_edges.relative_error):.1e}",
+        f"{100 * min(agreement.equal, on_edges.equal):.3f}",
+        f"{max(agreement.largest_step, on_edges.largest_step)}",
         f"{instructions:,.0f}",
         f"{ram:,}",
     )

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import files, frontend, frontend_check, frontend_tables
+from tinyscene import files, frontend, frontend_check, frontend_tables, signals
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import TinysceneError
 from tinyscene.frontend import FrontendConfig
@@ -46,37 +46,6 @@ CONFIGS: dict[str, FrontendConfig] = {
 
 Samples = NDArray[np.int16]
 Stages = dict[Stage, NDArray[np.inexact]]
-
-
-def _noise(count: int) -> NDArray[np.int64]:
-    """Noise that falls by some 3 dB an octave: independent integers that are held for 1, 2, 4, ... samples, summed."""
-    random = np.random.default_rng(1)
-    held = [random.integers(-2000, 2001, (count >> octave) + 1).repeat(1 << octave)[:count] for octave in range(12)]
-    return np.sum(held, axis=0)
-
-
-def _wave(phase: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a wave whose halves are parabolas, of amplitude 32764; 65536 is a period of the phase."""
-    half = phase % 32768
-    return np.where(phase % 65536 < 32768, 1, -1) * (half * (32768 - half) // 8193)
-
-
-# Integers from the number of samples: the same on every machine.
-_SIGNALS: dict[str, Callable[[int], NDArray[np.int64]]] = {
-    "noise": _noise,
-    "chirp": lambda count: _wave(16384 * (np.arange(count) % 1000) ** 2 // 1000),  # to half the rate in 1000 samples
-    "impulse": lambda count: np.where(np.arange(count) == count // 3, 32767, 0),
-    "square": lambda count: np.where(np.arange(count) // 50 % 2, 32767, -32768),
-    "clipped": lambda count: np.clip(3 * _wave(323 * np.arange(count)), -32768, 32767),
-    "DC": lambda count: np.full(count, 32767),
-    "one bit": lambda count: np.random.default_rng(2).integers(-1, 2, count),
-    "silence": lambda count: np.zeros(count, np.int64),
-}
-
-
-def clips(config: FrontendConfig) -> dict[str, Samples]:
-    """Return the clips [config.clip_samples] by name."""
-    return {name: signal(config.clip_samples).astype(np.int16) for name, signal in _SIGNALS.items()}
 
 
 def cut(clip: Samples, config: FrontendConfig) -> Samples:
@@ -227,7 +196,7 @@ def make(
         config: the front end.
         normalisation, quantisation: a bundle's; default: measured on the clips of `WHOLE`.
     """
-    pcm = clips(config)
+    pcm = signals.clips(config)
     images = {name: frontend.log_mel(pcm[name] / _FULL_SCALE, config) for name in WHOLE}
     if normalisation is None or quantisation is None:
         normalisation, quantisation = frontend_check.measured(np.stack(list(images.values())))
@@ -251,7 +220,7 @@ def load(path: Path) -> Vectors:
     with np.load(path) as saved:
         arrays = dict(saved)
     config = FrontendConfig.from_dict(json.loads(str(arrays["config"])))
-    pcm = clips(config)
+    pcm = signals.clips(config)
     if _fingerprint(pcm) != str(arrays["pcm_sha256"]):
         raise TinysceneError(
             f"{path} is of other clips than this code makes; mend the code, or write it anew with: "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from frontend_cases import SMALL, noise_clip
 
-from tinyscene import frontend, frontend_c, golden, native
+from tinyscene import frontend, frontend_c, native, signals
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.frontend import FrontendConfig
 from tinyscene.frontend_c import HostFrontend
@@ -43,7 +43,7 @@ def test_no_step_leaves_its_memory_or_overflows(name, tmp_path):
         str(program),
     ]
     subprocess.run(command, check=True)
-    clips = np.stack([noise_clip(config), *golden.clips(config).values()])
+    clips = np.stack([noise_clip(config), *signals.clips(config).values()])
     run = subprocess.run([program], input=clips.tobytes(), capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()[:2000]
     host = HostFrontend(config, *tables)

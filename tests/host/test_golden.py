@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyscene import frontend, frontend_tables, golden
+from tinyscene import frontend, frontend_tables, golden, signals
 from tinyscene.errors import TinysceneError
 from tinyscene.frontend_stage import Stage
 
@@ -43,7 +43,7 @@ def test_librosa_and_the_clips_are_as_they_were(name: str) -> None:
 def test_the_frame_has_the_column_of_a_clip(name: str) -> None:
     """The stages are those of a frame that librosa finds in a longer clip."""
     config = golden.CONFIGS[name]
-    clip = golden.clips(config)["noise"]
+    clip = signals.clips(config)["noise"]
     samples = golden.cut(clip, config)
     (begin,) = np.flatnonzero((np.lib.stride_tricks.sliding_window_view(clip, len(samples)) == samples).all(axis=1))
     rest = clip[begin - (config.n_fft - config.win_length) // 2 :]
@@ -53,7 +53,7 @@ def test_the_frame_has_the_column_of_a_clip(name: str) -> None:
 
 
 def frame_of(signal: str, config: frontend.FrontendConfig) -> golden.Frame:
-    return golden.frame(golden.cut(golden.clips(config)[signal], config), config)
+    return golden.frame(golden.cut(signals.clips(config)[signal], config), config)
 
 
 @pytest.mark.parametrize("name", golden.CONFIGS)
@@ -82,7 +82,7 @@ def test_emphasis_is_that_of_a_difference_of_neighbours(monkeypatch: pytest.Monk
 
 
 def test_clips_reach_the_ends_of_pcm16() -> None:
-    clips = golden.clips(frontend.preset("p1"))
+    clips = signals.clips(frontend.preset("p1"))
     reached = {name: (clip.min(), clip.max()) for name, clip in clips.items()}
     assert reached["square"] == reached["clipped"] == (-32768, 32767)
     assert reached["DC"] == (32767, 32767)
@@ -94,19 +94,19 @@ def test_clips_reach_the_ends_of_pcm16() -> None:
 
 def test_the_frame_has_the_impulse_where_the_window_is_high() -> None:
     for name, config in golden.CONFIGS.items():
-        samples = golden.cut(golden.clips(config)["impulse"], config)
+        samples = golden.cut(signals.clips(config)["impulse"], config)
         assert len(samples) == config.win_length
         assert np.abs(np.argmax(samples) - config.win_length / 2) < config.win_length / 4, name
 
 
 def test_a_clip_shorter_than_the_window_is_filled_with_silence() -> None:
     config = dataclasses.replace(golden.CONFIGS["constant_htk"], clip_samples=200)
-    samples = golden.cut(golden.clips(config)["DC"], config)
+    samples = golden.cut(signals.clips(config)["DC"], config)
     assert (len(samples), samples[:200].min(), samples[200:].max()) == (256, 32767, 0)
 
 
 def test_vectors_of_other_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(golden._SIGNALS, "silence", lambda count: np.ones(count, np.int64))
+    monkeypatch.setitem(signals._SIGNALS, "silence", lambda count: np.ones(count, np.int64))
     with pytest.raises(TinysceneError, match=r"p2\.npz is of other clips .* python -m tinyscene\.golden"):
         golden.load(golden.FOLDER / "p2.npz")
 

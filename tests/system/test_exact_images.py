@@ -6,7 +6,7 @@ from board_machine import Machine, Nano33Ble, Stm32L496
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import CLASSES, tiny_bundle
-from tinyscene import golden, quantize
+from tinyscene import golden, quantize, signals
 from tinyscene.device.messages import (
     DeviceInfo,
     Inference,
@@ -77,7 +77,7 @@ def test_board_computes_what_the_reference_does(machine: Machine) -> None:
 @pytest.mark.parametrize("signal", ["noise", "square"])  # the second is transformed again, exactly
 def test_every_stage_of_the_front_end_has_the_hosts_bits(machine: Machine, signal: str) -> None:
     bundle = tiny_bundle()
-    frame = golden.cut(golden.clips(bundle.frontend)[signal], bundle.frontend)
+    frame = golden.cut(signals.clips(bundle.frontend)[signal], bundle.frontend)
     host = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
     for offset in range(0, len(frame), 500):
         ask(machine, Request.PROBE_WRITE, probe_write(offset, frame[offset : offset + 500]))
