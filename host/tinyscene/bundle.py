@@ -114,6 +114,38 @@ class Bundle:
         values = np.asarray(values, np.float64)
         return values / values.sum(axis=-1, keepdims=True)
 
+    def at_rate(self, rate: int) -> "Bundle":
+        """Return the same classifier for sound sampled at another rate.
+
+        Bands that the rate does not cover are given the standardised value of the highest one that it does: of the
+        ways to fill them that need no training, the one whose decisions are closest (docs/FRONTEND.md).
+
+        Args:
+            rate: Hz.
+
+        Returns:
+            A bundle whose provenance names this one. It has no metrics: this one's were measured at its own rate.
+
+        Raises:
+            ConfigError: it has this rate already, or as `FrontendConfig.at_rate`.
+        """
+        frontend = self.frontend.at_rate(rate)
+        if frontend == self.frontend:
+            raise ConfigError(f"{self.name} takes {rate} Hz already; use it as it is, or choose another rate")
+        covered = frontend.n_mels - frontend.held_mels
+        mean, std = (
+            values[:covered] + values[covered - 1 : covered] * frontend.held_mels
+            for values in (self.normalisation.mean, self.normalisation.std)
+        )
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-{rate}",
+            frontend=frontend,
+            normalisation=Normalisation(mean, std),
+            provenance={"derived_from": self.identity, "rate": rate, "original": self.provenance},
+            metrics={},
+        )
+
     def save(self, folder: Path, card: str) -> None:
         """Write the bundle; `bundle.toml` last, so that a folder with it is complete.
 

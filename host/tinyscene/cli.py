@@ -89,6 +89,18 @@ def evaluate(
     evaluation.report(bundle, data, split, frontend, as_json)
 
 
+@app.command("at-rate")
+def at_rate(
+    bundle: Path,
+    rate: Annotated[int, typer.Argument(help="Hz, such as 41667, the fastest of the nRF52840's microphone interface.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+) -> None:
+    """Write a bundle of the same network for sound sampled at another rate, without training."""
+    from tinyscene import derived
+
+    derived.report(bundle, rate, out)
+
+
 @app.command()
 def complexity(
     model: Annotated[str, typer.Argument(help="A bundle, a .tflite file, or a network: baseline, teacher, student.")],

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from tinyscene.defects import DefectError, Kind
+from tinyscene.resampling import resample
 
 NATIVE_RATE = 44100  # Hz, of every clip on disk
 
@@ -32,7 +32,7 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
 
     Args:
         path: mono audio of 44,100 Hz in any format of libsndfile.
-        sample_rate: Hz wanted; resampled by soxr at quality VHQ where it is not 44,100.
+        sample_rate: Hz wanted; resampled by `resampling.resample` where it is not 44,100.
         clip_samples: samples wanted, at `sample_rate`; the file must have that length.
 
     Returns:
@@ -53,7 +53,7 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
         raise DefectError(Kind.UNREADABLE, path, None, "has samples that are not finite", "restore it")
     if sample_rate == NATIVE_RATE:
         return signal
-    resampled = soxr.resample(signal, NATIVE_RATE, sample_rate, quality="VHQ")[:clip_samples]
+    resampled = resample(signal, NATIVE_RATE, sample_rate)[:clip_samples].astype(np.float32)
     return np.pad(resampled, (0, clip_samples - len(resampled)))
 
 

@@ -25,7 +25,7 @@ KEY_BYTES = 16
 _HEADER = struct.Struct("<8sIII")  # magic, version, rows and columns of an image
 _RECORD = struct.Struct(f"<{KEY_BYTES}sI")
 _MAGIC = b"tsfeats\n"
-_VERSION = 2
+_VERSION = 3
 
 
 class FeatureCache:

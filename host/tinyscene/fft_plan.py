@@ -1,6 +1,7 @@
 """Plans of the front end's real FFT: its passes, and the tables that they read (frontend_fft.h)."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ def plan(n: int) -> FftPlan:
 def nearest(n: int) -> int:
     """Return the even size nearest to `n` that there is a plan of."""
     return min((m for m in range(2, 2 * max(n, 2) + 2, 2) if _factors(m // 2) or m == 2), key=lambda m: (abs(m - n), m))
+
+
+def at_least(n: int) -> int:
+    """Return the smallest even size, not below `n`, that there is a plan of."""
+    return next(m for m in itertools.count(max(n + n % 2, 2), 2) if _factors(m // 2) or m == 2)
 
 
 def _factors(m: int) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -21,6 +20,7 @@ from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Inference, parse_probabilities
 from tinyscene.errors import DatasetError
+from tinyscene.resampling import resample
 
 _POLL_SECONDS = 0.2
 
@@ -94,7 +94,7 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
 
     Args:
         path: the file; several channels are averaged.
-        sample_rate: Hz wanted; resampled by soxr at quality VHQ.
+        sample_rate: Hz wanted; resampled by `resampling.resample`.
         clip_samples: the samples of one clip.
 
     Returns:
@@ -109,7 +109,7 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
         raise DatasetError(f"{path} cannot be read as audio ({error}); name a WAV, FLAC, OGG or MP3 file") from error
     samples = signal.mean(axis=1)
     if rate != sample_rate:
-        samples = soxr.resample(samples, rate, sample_rate, quality="VHQ")
+        samples = resample(samples, rate, sample_rate)
     clips, rest = divmod(len(samples), clip_samples)
     if clips == 0:
         raise DatasetError(
