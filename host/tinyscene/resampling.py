@@ -8,7 +8,7 @@ soxr's best quality (VHQ) loses 0.5 dB at 94 % of half the rate and 3 dB at 95 %
 import math
 
 import numpy as np
-import scipy.fft
+import scipy.signal
 from numpy.typing import NDArray
 
 PASSBAND = 0.98  # of half the lower rate: flat up to here, then half a period of a cosine down to nothing at 1
@@ -19,8 +19,8 @@ BLOCK = 10.0  # s of a long signal that are transformed at a time
 def resample(samples: NDArray[np.floating], rate: int, wanted: int) -> NDArray[np.float64]:
     """Resample a signal; beyond both ends it is taken as mirrored, so that it does not ring there.
 
-    Every block is transformed together with its neighbourhood, filtered and shortened or extended in the frequency
-    domain, and transformed back: the sinc interpolation of scipy.signal.resample, without its wrapping around.
+    Every block goes through scipy.signal.resample, with a window in the frequency domain, together with a neighbourhood
+    in which that function's wrapping around fades away.
 
     Args:
         samples: [n].
@@ -50,11 +50,9 @@ def _multiple(least: float, step: int) -> int:
 
 def _transform(samples: NDArray[np.float64], rate: int, wanted: int) -> NDArray[np.float64]:
     """Resample one period of a periodic signal whose length at the wanted rate is whole."""
-    length = len(samples) * wanted // rate
-    spectrum = scipy.fft.rfft(samples)
-    place = np.arange(len(spectrum)) * (2 * rate / len(samples) / min(rate, wanted))  # 1 is half the lower rate
-    spectrum *= np.cos(np.pi / 2 * np.clip((place - PASSBAND) / (1 - PASSBAND), 0, 1)) ** 2
-    kept = np.zeros(length // 2 + 1, np.complex128)
-    count = min(len(kept), len(spectrum))
-    kept[:count] = spectrum[:count]
-    return scipy.fft.irfft(kept, length) * (wanted / rate)
+
+    def gain(cycles: NDArray[np.float64]) -> NDArray[np.float64]:
+        place = np.abs(cycles) * (2 * rate / min(rate, wanted))  # cycles a sample; 1 becomes half the lower rate
+        return np.cos(np.pi / 2 * np.clip((place - PASSBAND) / (1 - PASSBAND), 0, 1)) ** 2
+
+    return scipy.signal.resample(samples, len(samples) * wanted // rate, window=gain)
