@@ -1,147 +1,165 @@
-// CONV_2D: input rows widened once into a ring, then blocks of 2 output channels x 2 pixels.
+// CONV_2D row by row, with the max-pool after it: blocks of 4 output channels x 2 pixels, requantised, packed, pooled.
+#include "engine_conv_input.h"
+#include "engine_dot.h"
 #include "engine_dsp.h"
 #include "engine_requantise.h"
+#include "engine_view.h"
 
-enum { PIXELS = 2, QUAD_BYTES = ENGINE_CONV_CHANNELS * ENGINE_CONV_VALUES };
+enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
 
-// Accumulators of a block: two pixels, two channels.
-struct block {
-    int32_t left_first, left_second;
-    int32_t right_first, right_second;
+// Where the values of pooled pixels lie: words from a pair of them to the next, and between columns of a pool's window.
+struct strides {
+    int32_t pair;
+    int32_t column;
 };
 
-static int32_t smaller(int32_t a, int32_t b) {
-    return a < b ? a : b;
+// Factors of a panel, ready for use.
+struct finish {
+    const struct engine_conv2d *layer;
+    const struct engine_panel *panel;
+    struct engine_quick_factor quick[ENGINE_CONV_CHANNELS]; // if the layer is quick
+    uint32_t minimum, maximum;                              // four times
+};
+
+// Four results of a pixel each.
+struct pixels {
+    uint32_t left, right;
+};
+
+// Widen the int8 weights of a panel to int16.
+static void widen_panel(const int8_t *packed, int32_t steps, uint32_t *panel) {
+    for (; steps > 0; steps--, packed += STEP_VALUES * ENGINE_CONV_CHANNELS, panel += ENGINE_CONV_CHANNELS) {
+        const uint32_t first = engine_load(packed), second = engine_load(packed + 4);
+        panel[0] = engine_even_bytes(first);
+        panel[1] = engine_odd_bytes(first);
+        panel[2] = engine_even_bytes(second);
+        panel[3] = engine_odd_bytes(second);
+    }
 }
 
-// Write input row `y` (outside the image: zeros) into a ring row, minus the zero point, between zeros for padding.
-static void widen_row(const struct engine_conv2d *layer, const int8_t *input, int32_t y, int16_t *row) {
-    const int32_t depth = layer->input.channels;
-    const int32_t left = smaller(layer->window.padding_left * depth, layer->row_values);
-    int32_t filled = 0;
-    if (y >= 0 && y < layer->input.height) {
-        const int8_t *source = input + y * layer->input.width * depth;
-        const int32_t count = smaller(layer->input.width * depth, layer->row_values - left);
-        const int32_t zero_point = layer->input_zero_point;
-        int16_t *target = row + left;
-        memset(row, 0, (size_t)left * sizeof *row);
-        for (int32_t i = 0; i < count; i++) {
-            target[i] = (int16_t)(source[i] - zero_point);
+static inline struct pixels finish_quickly(const struct finish *finish, const int32_t *sums) {
+    int32_t left[ENGINE_CONV_CHANNELS], right[ENGINE_CONV_CHANNELS];
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
+        left[channel] = engine_quick(sums[2 * channel], finish->quick[channel]);
+        right[channel] = engine_quick(sums[2 * channel + 1], finish->quick[channel]);
+    }
+    return (struct pixels){
+        engine_bytes(left[0], left[1], left[2], left[3]),
+        engine_bytes(right[0], right[1], right[2], right[3]),
+    };
+}
+
+static struct pixels finish_any(const struct finish *finish, const int32_t *sums) {
+    struct pixels packed = {0, 0};
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
+        const struct engine_factor factor = {finish->panel->multiplier[channel], finish->panel->shift[channel]};
+        const int8_t left = engine_finish(sums[2 * channel], factor, &finish->layer->result);
+        const int8_t right = engine_finish(sums[2 * channel + 1], factor, &finish->layer->result);
+        packed.left |= (uint32_t)(uint8_t)left << (CHANNEL_BITS * channel);
+        packed.right |= (uint32_t)(uint8_t)right << (CHANNEL_BITS * channel);
+    }
+    return packed;
+}
+
+static struct finish make_finish(const struct engine_conv2d *layer, const struct engine_panel *panel) {
+    const struct engine_output *const result = &layer->result;
+    struct finish finish = {layer, panel, {{0, 0, 0}}, 0, 0};
+    if (layer->quick) {
+        for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
+            finish.quick[channel] =
+                engine_quick_factor(panel->multiplier[channel], panel->shift[channel], result->zero_point);
         }
-        filled = left + count;
     }
-    memset(row + filled, 0, (size_t)(layer->row_values - filled) * sizeof *row);
+    finish.minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum);
+    finish.maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum);
+    return finish;
 }
 
-// The ring row that lies `step` rows below `slot`.
-static inline int32_t below(const struct engine_conv2d *layer, int32_t slot, int32_t step) {
-    const int32_t next = slot + step;
-    return next >= layer->ring_rows ? next - layer->ring_rows : next;
-}
-
-// Add one run of both pixels to a block. A function of its own, so that accumulators and pointers fit the registers.
-ENGINE_NOINLINE static void add_run(
-    const int8_t *weights, const int16_t *left, const int16_t *right, int32_t quads, struct block *block) {
-    const int8_t *const end = weights + quads * QUAD_BYTES;
-    struct block sum = *block;
-#pragma GCC unroll 2
-    for (; weights != end; weights += QUAD_BYTES, left += ENGINE_CONV_VALUES, right += ENGINE_CONV_VALUES) {
-        const uint32_t left_low = engine_load(left), left_high = engine_load(left + 2);
-        const uint32_t right_low = engine_load(right), right_high = engine_load(right + 2);
-        uint32_t packed = engine_load(weights);
-        uint32_t low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        sum.left_first = engine_pair_product(low, left_low, sum.left_first);
-        sum.right_first = engine_pair_product(low, right_low, sum.right_first);
-        sum.left_first = engine_pair_product(high, left_high, sum.left_first);
-        sum.right_first = engine_pair_product(high, right_high, sum.right_first);
-        packed = engine_load(weights + ENGINE_CONV_VALUES);
-        low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        sum.left_second = engine_pair_product(low, left_low, sum.left_second);
-        sum.right_second = engine_pair_product(low, right_low, sum.right_second);
-        sum.left_second = engine_pair_product(high, left_high, sum.left_second);
-        sum.right_second = engine_pair_product(high, right_high, sum.right_second);
+// Store four channels of a pixel, or the first `channels`; `accumulate`: the larger of them and what is there.
+static inline void store(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
+    if (channels >= ENGINE_CONV_CHANNELS) {
+        engine_store(output, accumulate ? engine_larger_bytes(packed, engine_load(output)) : packed);
+        return;
     }
-    *block = sum;
-}
-
-// Add the whole window to a block, run by run from the ring.
-static void add_window(const struct engine_conv2d *layer, const int8_t *weights, const int16_t *ring, int32_t slot,
-    int32_t distance, struct block *block) {
-    for (int32_t ky = 0; ky < layer->window.height; ky++) {
-        const int16_t *values = ring + slot * layer->row_values;
-        for (int32_t run = 0; run < layer->runs; run++) {
-            add_run(weights, values, values + distance, layer->run_quads, block);
-            weights += layer->run_quads * QUAD_BYTES;
-            values += layer->run_step;
-        }
-        slot = below(layer, slot, layer->window.dilation_height);
+    for (int32_t channel = 0; channel < channels; channel++) {
+        const int8_t value = (int8_t)(packed >> (CHANNEL_BITS * channel) & 0xFF);
+        output[channel] = accumulate && output[channel] > value ? output[channel] : value;
     }
 }
 
-// Copy the window of one pixel into one contiguous run.
-static void gather(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int16_t *patch) {
-    for (int32_t ky = 0; ky < layer->window.height; ky++) {
-        const int16_t *values = ring + slot * layer->row_values;
-        for (int32_t kx = 0; kx < layer->window.width; kx++) {
-            for (int32_t channel = 0; channel < layer->input.channels; channel++) {
-                *patch++ = values[channel];
-            }
-            values += layer->run_step;
-        }
-        slot = below(layer, slot, layer->window.dilation_height);
-    }
-}
-
-// Compute one or two neighbouring pixels; `ring` is at their column, `patches` has room for two windows or is unused.
-static void convolve(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int32_t pixels,
-    int16_t *patches, int8_t *output) {
+// Compute one panel's channels of `count` pairs of pooled pixels, the first of them pair `first` of the row.
+static void convolve(const struct finish *finish, const uint32_t *weights, const uint32_t *values,
+    const struct engine_dot *shape, struct strides strides, int32_t first, int32_t count, int32_t channel,
+    int32_t accumulate, int8_t *output) {
+    const struct engine_conv2d *const layer = finish->layer;
     const int32_t depth = layer->output.channels;
-    const int32_t step = layer->window.stride_width * layer->input.channels;
-    const int32_t distance = pixels == PIXELS ? step : 0; // a pixel alone is computed twice
-    if (layer->patch_values) {
-        gather(layer, ring, slot, patches);
-        gather(layer, ring + distance, slot, patches + layer->patch_values);
-    }
-    const int8_t *panel = layer->weights;
-    for (int32_t channel = 0; channel < depth; channel += ENGINE_CONV_CHANNELS, panel += layer->panel_bytes) {
-        const struct engine_channel *const first = layer->channels + channel, *const second = first + 1;
-        struct block sum = {first->bias, second->bias, first->bias, second->bias};
-        if (layer->patch_values) {
-            add_run(panel, patches, patches + layer->patch_values, layer->run_quads, &sum);
-        } else {
-            add_window(layer, panel, ring, slot, distance, &sum);
+    int32_t sums[ENGINE_DOT_SUMS];
+    for (int32_t pair = first; pair < first + count; pair++, values += strides.pair) {
+        struct pixels best = {0x80808080, 0x80808080};
+        for (int32_t column = 0; column < layer->pool.width; column++) {
+            engine_dot(weights, values + column * strides.column, shape, finish->panel->bias, sums);
+            const struct pixels result = layer->quick ? finish_quickly(finish, sums) : finish_any(finish, sums);
+            best.left = engine_larger_bytes(best.left, result.left);
+            best.right = engine_larger_bytes(best.right, result.right);
         }
-        const struct engine_output *const result = &layer->result;
-        int8_t *const left = output + channel, *const right = left + depth;
-        left[0] = engine_finish(sum.left_first, first->factor, result);
-        if (pixels == PIXELS) {
-            right[0] = engine_finish(sum.right_first, first->factor, result);
-        }
-        if (channel + 1 < depth) {
-            left[1] = engine_finish(sum.left_second, second->factor, result);
-            if (pixels == PIXELS) {
-                right[1] = engine_finish(sum.right_second, second->factor, result);
-            }
+        best.left = engine_smaller_bytes(engine_larger_bytes(best.left, finish->minimum), finish->maximum);
+        best.right = engine_smaller_bytes(engine_larger_bytes(best.right, finish->minimum), finish->maximum);
+        store(output + pair * depth + channel, best.left, depth - channel, accumulate);
+        if (pair + layer->pairs < layer->output.width) {
+            store(output + (pair + layer->pairs) * depth + channel, best.right, depth - channel, accumulate);
         }
     }
 }
 
-void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
-    int16_t *const ring = scratch;
-    int16_t *const patches = ring + layer->ring_rows * layer->row_values + ENGINE_CONV_VALUES;
-    const int32_t top = layer->window.padding_top;
-    const int32_t step = layer->window.stride_width * layer->input.channels;
-    int32_t next = -top; // the next input row to widen; row y lives in ring row (y + top) % ring_rows
-    for (int32_t y = 0; y < layer->output.height; y++) {
-        const int32_t first = y * layer->window.stride_height - top;
-        next = next < first ? first : next;
-        for (; next < first + layer->ring_rows; next++) {
-            widen_row(layer, input, next, ring + (next + top) % layer->ring_rows * layer->row_values);
+// Copy together the patches of `count` pairs of pooled pixels from pair `first` on.
+static void copy_patches(
+    const struct engine_conv2d *layer, const uint32_t *rows, int32_t first, int32_t count, uint32_t *patches) {
+    for (int32_t pair = first; pair < first + count; pair++) {
+        for (int32_t column = 0; column < layer->pool.width; column++, patches += layer->run_steps * STEP_WORDS) {
+            const int32_t left = pair * layer->pool.stride_width + column;
+            engine_copy_patches(layer, rows, left, left + layer->pairs * layer->pool.stride_width, patches);
         }
-        for (int32_t x = 0; x < layer->output.width; x += PIXELS) {
-            const int32_t pixels = smaller(layer->output.width - x, PIXELS);
-            convolve(layer, ring + x * step, (first + top) % layer->ring_rows, pixels, patches, output);
-            output += pixels * layer->output.channels;
+    }
+}
+
+void engine_conv2d(
+    const void *parameters, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
+    const struct engine_conv2d *const layer = parameters;
+    const struct engine_fused_pool *const pool = &layer->pool;
+    const int32_t pool_row = step % pool->height;
+    const int32_t y = step / pool->height * pool->stride_height + pool_row;
+    const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
+    const int32_t patches_apart = layer->layout == ENGINE_PATCHES;
+    const int32_t panel_steps = layer->runs * layer->run_steps;
+    uint32_t *const panel_words = scratch;
+    uint32_t *const rows = panel_words + (layer->wide ? 0 : panel_steps * ENGINE_CONV_CHANNELS);
+    uint32_t *const patches = rows + (layer->window.height + 1) / 2 * layer->row_words;
+    const int32_t column =
+        patches_apart ? layer->run_steps * STEP_WORDS : layer->window.stride_width * layer->input.channels;
+    const struct strides strides = {column * (patches_apart ? pool->width : pool->stride_width), column};
+    const struct engine_dot shape = engine_dot_shape(layer->runs, layer->run_steps, layer->row_words * 4);
+    if (patches_apart) {
+        engine_pack_rows(layer, input, top, rows);
+    } else {
+        engine_widen_rows(layer, input, top, rows);
+    }
+    for (int32_t first = 0; first < layer->pairs; first += layer->chunk) {
+        const int32_t count = engine_smaller(layer->chunk, layer->pairs - first);
+        const uint32_t *values = rows + first * strides.pair;
+        if (patches_apart) {
+            copy_patches(layer, rows, first, count, patches);
+            values = patches;
+        }
+        const struct engine_panel *panel = layer->panels;
+        for (int32_t channel = 0; channel < layer->output.channels; channel += ENGINE_CONV_CHANNELS, panel++) {
+            const int32_t start = channel * panel_steps; // in steps of one channel
+            const uint32_t *weights = (const uint32_t *)layer->weights + start;
+            if (!layer->wide) {
+                widen_panel((const int8_t *)layer->weights + start * STEP_VALUES, panel_steps, panel_words);
+                weights = panel_words;
+            }
+            const struct finish finish = make_finish(layer, panel);
+            convolve(&finish, weights, values, &shape, strides, first, count, channel, pool_row, output);
         }
     }
 }

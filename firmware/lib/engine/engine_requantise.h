@@ -5,6 +5,7 @@
 #define ENGINE_REQUANTISE_H
 
 #include "engine.h"
+#include "engine_dsp.h"
 
 static inline int32_t engine_wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
@@ -36,6 +37,29 @@ static inline int32_t engine_scale(int32_t value, struct engine_factor factor) {
 static inline int8_t engine_clamp(int32_t value, int32_t minimum, int32_t maximum) {
     const int32_t bounded = value < minimum ? minimum : value;
     return (int8_t)(bounded > maximum ? maximum : bounded);
+}
+
+// A factor of 2^-23 to almost 1/2, made ready for many values. What follows rounds twice as engine_scale does, in five
+// instructions: high product and shift come from `engine_quick`, whose two additions stand for halves away from zero
+// and for the zero point.
+struct engine_quick_factor {
+    int32_t multiplier; // twice the multiplier, minus 2^32: the value itself is added to the product instead
+    int32_t offset;     // half of what the shift divides by, and the zero point times that
+    int32_t shift;      // to the right, 1..22
+};
+
+static inline struct engine_quick_factor engine_quick_factor(int32_t multiplier, int32_t shift, int32_t zero_point) {
+    const int32_t right = -shift;
+    const int32_t offset = (1 << (right - 1)) + zero_point * (1 << right);
+    return (struct engine_quick_factor){(int32_t)((uint32_t)multiplier << 1), offset, right};
+}
+
+// value * factor + zero point, saturated to int8, which is what engine_finish gives before it clamps. Where the offset
+// saturates the sum, the result lies beyond int8 by a factor of two at least: 2^31 / 2^22.
+static inline int32_t engine_quick(int32_t value, struct engine_quick_factor factor) {
+    const int32_t high = engine_add_high_product(value, factor.multiplier);
+    const int32_t tie_away = high + (high >> 31);
+    return engine_saturate_byte(engine_saturating_add(tie_away, factor.offset) >> factor.shift);
 }
 
 // The last step of a layer: an accumulator becomes an int8 output.

@@ -4,7 +4,18 @@ import numpy as np
 
 from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import INT8_MIN, ElementwiseOptions, SoftmaxOptions, Tensor
-from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, Site, factor_fields, require, result_fields
+from tinyscene.compiler.kernels.call import (
+    Constant,
+    Fields,
+    KernelCall,
+    RowAccess,
+    RowSource,
+    Site,
+    factor_fields,
+    require,
+    result_fields,
+    row_bytes,
+)
 
 ADD_EXTRA_BITS = 20
 MAX_BROADCAST_RANK = 4
@@ -45,26 +56,33 @@ def _two_operands(
 ) -> KernelCall:
     options = site.op.options
     assert isinstance(options, ElementwiseOptions)
+    aligned = first.shape == second.shape == output.shape
+    row = _row(site, output)
+    same = {"size": (1, 1, 1, row), "first_step": (0, 0, 0, 1), "second_step": (0, 0, 0, 1)}
     return KernelCall(
         op=site.op,
-        function=function,
+        function=f"{function}_row" if aligned else function,
         struct=function,
         fields={
-            "shape": _broadcast(site, first, second, output),
+            "shape": same if aligned else _broadcast(site, first, second, output),
             **fields,
             "result": result_fields(output, options.activation),
         },
         inputs=(first.index, second.index),
         output=output.index,
+        rows=RowAccess((RowSource(first.index), RowSource(second.index))) if aligned else None,
         in_place=tuple(operand.index for operand in (first, second) if operand.elements == output.elements),
         macs=output.elements,
     )
 
 
+def _row(site: Site, tensor: Tensor) -> int:
+    """Return the values of a row: of an image, or of all where the tensor is none."""
+    return row_bytes(site.planned.shape(tensor.index))
+
+
 def _broadcast(site: Site, first: Tensor, second: Tensor, output: Tensor) -> Fields:
-    """Return `struct engine_broadcast`; equal shapes become one long row."""
-    if first.shape == second.shape == output.shape:
-        return {"size": (1, 1, 1, output.elements), "first_step": (0, 0, 0, 1), "second_step": (0, 0, 0, 1)}
+    """Return `struct engine_broadcast`."""
     try:
         expected = np.broadcast_shapes(first.shape, second.shape)
     except ValueError:
@@ -107,14 +125,15 @@ def quantize(site: Site) -> KernelCall:
 
 
 def _table(site: Site, source: Tensor, output: Tensor, table: list[int]) -> KernelCall:
-    require(source.elements == output.elements, site, output, f"it has not the {source.elements} values of the input")
+    require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
     return KernelCall(
         op=site.op,
         function="engine_table",
         struct="engine_table",
-        fields={"table": Constant("table", np.array(table), "int8_t"), "count": output.elements},
+        fields={"table": Constant("table", np.array(table), "int8_t"), "count": _row(site, output)},
         inputs=(source.index,),
         output=output.index,
+        rows=RowAccess((RowSource(source.index),)),
         in_place=(source.index,),
     )
 
