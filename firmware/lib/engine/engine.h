@@ -106,16 +106,22 @@ struct engine_group {
 // Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
 void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch);
 
-// A panel's channels: biases with the input's zero point folded in (bias - zero point * sum of weights), and factors.
+// A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
+struct engine_quick_factor {
+    int32_t multiplier; // twice the factor's, minus 2^32; the value itself is added to the product instead
+    int32_t offset;     // half of what the shift divides by, plus the zero point times what it divides by
+    int32_t shift;      // to the right, 1..22
+};
+
+// The channels of a panel. If the layer is not quick, `factors` hold multiplier, 0 and shift of an engine_factor.
 struct engine_panel {
     int32_t bias[ENGINE_CONV_CHANNELS];
-    int32_t multiplier[ENGINE_CONV_CHANNELS];
-    int32_t shift[ENGINE_CONV_CHANNELS];
+    struct engine_quick_factor factors[ENGINE_CONV_CHANNELS];
 };
 
 // How a convolution's windows are made into stretches of 16-bit values.
 enum engine_layout {
-    ENGINE_ROWS,   // channels a multiple of 4, no dilation across: a stretch of each input row is part of the window
+    ENGINE_ROWS,   // channels a multiple of 4, no dilation across: all windows of a row in one, pixel by pixel
     ENGINE_PATCHES // anything else: the window of each pixel is copied together
 };
 
@@ -130,16 +136,16 @@ struct engine_fused_pool {
 // CONV_2D, and the max-pool after it; one step is one row of the convolution. Two pixels are computed at once: those of
 // the output row's left half, each with the one `pairs` pixels to its right.
 //
-// Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros). A panel is `runs`
-// runs of `run_steps` steps, a step being two values for each channel, which are multiplied with two values of the
-// window:
-// - ENGINE_ROWS: a run is a kernel row; each quad of values 0, 1, 2, 3 makes the steps (0, 2) and (1, 3);
-// - ENGINE_PATCHES: one run. Two kernel rows at a time, value by value, make steps (upper, lower). An odd last row
-//   without dilation makes steps of neighbours, (0, 1), (2, 3), ..., with dilation steps (value, 0).
+// Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
+// each. A step is two values for each channel, which are multiplied with two values of the window:
+// - ENGINE_ROWS: for each kernel column, each kernel row, each quad of channels 0, 1, 2, 3: steps (0, 2) and (1, 3);
+// - ENGINE_PATCHES: for two kernel rows at a time, value by value: step (upper, lower). An odd last row without
+// dilation
+//   makes steps of neighbours, (0, 1), (2, 3), ..., with dilation steps (value, 0).
 // wide = 1: a step is int16 pairs, channel by channel. wide = 0: a step is eight int8, first values of channels 0 and
 // 1, second values of both, the same for channels 2 and 3; each panel is widened into scratch before it is used.
 //
-// Scratch: the widened panel (if wide = 0); then ENGINE_ROWS: `height of the window` rows of 8-byte pairs of steps;
+// Scratch: the widened panel (if wide = 0); then ENGINE_ROWS: the window's height times row_words words, and a pixel;
 // ENGINE_PATCHES: (height + 1) / 2 rows of row_words words, then the patches of `chunk` pairs of pooled pixels.
 struct engine_conv2d {
     const void *weights;
@@ -150,8 +156,7 @@ struct engine_conv2d {
     struct engine_fused_pool pool;
     enum engine_layout layout;
     int32_t wide;
-    int32_t runs;
-    int32_t run_steps;
+    int32_t steps;     // of a panel
     int32_t row_words; // of a row in scratch
     int32_t pairs;     // of pooled pixels in an output row
     int32_t chunk;     // pairs for which a panel is widened
@@ -239,6 +244,19 @@ struct engine_add {
 };
 engine_step engine_add_row; // of equal shapes: shape.size[3] values
 void engine_add(const struct engine_add *layer, const int8_t *first, const int8_t *second, int8_t *output);
+
+// ADD of equal shapes, for `count` values of a row; the first operand is the one with the larger scale, so that its
+// factor is 1/2: it has one bit fewer instead. `second` has no zero point in its offset. The output may be the same
+// buffer as an operand.
+struct engine_quick_add {
+    int32_t count;
+    int32_t first_zero_point;
+    int32_t second_zero_point;
+    struct engine_quick_factor second;
+    struct engine_quick_factor factor;
+    struct engine_output result;
+};
+engine_step engine_quick_add;
 
 // MUL.
 struct engine_mul {

@@ -1,124 +1,107 @@
 // CONV_2D row by row, with the max-pool after it: blocks of 4 output channels x 2 pixels, requantised, packed, pooled.
+#include "engine_block.h"
 #include "engine_conv_input.h"
-#include "engine_dot.h"
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 #include "engine_view.h"
+#include "engine_window.h"
 
 enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
 
-// Where the values of pooled pixels lie: words from a pair of them to the next, and between columns of a pool's window.
-struct strides {
-    int32_t pair;
-    int32_t column;
-};
-
-// Factors of a panel, ready for use.
-struct finish {
+// What is the same for all blocks of a panel.
+struct work {
     const struct engine_conv2d *layer;
     const struct engine_panel *panel;
-    struct engine_quick_factor quick[ENGINE_CONV_CHANNELS]; // if the layer is quick
-    uint32_t minimum, maximum;                              // four times
+    const uint32_t *weights;
+    struct engine_windows windows;
+    int32_t pair_words; // from the values of a pair of pooled pixels to those of the next
+    int32_t clamps;     // to less than int8
+    uint32_t minimum;   // four times the layer's
+    uint32_t maximum;
+    int32_t channel;    // the panel's first one
+    int32_t accumulate; // keep the larger of the result and what is in the output
 };
 
-// Four results of a pixel each.
-struct pixels {
-    uint32_t left, right;
-};
-
-// Widen the int8 weights of a panel to int16.
-static void widen_panel(const int8_t *packed, int32_t steps, uint32_t *panel) {
-    for (; steps > 0; steps--, packed += STEP_VALUES * ENGINE_CONV_CHANNELS, panel += ENGINE_CONV_CHANNELS) {
-        const uint32_t first = engine_load(packed), second = engine_load(packed + 4);
-        panel[0] = engine_even_bytes(first);
-        panel[1] = engine_odd_bytes(first);
-        panel[2] = engine_even_bytes(second);
-        panel[3] = engine_odd_bytes(second);
+// Compute a block whose factors are not quick: as engine_block returns it. Apart, to leave the others their registers.
+ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_t *values) {
+    const int32_t *const sums = work->windows.sums;
+    uint64_t results = 0;
+    engine_block(work->weights, values, &work->windows, work->panel);
+    for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
+        const int32_t channel = i / ENGINE_BLOCK_PIXELS, pixel = i % ENGINE_BLOCK_PIXELS;
+        const struct engine_quick_factor *const factor = &work->panel->factors[channel];
+        const struct engine_factor plain = {factor->multiplier, factor->shift};
+        const uint8_t result = (uint8_t)engine_finish(sums[i], plain, &work->layer->result);
+        results |= (uint64_t)result << (32 * pixel + CHANNEL_BITS * channel);
     }
+    return results;
 }
 
-static inline struct pixels finish_quickly(const struct finish *finish, const int32_t *sums) {
-    int32_t left[ENGINE_CONV_CHANNELS], right[ENGINE_CONV_CHANNELS];
-    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
-        left[channel] = engine_quick(sums[2 * channel], finish->quick[channel]);
-        right[channel] = engine_quick(sums[2 * channel + 1], finish->quick[channel]);
-    }
-    return (struct pixels){
-        engine_bytes(left[0], left[1], left[2], left[3]),
-        engine_bytes(right[0], right[1], right[2], right[3]),
-    };
+static inline uint32_t clamp_bytes(const struct work *work, uint32_t bytes) {
+    return engine_smaller_bytes(engine_larger_bytes(bytes, work->minimum), work->maximum);
 }
 
-static struct pixels finish_any(const struct finish *finish, const int32_t *sums) {
-    struct pixels packed = {0, 0};
-    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
-        const struct engine_factor factor = {finish->panel->multiplier[channel], finish->panel->shift[channel]};
-        const int8_t left = engine_finish(sums[2 * channel], factor, &finish->layer->result);
-        const int8_t right = engine_finish(sums[2 * channel + 1], factor, &finish->layer->result);
-        packed.left |= (uint32_t)(uint8_t)left << (CHANNEL_BITS * channel);
-        packed.right |= (uint32_t)(uint8_t)right << (CHANNEL_BITS * channel);
-    }
-    return packed;
-}
-
-static struct finish make_finish(const struct engine_conv2d *layer, const struct engine_panel *panel) {
-    const struct engine_output *const result = &layer->result;
-    struct finish finish = {layer, panel, {{0, 0, 0}}, 0, 0};
-    if (layer->quick) {
-        for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
-            finish.quick[channel] =
-                engine_quick_factor(panel->multiplier[channel], panel->shift[channel], result->zero_point);
-        }
-    }
-    finish.minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum);
-    finish.maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum);
-    return finish;
-}
-
-// Store four channels of a pixel, or the first `channels`; `accumulate`: the larger of them and what is there.
-static inline void store(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
-    if (channels >= ENGINE_CONV_CHANNELS) {
-        engine_store(output, accumulate ? engine_larger_bytes(packed, engine_load(output)) : packed);
-        return;
-    }
+// Store the first `channels` of four channels of a pixel; `accumulate`: the larger of them and what is there.
+ENGINE_NOINLINE static void store_some(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
     for (int32_t channel = 0; channel < channels; channel++) {
         const int8_t value = (int8_t)(packed >> (CHANNEL_BITS * channel) & 0xFF);
         output[channel] = accumulate && output[channel] > value ? output[channel] : value;
     }
 }
 
-// Compute one panel's channels of `count` pairs of pooled pixels, the first of them pair `first` of the row.
-static void convolve(const struct finish *finish, const uint32_t *weights, const uint32_t *values,
-    const struct engine_dot *shape, struct strides strides, int32_t first, int32_t count, int32_t channel,
-    int32_t accumulate, int8_t *output) {
-    const struct engine_conv2d *const layer = finish->layer;
-    const int32_t depth = layer->output.channels;
-    int32_t sums[ENGINE_DOT_SUMS];
-    for (int32_t pair = first; pair < first + count; pair++, values += strides.pair) {
-        struct pixels best = {0x80808080, 0x80808080};
-        for (int32_t column = 0; column < layer->pool.width; column++) {
-            engine_dot(weights, values + column * strides.column, shape, finish->panel->bias, sums);
-            const struct pixels result = layer->quick ? finish_quickly(finish, sums) : finish_any(finish, sums);
-            best.left = engine_larger_bytes(best.left, result.left);
-            best.right = engine_larger_bytes(best.right, result.right);
+static inline void store(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
+    if (channels < ENGINE_CONV_CHANNELS) {
+        store_some(output, packed, channels, accumulate);
+    } else {
+        engine_store(output, accumulate ? engine_larger_bytes(packed, engine_load(output)) : packed);
+    }
+}
+
+// Compute a panel's channels of `count` pairs of pooled pixels, the first of them pair `first` of the row.
+ENGINE_NOINLINE static void convolve(
+    const struct work *work, const uint32_t *values, int32_t first, int32_t count, int8_t *output) {
+    const int32_t depth = work->layer->output.channels, channels = depth - work->channel;
+    const int32_t right = work->layer->pairs * depth; // from a pair's left pixel to its right one
+    int32_t complete = work->layer->output.width - work->layer->pairs - first; // pairs whose right pixel exists
+    int8_t *target = output + first * depth + work->channel;
+    for (; count > 0; count--, complete--, values += work->pair_words, target += depth) {
+        uint64_t results = work->windows.sums ? any_block(work, values)
+                                              : engine_block(work->weights, values, &work->windows, work->panel);
+        uint32_t packed[ENGINE_BLOCK_PIXELS] = {(uint32_t)results, (uint32_t)(results >> 32)};
+        if (work->clamps) {
+            packed[0] = clamp_bytes(work, packed[0]);
+            packed[1] = clamp_bytes(work, packed[1]);
         }
-        best.left = engine_smaller_bytes(engine_larger_bytes(best.left, finish->minimum), finish->maximum);
-        best.right = engine_smaller_bytes(engine_larger_bytes(best.right, finish->minimum), finish->maximum);
-        store(output + pair * depth + channel, best.left, depth - channel, accumulate);
-        if (pair + layer->pairs < layer->output.width) {
-            store(output + (pair + layer->pairs) * depth + channel, best.right, depth - channel, accumulate);
+        store(target, packed[0], channels, work->accumulate);
+        if (complete > 0) {
+            store(target + right, packed[1], channels, work->accumulate);
         }
     }
 }
 
-// Copy together the patches of `count` pairs of pooled pixels from pair `first` on.
-static void copy_patches(
-    const struct engine_conv2d *layer, const uint32_t *rows, int32_t first, int32_t count, uint32_t *patches) {
-    for (int32_t pair = first; pair < first + count; pair++) {
-        for (int32_t column = 0; column < layer->pool.width; column++, patches += layer->run_steps * STEP_WORDS) {
-            const int32_t left = pair * layer->pool.stride_width + column;
-            engine_copy_patches(layer, rows, left, left + layer->pairs * layer->pool.stride_width, patches);
-        }
+// The kernel rows to compute with: those that lie inside the image, for only widened weights can leave out the others;
+// one at least.
+static struct engine_span used_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top) {
+    const int32_t height = layer->window.height;
+    const struct engine_span all = {top, 0, height}, first = {top, 0, 1};
+    const struct engine_span inside = engine_span(top, height, layer->window.dilation_height, input->height);
+    return layer->wide ? all : inside.begin < inside.end ? inside : first;
+}
+
+// Widen a panel's weights for the used kernel rows; they lie together for each kernel column.
+static void widen_weights(
+    const struct engine_conv2d *layer, const int8_t *packed, struct engine_span used, uint32_t *widened) {
+    if (layer->layout == ENGINE_PATCHES || used.end - used.begin == layer->window.height) {
+        engine_widen_panel(packed, layer->steps, widened);
+        return;
+    }
+    const int32_t row_steps = layer->input.channels / STEP_VALUES;
+    const int32_t steps = (used.end - used.begin) * row_steps;
+    packed += used.begin * row_steps * STEP_VALUES * ENGINE_CONV_CHANNELS;
+    for (int32_t kx = 0; kx < layer->window.width; kx++) {
+        engine_widen_panel(packed, steps, widened);
+        packed += layer->window.height * row_steps * STEP_VALUES * ENGINE_CONV_CHANNELS;
+        widened += steps * ENGINE_CONV_CHANNELS;
     }
 }
 
@@ -126,40 +109,51 @@ void engine_conv2d(
     const void *parameters, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
     const struct engine_conv2d *const layer = parameters;
     const struct engine_fused_pool *const pool = &layer->pool;
+    const struct engine_output *const result = &layer->result;
     const int32_t pool_row = step % pool->height;
     const int32_t y = step / pool->height * pool->stride_height + pool_row;
     const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
-    const int32_t patches_apart = layer->layout == ENGINE_PATCHES;
-    const int32_t panel_steps = layer->runs * layer->run_steps;
-    uint32_t *const panel_words = scratch;
-    uint32_t *const rows = panel_words + (layer->wide ? 0 : panel_steps * ENGINE_CONV_CHANNELS);
+    const int32_t panel_words = layer->steps * ENGINE_CONV_CHANNELS;
+    uint32_t *const widened = scratch;
+    uint32_t *const rows = widened + (layer->wide ? 0 : panel_words);
     uint32_t *const patches = rows + (layer->window.height + 1) / 2 * layer->row_words;
-    const int32_t column =
-        patches_apart ? layer->run_steps * STEP_WORDS : layer->window.stride_width * layer->input.channels;
-    const struct strides strides = {column * (patches_apart ? pool->width : pool->stride_width), column};
-    const struct engine_dot shape = engine_dot_shape(layer->runs, layer->run_steps, layer->row_words * 4);
-    if (patches_apart) {
+    const struct engine_span used = used_rows(layer, input, top);
+    int32_t sums[ENGINE_BLOCK_SUMS];
+    struct work work = {
+        .layer = layer,
+        .clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX,
+        .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
+        .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
+        .accumulate = pool_row,
+    };
+    const int32_t copied = layer->layout == ENGINE_PATCHES;
+    if (copied) {
         engine_pack_rows(layer, input, top, rows);
+        work.windows = engine_windows(layer->steps, pool->width, layer->steps * STEP_WORDS * 4);
+        work.pair_words = pool->width * layer->steps * STEP_WORDS;
     } else {
-        engine_widen_rows(layer, input, top, rows);
+        const int32_t count = used.end - used.begin;
+        const int32_t column = layer->window.stride_width * count * layer->input.channels;
+        engine_widen_rows(layer, input, used, rows);
+        work.windows = engine_windows(layer->steps / layer->window.height * count, pool->width, column * 4);
+        work.pair_words = pool->stride_width * column;
     }
+    work.windows.sums = layer->quick ? NULL : sums;
     for (int32_t first = 0; first < layer->pairs; first += layer->chunk) {
         const int32_t count = engine_smaller(layer->chunk, layer->pairs - first);
-        const uint32_t *values = rows + first * strides.pair;
-        if (patches_apart) {
-            copy_patches(layer, rows, first, count, patches);
-            values = patches;
+        if (copied) {
+            engine_copy_patches(layer, rows, first, count, patches);
         }
-        const struct engine_panel *panel = layer->panels;
-        for (int32_t channel = 0; channel < layer->output.channels; channel += ENGINE_CONV_CHANNELS, panel++) {
-            const int32_t start = channel * panel_steps; // in steps of one channel
-            const uint32_t *weights = (const uint32_t *)layer->weights + start;
+        work.panel = layer->panels;
+        for (work.channel = 0; work.channel < layer->output.channels; work.channel += ENGINE_CONV_CHANNELS) {
+            const int32_t start = work.channel / ENGINE_CONV_CHANNELS * panel_words;
+            work.weights = (const uint32_t *)layer->weights + start;
             if (!layer->wide) {
-                widen_panel((const int8_t *)layer->weights + start * STEP_VALUES, panel_steps, panel_words);
-                weights = panel_words;
+                widen_weights(layer, (const int8_t *)layer->weights + start * STEP_VALUES, used, widened);
+                work.weights = widened;
             }
-            const struct finish finish = make_finish(layer, panel);
-            convolve(&finish, weights, values, &shape, strides, first, count, channel, pool_row, output);
+            convolve(&work, copied ? patches : rows, first, count, output);
+            work.panel++;
         }
     }
 }

@@ -6,59 +6,57 @@
 
 enum { STEP_WORDS = 2 }; // a pair for the left pixel, a pair for the right one
 
-// Fill `count` words, STEP_WORDS apart.
-static void fill_words(uint32_t *target, int32_t count, uint32_t word) {
-    for (int32_t i = 0; i < count; i++) {
-        target[STEP_WORDS * i] = word;
+// Widen `count` values of a left and of a right pixel. Apart, so that the loop has the registers for itself.
+ENGINE_NOINLINE static void widen_pixels(
+    const int8_t *left, const int8_t *right, int32_t count, uint32_t zero_point, uint32_t *target) {
+#pragma GCC unroll 4
+    for (; count > 0; count -= 4, left += 4, right += 4, target += 2 * STEP_WORDS) {
+        const uint32_t a = engine_load(left), b = engine_load(right);
+        target[0] = engine_subtract_pairs(engine_even_bytes(a), zero_point);
+        target[1] = engine_subtract_pairs(engine_even_bytes(b), zero_point);
+        target[2] = engine_subtract_pairs(engine_odd_bytes(a), zero_point);
+        target[3] = engine_subtract_pairs(engine_odd_bytes(b), zero_point);
     }
-}
-
-// Write one pixel's side of a widened row: the image's values from pixel `origin` on, which may lie outside.
-static void widen_side(const struct engine_conv2d *layer, const int8_t *source, int32_t origin, uint32_t *target) {
-    const int32_t pixel_words = layer->input.channels / 2;
-    const int32_t pixels = layer->row_words / (STEP_WORDS * pixel_words);
-    const uint32_t padding = engine_pair(layer->input_zero_point, layer->input_zero_point);
-    const int32_t begin = source ? engine_smaller(engine_larger(-origin, 0), pixels) : pixels;
-    const int32_t end = engine_larger(engine_smaller(layer->input.width - origin, pixels), begin);
-    fill_words(target, begin * pixel_words, padding);
-    target += STEP_WORDS * begin * pixel_words;
-    if (end > begin) {
-        const int8_t *values = source + (origin + begin) * layer->input.channels;
-        const int8_t *const stop = source + (origin + end) * layer->input.channels;
-        for (; values != stop; values += 4, target += 2 * STEP_WORDS) {
-            const uint32_t bytes = engine_load(values);
-            target[0] = engine_even_bytes(bytes);
-            target[STEP_WORDS] = engine_odd_bytes(bytes);
-        }
-    }
-    fill_words(target, (pixels - end) * pixel_words, padding);
 }
 
 void engine_widen_rows(
-    const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top, uint32_t *rows) {
+    const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used, uint32_t *rows) {
+    const int32_t depth = layer->input.channels, width = layer->input.width;
     const int32_t distance = layer->pairs * layer->pool.stride_width * layer->window.stride_width;
-    for (int32_t ky = 0; ky < layer->window.height; ky++, rows += layer->row_words) {
-        const int8_t *source = engine_row(input, top + ky * layer->window.dilation_height);
-        widen_side(layer, source, -layer->window.padding_left, rows);
-        widen_side(layer, source, distance - layer->window.padding_left, rows + 1);
+    const int32_t pixels = layer->row_words / depth, count = used.end - used.begin;
+    const uint32_t zero_point = engine_pair(layer->input_zero_point, layer->input_zero_point);
+    int8_t *const padding = (int8_t *)(rows + layer->window.height * layer->row_words);
+    memset(padding, layer->input_zero_point, (size_t)depth);
+    for (int32_t ky = used.begin; ky < used.end; ky++, rows += depth) {
+        const int8_t *source = engine_row(input, used.origin + ky * layer->window.dilation_height);
+        const int32_t inside = source ? width : 0;
+        uint32_t *target = rows;
+        int32_t left = -layer->window.padding_left;
+        for (int32_t pixel = 0; pixel < pixels; pixel++, left++, target += count * depth) {
+            const int32_t right = left + distance;
+            const int8_t *const left_values = left >= 0 && left < inside ? source + left * depth : padding;
+            const int8_t *const right_values = right >= 0 && right < inside ? source + right * depth : padding;
+            widen_pixels(left_values, right_values, depth, zero_point, target);
+        }
     }
 }
 
 // Write an input row, padding included, as `count` int16 values that are `step` apart.
-static void spread_row(
+static inline void spread_row(
     const struct engine_conv2d *layer, const int8_t *source, int32_t count, int32_t step, int16_t *target) {
     const int32_t left = source ? engine_smaller(layer->window.padding_left * layer->input.channels, count) : count;
     const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
-    const int16_t padding = (int16_t)layer->input_zero_point;
+    const int32_t zero_point = layer->input_zero_point;
     int32_t i = 0;
-    for (; i < left; i++, target += step) {
-        *target = padding;
+    for (; i < left; i++) {
+        target[step * i] = 0;
     }
-    for (; i < left + inside; i++, target += step) {
-        *target = *source++;
+#pragma GCC unroll 4
+    for (; i < left + inside; i++) {
+        target[step * i] = (int16_t)(*source++ - zero_point);
     }
-    for (; i < count; i++, target += step) {
-        *target = padding;
+    for (; i < count; i++) {
+        target[step * i] = 0;
     }
 }
 
@@ -85,36 +83,42 @@ void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_row
     }
 }
 
-// Copy `count` words of each pixel; they may start in the middle of a word.
-static inline uint32_t *interleave(const int16_t *left, const int16_t *right, int32_t count, uint32_t *target) {
-    for (int32_t i = 0; i < count; i++, left += 2, right += 2, target += STEP_WORDS) {
-        target[0] = engine_load(left);
-        target[1] = engine_load(right);
+// Copy `count` words of two pixels, the right one `distance` int16 after the left one; they may start in mid-word.
+static inline uint32_t *interleave(const int16_t *left, int32_t distance, int32_t count, uint32_t *target) {
+    for (; count > 0; count--, left += 2, target += STEP_WORDS) {
+        const uint32_t first = engine_load(left), second = engine_load(left + distance);
+        target[0] = first;
+        target[1] = second;
     }
     return target;
 }
 
-void engine_copy_patches(
-    const struct engine_conv2d *layer, const uint32_t *rows, int32_t left, int32_t right, uint32_t *patch) {
-    const struct engine_window *window = &layer->window;
-    const int32_t depth = layer->input.channels;
-    const int32_t runs = window->dilation_width == 1 ? 1 : window->width; // stretches of a row
-    const int32_t run_words = window->dilation_width == 1 ? window->width * depth : depth;
-    const int32_t run_step = window->dilation_width * depth;
-    const int32_t left_column = left * window->stride_width * depth;
-    const int32_t right_column = right * window->stride_width * depth;
-    int32_t remaining = (window->height + 1) / 2;
-    if (has_single_row(layer)) {
-        remaining--;
-    }
-    for (; remaining > 0; remaining--, rows += layer->row_words) {
-        const int16_t *values = (const int16_t *)rows;
-        for (int32_t run = 0; run < runs; run++, values += 2 * run_step) {
-            patch = interleave(values + 2 * left_column, values + 2 * right_column, run_words, patch);
+// Copy together the windows of two pixels: the left one's starts at value `start` of each row.
+static uint32_t *copy_patch(
+    const struct engine_conv2d *layer, const int16_t *row, int32_t start, int32_t distance, uint32_t *patch) {
+    const struct engine_window *const window = &layer->window;
+    const int32_t dilated = window->dilation_width > 1, depth = layer->input.channels;
+    const int32_t words = dilated ? depth : window->width * depth; // that lie together
+    int32_t remaining = window->height;
+    for (; remaining > has_single_row(layer); remaining -= 2, row += 2 * layer->row_words) {
+        const int16_t *values = row + 2 * start;
+        patch = interleave(values, 2 * distance, words, patch);
+        for (int32_t kx = 1; dilated && kx < window->width; kx++) {
+            values += 2 * window->dilation_width * depth;
+            patch = interleave(values, 2 * distance, words, patch);
         }
     }
-    if (has_single_row(layer)) {
-        const int16_t *values = (const int16_t *)rows;
-        interleave(values + left_column, values + right_column, (run_words + 1) / 2, patch);
+    return remaining > 0 ? interleave(row + start, distance, (words + 1) / 2, patch) : patch;
+}
+
+void engine_copy_patches(
+    const struct engine_conv2d *layer, const uint32_t *rows, int32_t first, int32_t count, uint32_t *patches) {
+    const int32_t step = layer->window.stride_width * layer->input.channels; // from a column to the next
+    const int32_t distance = layer->pairs * layer->pool.stride_width * step;
+    for (int32_t pair = first; pair < first + count; pair++) {
+        int32_t start = pair * layer->pool.stride_width * step;
+        for (int32_t column = 0; column < layer->pool.width; column++, start += step) {
+            patches = copy_patch(layer, (const int16_t *)rows, start, distance, patches);
+        }
     }
 }

@@ -27,6 +27,11 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
 
+// Both differences of two pairs, wrapping.
+static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
+    return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
+}
+
 // a + round(a * b / 2^32), halves up; in assembler, because GCC's ACLE has no SMMLAR.
 static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
     int32_t result;
@@ -75,6 +80,10 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
 }
 
+static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
+    return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+}
+
 static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
 }
@@ -101,6 +110,12 @@ static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
     return a ^ b ^ engine_larger_bytes(a, b); // no byte is lost: larger and smaller are a and b in some order
 }
 
+#endif
+
+#if defined(__GNUC__)
+#define ENGINE_NOINLINE __attribute__((noinline))
+#else
+#define ENGINE_NOINLINE
 #endif
 
 // Four bytes from any address.

@@ -67,17 +67,15 @@ void engine_average_pool(
     pool(layer, input, step, output, average);
 }
 
-// Replace each of `count` bytes by the larger one of two, clamped.
-static void merge(const struct engine_pool *layer, const int8_t *source, int32_t count, int8_t *target) {
-    const uint32_t minimum = engine_bytes(layer->minimum, layer->minimum, layer->minimum, layer->minimum);
-    const uint32_t maximum = engine_bytes(layer->maximum, layer->maximum, layer->maximum, layer->maximum);
+// Replace each of `count` bytes by the larger one of two.
+static void merge(const int8_t *source, int32_t count, int8_t *target) {
     int32_t i = 0;
+#pragma GCC unroll 4
     for (; i + 4 <= count; i += 4) {
-        const uint32_t larger = engine_larger_bytes(engine_load(target + i), engine_load(source + i));
-        engine_store(target + i, engine_smaller_bytes(engine_larger_bytes(larger, minimum), maximum));
+        engine_store(target + i, engine_larger_bytes(engine_load(target + i), engine_load(source + i)));
     }
     for (; i < count; i++) {
-        target[i] = engine_clamp(source[i] > target[i] ? source[i] : target[i], layer->minimum, layer->maximum);
+        target[i] = source[i] > target[i] ? source[i] : target[i];
     }
 }
 
@@ -89,12 +87,20 @@ void engine_max_pool_by_rows(
     const int32_t depth = layer->input.channels;
     const int32_t window_row = step % window->height;
     const int8_t *source = engine_row(input, step / window->height * window->stride_height + window_row);
-    for (int32_t x = 0; x < layer->output.width; x++, source += window->stride_width * depth, output += depth) {
+    int8_t *target = output;
+    for (int32_t x = 0; x < layer->output.width; x++, source += window->stride_width * depth, target += depth) {
         if (window_row == 0) {
-            memmove(output, source, (size_t)depth); // the same place in the first row of a pool in place
+            memmove(target, source, (size_t)depth); // to the same place if the pool is in place
+        } else {
+            merge(source, depth, target);
         }
-        for (int32_t column = 0; column < window->width; column++) {
-            merge(layer, source + column * depth, depth, output);
+        for (int32_t column = 1; column < window->width; column++) {
+            merge(source + column * depth, depth, target);
+        }
+    }
+    if (window_row == window->height - 1 && (layer->minimum > INT8_MIN || layer->maximum < INT8_MAX)) {
+        for (int32_t i = 0; i < layer->output.width * depth; i++) {
+            output[i] = engine_clamp(output[i], layer->minimum, layer->maximum);
         }
     }
 }

@@ -39,23 +39,9 @@ static inline int8_t engine_clamp(int32_t value, int32_t minimum, int32_t maximu
     return (int8_t)(bounded > maximum ? maximum : bounded);
 }
 
-// A factor of 2^-23 to almost 1/2, made ready for many values. What follows rounds twice as engine_scale does, in five
-// instructions: high product and shift come from `engine_quick`, whose two additions stand for halves away from zero
-// and for the zero point.
-struct engine_quick_factor {
-    int32_t multiplier; // twice the multiplier, minus 2^32: the value itself is added to the product instead
-    int32_t offset;     // half of what the shift divides by, and the zero point times that
-    int32_t shift;      // to the right, 1..22
-};
-
-static inline struct engine_quick_factor engine_quick_factor(int32_t multiplier, int32_t shift, int32_t zero_point) {
-    const int32_t right = -shift;
-    const int32_t offset = (1 << (right - 1)) + zero_point * (1 << right);
-    return (struct engine_quick_factor){(int32_t)((uint32_t)multiplier << 1), offset, right};
-}
-
-// value * factor + zero point, saturated to int8, which is what engine_finish gives before it clamps. Where the offset
-// saturates the sum, the result lies beyond int8 by a factor of two at least: 2^31 / 2^22.
+// value * factor + zero point, saturated to int8: what engine_finish gives before it clamps, in five instructions. The
+// high product is rounded by the instruction; what is added rounds the shift, halves away from zero. Where the addition
+// saturates, the result lies beyond int8: 2^31 / 2^22 = 512.
 static inline int32_t engine_quick(int32_t value, struct engine_quick_factor factor) {
     const int32_t high = engine_add_high_product(value, factor.multiplier);
     const int32_t tie_away = high + (high >> 31);

@@ -94,10 +94,14 @@ def _value(value: Value, array: str) -> str:
     if isinstance(value, Constant):
         return array
     if isinstance(value, tuple):
-        return "{" + ", ".join(str(item) for item in value) + "}"
+        return _braces(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f".{name} = {_value(item, array)}" for name, item in value.items()) + "}"
+        return _braces(f".{name} = {_value(item, array)}" for name, item in value.items())
     return str(value)
+
+
+def _braces(items: Iterable[object]) -> str:
+    return "{" + ", ".join(map(str, items)) + "}"
 
 
 def _array(name: str, constant: Constant) -> str:
@@ -105,7 +109,10 @@ def _array(name: str, constant: Constant) -> str:
     if constant.ctype == "struct engine_channel":
         body = "".join(f"{INDENT}{{{bias}, {{{multiplier}, {shift}}}}},\n" for bias, multiplier, shift in rows)
     elif constant.ctype == "struct engine_panel":
-        body = "".join(f"{INDENT}{{{', '.join(_value(tuple(member), '') for member in row)}}},\n" for row in rows)
+        panels = (([row[0] for row in panel], [row[1:] for row in panel]) for panel in rows)
+        body = "".join(
+            f"{INDENT}{{{_braces(biases)}, {_braces(map(_braces, factors))}}},\n" for biases, factors in panels
+        )
     elif constant.ctype == "struct engine_dense_output":  # hexadecimal: every bit of the double counts
         body = "".join(f"{INDENT}{{{scale.hex()}, {int(bias)}}},\n" for scale, bias in rows)
     else:

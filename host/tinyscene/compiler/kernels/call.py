@@ -18,7 +18,7 @@ ELEMENT_BYTES = {
     "int32_t": 4,
     "uint32_t": 4,
     "struct engine_channel": 12,
-    "struct engine_panel": 48,
+    "struct engine_panel": 64,
     "struct engine_dense_output": 16,
 }
 
@@ -30,7 +30,8 @@ class Constant:
     Attributes:
         name: what it is: "weights", "channels".
         values: one element a row: numbers, or the members of a struct: (bias, multiplier, shift) of an
-            `engine_channel`, three arrays of an `engine_panel`, (scale, bias) of an `engine_dense_output`.
+            `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`;
+            (scale, bias) of an `engine_dense_output`.
         ctype: one of ELEMENT_BYTES.
     """
 

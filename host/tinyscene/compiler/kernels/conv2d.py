@@ -6,6 +6,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, ConvOptions, Tensor
 from tinyscene.compiler.kernels.call import (
     Constant,
@@ -20,7 +21,6 @@ from tinyscene.compiler.kernels.call import (
 )
 from tinyscene.compiler.kernels.pooling import pool_parameters
 from tinyscene.compiler.kernels.weights import constant_bias, constant_weights, factors, round_up
-from tinyscene.compiler.quantisation import wrap32
 
 PANEL_CHANNELS = 4  # ENGINE_CONV_CHANNELS
 STEP_VALUES = 2
@@ -30,8 +30,6 @@ SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs
 WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
 MAX_SCRATCH_BYTES = 1 << 22
-QUICK_SHIFTS = range(-22, 0)  # what engine_quick can do
-NO_FACTOR = (1 << 30, -1)  # of the channels that fill up a panel
 
 NO_POOL = {"height": 1, "width": 1, "stride_height": 1, "stride_width": 1}
 
@@ -42,15 +40,13 @@ class Layout:
 
     Attributes:
         kind: ENGINE_ROWS or ENGINE_PATCHES.
-        weights: [outputs, runs * run_steps, STEP_VALUES], int8.
-        runs, run_steps, row_words, pairs, chunk, wide: the struct's members.
+        weights: [outputs, steps, STEP_VALUES], int8.
+        row_words, pairs, chunk, wide: the struct's members.
         scratch_bytes: of the whole.
     """
 
     kind: str
     weights: NDArray[np.int8]
-    runs: int
-    run_steps: int
     row_words: int
     pairs: int
     chunk: int
@@ -86,28 +82,25 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     last_right = last_left + pairs * pool["stride_width"]
     rows = depth % QUAD == 0 and dilation == 1 and width * depth >= SHORTEST_RUN
     if rows:
-        runs, run_steps = height, width * depth // STEP_VALUES
         row_words, row_count = (last_left * stride + width) * depth, height
-        ordered = weights.reshape(outputs, -1, QUAD)[..., QUAD_ORDER].reshape(outputs, -1, STEP_VALUES)
+        by_columns = weights.transpose(0, 2, 1, 3)
+        ordered = by_columns.reshape(outputs, -1, QUAD)[..., QUAD_ORDER].reshape(outputs, -1, STEP_VALUES)
     else:
         ordered = _patch_steps(weights, alone=dilation == 1)
-        runs, run_steps = 1, ordered.shape[1]
         row_words, row_count = (last_right * stride + (width - 1) * dilation + 1) * depth, -(-height // 2)
-    steps = runs * run_steps
+    steps = ordered.shape[1]
     wide = round_up(outputs, PANEL_CHANNELS) * steps * 4 <= WIDE_UP_TO_BYTES
     patch_bytes = 0 if rows else pool["width"] * steps * 8
-    chunk = pairs if rows else 1 if wide else min(pairs, max(1, PATCHES_BYTES // patch_bytes))
+    chunk = pairs if rows else min(pairs, max(1, PATCHES_BYTES // patch_bytes))
     panel_bytes = 0 if wide else PANEL_CHANNELS * steps * 4
     return Layout(
         kind="ENGINE_ROWS" if rows else "ENGINE_PATCHES",
         weights=ordered,
-        runs=runs,
-        run_steps=run_steps,
         row_words=row_words,
         pairs=pairs,
         chunk=chunk,
         wide=wide,
-        scratch_bytes=panel_bytes + row_count * row_words * 4 + chunk * patch_bytes,
+        scratch_bytes=panel_bytes + row_count * row_words * 4 + (depth if rows else chunk * patch_bytes),
     )
 
 
@@ -155,26 +148,25 @@ def conv2d(site: Site) -> KernelCall:
     scratch = layout.scratch_bytes
     require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
     channels = factors(weights, source, convolved, outputs)
-    bias = constant_bias(site, outputs) - source.zero_point * values.astype(np.int64).sum(axis=(1, 2, 3))
+    quick = all(shift in quantisation.QUICK_SHIFTS for _, shift in channels)
     return KernelCall(
         op=site.op,
         function="engine_conv2d",
         struct="engine_conv2d",
         fields={
             "weights": layout.panels,
-            "panels": _panels(bias, channels),
+            "panels": _panels(constant_bias(site, outputs), channels, convolved.zero_point, quick=quick),
             "input": shape_fields(site.extent(source)),
             "output": shape_fields(site.extent(output)),
             "window": window,
             "pool": pool,
             "layout": layout.kind,
             "wide": int(layout.wide),
-            "runs": layout.runs,
-            "run_steps": layout.run_steps,
+            "steps": layout.weights.shape[1],
             "row_words": layout.row_words,
             "pairs": layout.pairs,
             "chunk": layout.chunk,
-            "quick": int(all(shift in QUICK_SHIFTS for _, shift in channels)),
+            "quick": int(quick),
             "input_zero_point": source.zero_point,
             "result": result_fields(convolved, options.activation, within),
         },
@@ -195,8 +187,11 @@ def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int]) -> RowAc
     return RowAccess((rows,), steps=pool["height"])
 
 
-def _panels(bias: NDArray[np.int64], channels: list[tuple[int, int]]) -> Constant:
-    """Return the array of `struct engine_panel`: [panel, members, channels]."""
-    rows = [(wrap32(int(value)), *factor) for value, factor in zip(bias, channels, strict=True)]
-    rows += [(0, *NO_FACTOR)] * (-len(rows) % PANEL_CHANNELS)
-    return Constant("panels", np.array(rows).reshape(-1, PANEL_CHANNELS, 3).swapaxes(1, 2), "struct engine_panel")
+def _panels(bias: NDArray[np.int64], factors: list[tuple[int, int]], zero_point: int, *, quick: bool) -> Constant:
+    """Return the array of `struct engine_panel`: [panel, channel, (bias, and the members of its factor)]."""
+    ready = [
+        quantisation.quick_factor(*factor, zero_point) if quick else (factor[0], 0, factor[1]) for factor in factors
+    ]
+    rows = [(quantisation.wrap32(int(value)), *factor) for value, factor in zip(bias, ready, strict=True)]
+    rows += [(0, 0, 0, 1 if quick else 0)] * (-len(rows) % PANEL_CHANNELS)
+    return Constant("panels", np.array(rows).reshape(-1, PANEL_CHANNELS, 4), "struct engine_panel")

@@ -29,6 +29,11 @@ def add(site: Site) -> KernelCall:
     common = 2.0 * max(first.scale, second.scale)
     down = common / float(np.float32(2**ADD_EXTRA_BITS) * np.float32(output.scale))
     require(down < 1, site, output, "its scale is too small for the operands'; TensorFlow Lite refuses it too")
+    if first.shape == second.shape == output.shape:
+        larger, smaller = (first, second) if first.scale >= second.scale else (second, first)
+        quick = _quick_add(site, larger, smaller, down)
+        if quick is not None:
+            return quick
     fields: Fields = {
         "first_zero_point": first.zero_point,
         "second_zero_point": second.zero_point,
@@ -37,6 +42,37 @@ def add(site: Site) -> KernelCall:
         "factor": factor_fields(down),
     }
     return _two_operands(site, "engine_add", first, second, output, fields)
+
+
+def _quick_add(site: Site, first: Tensor, second: Tensor, down: float) -> KernelCall | None:
+    """ADD of equal shapes, the first operand of the larger scale; None where its factors are out of the usual."""
+    options, output = site.op.options, site.output()
+    assert isinstance(options, ElementwiseOptions)
+    multiplier, shift = quantisation.quantise_multiplier(second.scale / (2.0 * first.scale))
+    factor = quantisation.quantise_multiplier(down)
+    if not (-30 <= shift <= 0 < multiplier and factor[1] in quantisation.QUICK_SHIFTS):
+        return None
+    # a shift of 0 means exactly 1/2, which is a product of nothing, added to the value, and a shift of 1
+    up = quantisation.quick_factor(multiplier, shift, 0) if shift else (0, 1, 1)
+    names = ("multiplier", "offset", "shift")
+    return KernelCall(
+        op=site.op,
+        function="engine_quick_add",
+        struct="engine_quick_add",
+        fields={
+            "count": _row(site, output),
+            "first_zero_point": first.zero_point,
+            "second_zero_point": second.zero_point,
+            "second": dict(zip(names, up, strict=True)),
+            "factor": dict(zip(names, quantisation.quick_factor(*factor, output.zero_point), strict=True)),
+            "result": result_fields(output, options.activation),
+        },
+        inputs=(first.index, second.index),
+        output=output.index,
+        rows=RowAccess((RowSource(first.index), RowSource(second.index))),
+        in_place=(first.index, second.index),
+        macs=output.elements,
+    )
 
 
 def mul(site: Site) -> KernelCall:
