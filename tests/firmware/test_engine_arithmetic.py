@@ -37,3 +37,23 @@ def test_scale_rounds_twice(engine: ctypes.CDLL) -> None:
             for value in (*EXTREMES, *generator.integers(-(2**20), 2**20, 20).tolist()):
                 expected = quantisation.multiply(value, multiplier, shift)
                 assert engine.exported_scale(value, multiplier, shift) == expected, (value, multiplier, shift)
+
+
+def near_ties(multiplier: int, shift: int, count: int) -> list[int]:
+    """Return accumulators whose product lies at, or one beside, the border between two results."""
+    per_result = 2 ** (31 - shift) // multiplier
+    borders = [per_result * (2 * result + 1) // 2 for result in range(-count, count)]
+    return [border + step for border in borders for step in (-1, 0, 1) if abs(border) < 2**31 - 1]
+
+
+@pytest.mark.parametrize("zero_point", [-128, -1, 0, 5, 127])
+def test_quick_requantisation_is_both_roundings_and_saturation(engine: ctypes.CDLL, zero_point: int) -> None:
+    generator = np.random.default_rng(3)
+    for shift in quantisation.QUICK_SHIFTS:
+        for multiplier in (2**30, 2**30 + 1, 2**31 - 1, int(generator.integers(2**30, 2**31))):
+            factor = quantisation.quick_factor(multiplier, shift, zero_point)
+            spread = min(2**31 - 1, 300 << -shift)
+            values = [*EXTREMES, -(2**31), *near_ties(multiplier, shift, 20)]
+            for value in (*values, *generator.integers(-spread, spread, 40).tolist()):
+                expected = quantisation.saturate(quantisation.multiply(value, multiplier, shift) + zero_point)
+                assert engine.exported_quick(value, *factor) == expected, (value, multiplier, shift)

@@ -4,17 +4,19 @@
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 
-enum { STEP_BYTES = 4 * ENGINE_BLOCK_PIXELS, STEP_VALUES = 2 };
+enum { STEP_BYTES = 4 * ENGINE_BLOCK_PIXELS };
 
 #if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
 
 enum { UNROLLED_STEPS = 16, STEP_CODE_BYTES = 44 };
 
+extern const char engine_block_steps[]; // the unrolled loop, in the middle of engine_block
+
 struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t distance_bytes) {
     const int32_t bytes = steps * STEP_BYTES;
     const int32_t first_steps = (steps - 1) % UNROLLED_STEPS + 1; // taken in the first pass of the loop
-    const int32_t skipped = (UNROLLED_STEPS - first_steps) * STEP_CODE_BYTES;
-    return (struct engine_windows){bytes, columns, distance_bytes - bytes, skipped, NULL};
+    const char *const entry = engine_block_steps + (UNROLLED_STEPS - first_steps) * STEP_CODE_BYTES;
+    return (struct engine_windows){bytes, columns, distance_bytes - bytes, entry + 1, NULL}; // + 1: in Thumb state
 }
 
 // 11 instructions for 16 products. Sums take 8 of the 14 registers, the two addresses 2, a step's values and weights
@@ -69,11 +71,8 @@ __attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, 
         "ldr r12, [r2]\n"
         "add r12, r1\n"
         "str r12, [sp]\n"
-        "ldr r12, [r2, #12]\n"
-        "adr r3, 2f\n"
-        "add r3, r12\n"
-        "mov pc, r3\n"
-        ".balign 4\n"
+        "ldr pc, [r2, #12]\n"
+        "engine_block_steps:\n"
         "2:\n" FOUR_STEPS FOUR_STEPS FOUR_STEPS FOUR_STEPS
         "ldr r2, [sp]\n"
         "cmp r1, r2\n"
@@ -120,56 +119,11 @@ __attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, 
     // clang-format on
 }
 
-// Sixteen weights in ten instructions, where a compiler takes sixteen: two steps.
-#define WIDEN_TWO_STEPS                                                                                                \
-    "ldm r0!, {r3, r5, r7, r9}\n"                                                                                      \
-    "sxtb16 r4, r3, ror #8\n"                                                                                          \
-    "sxtb16 r3, r3\n"                                                                                                  \
-    "sxtb16 r6, r5, ror #8\n"                                                                                          \
-    "sxtb16 r5, r5\n"                                                                                                  \
-    "sxtb16 r8, r7, ror #8\n"                                                                                          \
-    "sxtb16 r7, r7\n"                                                                                                  \
-    "sxtb16 r10, r9, ror #8\n"                                                                                         \
-    "sxtb16 r9, r9\n"                                                                                                  \
-    "stm r2!, {r3-r10}\n"
-
-__attribute__((naked, noinline)) void engine_widen_panel(const int8_t *packed, int32_t steps, uint32_t *panel) {
-    // clang-format off
-    __asm volatile(
-        "push {r4-r10, lr}\n"
-        "subs r1, #8\n"
-        "blt 2f\n"
-        "1:\n"
-        WIDEN_TWO_STEPS WIDEN_TWO_STEPS WIDEN_TWO_STEPS WIDEN_TWO_STEPS
-        "subs r1, #8\n"
-        "bge 1b\n"
-        "2:\n"
-        "adds r1, #8\n"
-        "beq 5f\n"
-        "3:\n"
-        "subs r1, #2\n"
-        "blt 4f\n"
-        WIDEN_TWO_STEPS
-        "b 3b\n"
-        "4:\n"
-        "adds r1, #1\n"
-        "blt 5f\n"
-        "ldm r0, {r3, r5}\n" // an odd step
-        "sxtb16 r4, r3, ror #8\n"
-        "sxtb16 r3, r3\n"
-        "sxtb16 r6, r5, ror #8\n"
-        "sxtb16 r5, r5\n"
-        "stm r2, {r3-r6}\n"
-        "5:\n"
-        "pop {r4-r10, pc}\n");
-    // clang-format on
-}
-
 #else
 
 struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t distance_bytes) {
     const int32_t bytes = steps * STEP_BYTES;
-    return (struct engine_windows){bytes, columns, distance_bytes - bytes, 0, NULL};
+    return (struct engine_windows){bytes, columns, distance_bytes - bytes, NULL, NULL};
 }
 
 // The largest sum of one channel and one pixel.
@@ -200,16 +154,6 @@ uint64_t engine_block(const uint32_t *weights, const uint32_t *values, const str
         }
     }
     return results;
-}
-
-void engine_widen_panel(const int8_t *packed, int32_t steps, uint32_t *panel) {
-    for (; steps > 0; steps--, packed += STEP_VALUES * ENGINE_CONV_CHANNELS, panel += ENGINE_CONV_CHANNELS) {
-        const uint32_t first = engine_load(packed), second = engine_load(packed + 4);
-        panel[0] = engine_even_bytes(first);
-        panel[1] = engine_odd_bytes(first);
-        panel[2] = engine_even_bytes(second);
-        panel[3] = engine_odd_bytes(second);
-    }
 }
 
 #endif

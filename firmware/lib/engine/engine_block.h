@@ -13,8 +13,8 @@ struct engine_windows {
     int32_t bytes;
     int32_t columns;
     int32_t gap_bytes;
-    int32_t skip_bytes; // of code: into the unrolled loop, so that the window ends with it
-    int32_t *sums;      // where the sums go instead of being requantised; null
+    const char *entry; // into the unrolled loop, so that the window ends with it
+    int32_t *sums;     // where the sums go instead of being requantised; null
 };
 
 // Describe `columns` windows of `steps` steps, at least one of each, that start `distance_bytes` apart.
@@ -26,8 +26,5 @@ struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t dis
 // returned means nothing.
 uint64_t engine_block(const uint32_t *weights, const uint32_t *values, const struct engine_windows *windows,
     const struct engine_panel *panel);
-
-// Widen int8 weights to int16, `steps` steps of a panel.
-void engine_widen_panel(const int8_t *packed, int32_t steps, uint32_t *panel);
 
 #endif

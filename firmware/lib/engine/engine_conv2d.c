@@ -4,9 +4,13 @@
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 #include "engine_view.h"
+#include "engine_widen.h"
 #include "engine_window.h"
 
 enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
+
+// How results end: as they are, as the larger of them and what is in the output, or clamped, or not four channels.
+enum ending { STORE, ACCUMULATE, FINISH };
 
 // What is the same for all blocks of a panel.
 struct work {
@@ -15,12 +19,21 @@ struct work {
     const uint32_t *weights;
     struct engine_windows windows;
     int32_t pair_words; // from the values of a pair of pooled pixels to those of the next
-    int32_t clamps;     // to less than int8
-    uint32_t minimum;   // four times the layer's
+    enum ending ending;
+    uint32_t minimum; // four times the layer's
     uint32_t maximum;
     int32_t channel;    // the panel's first one
     int32_t accumulate; // keep the larger of the result and what is in the output
 };
+
+static enum ending ending(const struct work *work) {
+    const struct engine_output *const result = &work->layer->result;
+    const int32_t clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX;
+    if (clamps || work->layer->output.channels - work->channel < ENGINE_CONV_CHANNELS) {
+        return FINISH;
+    }
+    return work->accumulate ? ACCUMULATE : STORE;
+}
 
 // Compute a block whose factors are not quick: as engine_block returns it. Apart, to leave the others their registers.
 ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_t *values) {
@@ -37,44 +50,44 @@ ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_
     return results;
 }
 
-static inline uint32_t clamp_bytes(const struct work *work, uint32_t bytes) {
-    return engine_smaller_bytes(engine_larger_bytes(bytes, work->minimum), work->maximum);
-}
-
-// Store the first `channels` of four channels of a pixel; `accumulate`: the larger of them and what is there.
-ENGINE_NOINLINE static void store_some(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
+// Finish four channels of a pixel, or as many as there are: clamp them, and accumulate or store them.
+ENGINE_NOINLINE static void finish(const struct work *work, uint32_t packed, int8_t *output) {
+    const uint32_t clamped = engine_smaller_bytes(engine_larger_bytes(packed, work->minimum), work->maximum);
+    const int32_t channels = work->layer->output.channels - work->channel;
+    if (channels >= ENGINE_CONV_CHANNELS) {
+        engine_store(output, work->accumulate ? engine_larger_bytes(clamped, engine_load(output)) : clamped);
+        return;
+    }
     for (int32_t channel = 0; channel < channels; channel++) {
-        const int8_t value = (int8_t)(packed >> (CHANNEL_BITS * channel) & 0xFF);
-        output[channel] = accumulate && output[channel] > value ? output[channel] : value;
+        const int8_t value = (int8_t)(clamped >> (CHANNEL_BITS * channel) & 0xFF);
+        output[channel] = work->accumulate && output[channel] > value ? output[channel] : value;
     }
 }
 
-static inline void store(int8_t *output, uint32_t packed, int32_t channels, int32_t accumulate) {
-    if (channels < ENGINE_CONV_CHANNELS) {
-        store_some(output, packed, channels, accumulate);
+static inline void put(const struct work *work, enum ending ending, uint32_t packed, int8_t *output) {
+    if (ending == STORE) {
+        engine_store(output, packed);
+    } else if (ending == ACCUMULATE) {
+        engine_store(output, engine_larger_bytes(packed, engine_load(output)));
     } else {
-        engine_store(output, accumulate ? engine_larger_bytes(packed, engine_load(output)) : packed);
+        finish(work, packed, output);
     }
 }
 
 // Compute a panel's channels of `count` pairs of pooled pixels, the first of them pair `first` of the row.
 ENGINE_NOINLINE static void convolve(
     const struct work *work, const uint32_t *values, int32_t first, int32_t count, int8_t *output) {
-    const int32_t depth = work->layer->output.channels, channels = depth - work->channel;
+    const int32_t depth = work->layer->output.channels;
     const int32_t right = work->layer->pairs * depth; // from a pair's left pixel to its right one
+    const enum ending ending = work->ending;
     int32_t complete = work->layer->output.width - work->layer->pairs - first; // pairs whose right pixel exists
     int8_t *target = output + first * depth + work->channel;
     for (; count > 0; count--, complete--, values += work->pair_words, target += depth) {
-        uint64_t results = work->windows.sums ? any_block(work, values)
-                                              : engine_block(work->weights, values, &work->windows, work->panel);
-        uint32_t packed[ENGINE_BLOCK_PIXELS] = {(uint32_t)results, (uint32_t)(results >> 32)};
-        if (work->clamps) {
-            packed[0] = clamp_bytes(work, packed[0]);
-            packed[1] = clamp_bytes(work, packed[1]);
-        }
-        store(target, packed[0], channels, work->accumulate);
+        const uint64_t results = work->windows.sums ? any_block(work, values)
+                                                    : engine_block(work->weights, values, &work->windows, work->panel);
+        put(work, ending, (uint32_t)results, target);
         if (complete > 0) {
-            store(target + right, packed[1], channels, work->accumulate);
+            put(work, ending, (uint32_t)(results >> 32), target + right);
         }
     }
 }
@@ -121,7 +134,6 @@ void engine_conv2d(
     int32_t sums[ENGINE_BLOCK_SUMS];
     struct work work = {
         .layer = layer,
-        .clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX,
         .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
         .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
         .accumulate = pool_row,
@@ -152,6 +164,7 @@ void engine_conv2d(
                 widen_weights(layer, (const int8_t *)layer->weights + start * STEP_VALUES, used, widened);
                 work.weights = widened;
             }
+            work.ending = ending(&work);
             convolve(&work, copied ? patches : rows, first, count, output);
             work.panel++;
         }

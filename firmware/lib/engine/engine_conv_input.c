@@ -3,21 +3,9 @@
 
 #include "engine_dsp.h"
 #include "engine_view.h"
+#include "engine_widen.h"
 
 enum { STEP_WORDS = 2 }; // a pair for the left pixel, a pair for the right one
-
-// Widen `count` values of a left and of a right pixel. Apart, so that the loop has the registers for itself.
-ENGINE_NOINLINE static void widen_pixels(
-    const int8_t *left, const int8_t *right, int32_t count, uint32_t zero_point, uint32_t *target) {
-#pragma GCC unroll 4
-    for (; count > 0; count -= 4, left += 4, right += 4, target += 2 * STEP_WORDS) {
-        const uint32_t a = engine_load(left), b = engine_load(right);
-        target[0] = engine_subtract_pairs(engine_even_bytes(a), zero_point);
-        target[1] = engine_subtract_pairs(engine_even_bytes(b), zero_point);
-        target[2] = engine_subtract_pairs(engine_odd_bytes(a), zero_point);
-        target[3] = engine_subtract_pairs(engine_odd_bytes(b), zero_point);
-    }
-}
 
 void engine_widen_rows(
     const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used, uint32_t *rows) {
@@ -34,9 +22,8 @@ void engine_widen_rows(
         int32_t left = -layer->window.padding_left;
         for (int32_t pixel = 0; pixel < pixels; pixel++, left++, target += count * depth) {
             const int32_t right = left + distance;
-            const int8_t *const left_values = left >= 0 && left < inside ? source + left * depth : padding;
-            const int8_t *const right_values = right >= 0 && right < inside ? source + right * depth : padding;
-            widen_pixels(left_values, right_values, depth, zero_point, target);
+            engine_widen_pixels(left >= 0 && left < inside ? source + left * depth : padding,
+                right >= 0 && right < inside ? source + right * depth : padding, depth, zero_point, target);
         }
     }
 }

@@ -98,9 +98,7 @@ void engine_max_pool_by_rows(
             merge(source + column * depth, depth, target);
         }
     }
-    if (window_row == window->height - 1 && (layer->minimum > INT8_MIN || layer->maximum < INT8_MAX)) {
-        for (int32_t i = 0; i < layer->output.width * depth; i++) {
-            output[i] = engine_clamp(output[i], layer->minimum, layer->maximum);
-        }
+    if (window_row == window->height - 1) {
+        engine_clamp_bytes(output, layer->output.width * depth, layer->minimum, layer->maximum);
     }
 }

@@ -48,6 +48,15 @@ static inline int32_t engine_quick(int32_t value, struct engine_quick_factor fac
     return engine_saturate_byte(engine_saturating_add(tie_away, factor.offset) >> factor.shift);
 }
 
+// Clamp results in place, unless they may be any int8.
+static inline void engine_clamp_bytes(int8_t *values, int32_t count, int32_t minimum, int32_t maximum) {
+    if (minimum > INT8_MIN || maximum < INT8_MAX) {
+        for (int32_t i = 0; i < count; i++) {
+            values[i] = engine_clamp(values[i], minimum, maximum);
+        }
+    }
+}
+
 // The last step of a layer: an accumulator becomes an int8 output.
 static inline int8_t engine_finish(int32_t sum, struct engine_factor factor, const struct engine_output *result) {
     const int32_t scaled = engine_wrapping_add(engine_scale(sum, factor), result->zero_point);
