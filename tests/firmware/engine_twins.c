@@ -55,6 +55,19 @@ static void block(int32_t steps, int32_t columns, int32_t distance, int wild) {
     keep(sums, ENGINE_BLOCK_SUMS);
 }
 
+// Sums that lie halfway between two results, below zero, where halves go the other way.
+static void ties(int32_t shift) {
+    struct engine_panel panel;
+    memset(weights, 0, sizeof weights);
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
+        panel.bias[channel] = -(2 * channel + 1) * (1 << shift);
+        panel.factors[channel] = (struct engine_quick_factor){INT32_MIN, 1 << (shift - 1), shift}; // half, shifted
+    }
+    const struct engine_windows windows = engine_windows(1, 1, 1);
+    const uint64_t packed = engine_block(weights, values, &windows, &panel);
+    keep(&packed, 2);
+}
+
 const uint32_t *twin_results(int32_t *count);
 
 const uint32_t *twin_results(int32_t *count) {
@@ -71,6 +84,9 @@ const uint32_t *twin_results(int32_t *count) {
         const uint32_t zero_point = (random_word() & 0xFFu) * 0x10001u;
         engine_widen_pixels(source + steps % 4, source + 2 * steps, 4 * steps, zero_point, widened);
         keep(widened, 4 * steps);
+    }
+    for (int32_t shift = 1; shift <= 22; shift++) {
+        ties(shift);
     }
     *count = (int32_t)(next - results);
     return results;

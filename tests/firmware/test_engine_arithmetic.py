@@ -15,8 +15,9 @@ EXTREMES = (-(2**31) + 1, -(2**30), -3, -2, -1, 0, 1, 2, 3, 2**30, 2**31 - 1)
 
 @pytest.fixture(scope="module")
 def engine() -> ctypes.CDLL:
-    source = Path(__file__).with_name("engine_arithmetic.c")
-    return native.build_library("engine-arithmetic", [source], [FIRMWARE_LIB / "engine"])
+    folder = FIRMWARE_LIB / "engine"
+    sources = [Path(__file__).with_name("engine_arithmetic.c"), folder / "engine_quick_add.c"]
+    return native.build_library("engine-arithmetic", sources, [folder])
 
 
 def test_shift_right_rounds_ties_away_from_zero(engine: ctypes.CDLL) -> None:
@@ -57,3 +58,33 @@ def test_quick_requantisation_is_both_roundings_and_saturation(engine: ctypes.CD
             for value in (*values, *generator.integers(-spread, spread, 40).tolist()):
                 expected = quantisation.saturate(quantisation.multiply(value, multiplier, shift) + zero_point)
                 assert engine.exported_quick(value, *factor) == expected, (value, multiplier, shift)
+
+
+class Rows(ctypes.Structure):
+    """`struct engine_rows`."""
+
+    _fields_ = [("base", ctypes.c_void_p), *((name, ctypes.c_int32) for name in ("height", "capacity", "row_bytes"))]
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "shift"),
+    [(2**30, -1), (2**30, -19), (2**30, -25), (2**31 - 1, -1), (1431655765, -2), (1518500250, -30)],
+)
+@pytest.mark.parametrize("down", [(2**30, -18), (2**30 + 12345, -19), (2**31 - 1, -20)])
+def test_quick_addition_of_all_values(engine: ctypes.CDLL, multiplier: int, shift: int, down: tuple[int, int]) -> None:
+    """Powers of two make sums that lie halfway between two results."""
+    zeros = (-5, 17, 3)
+    first = np.repeat(np.arange(-128, 128, 5, dtype=np.int8), 256)
+    second = np.tile(np.arange(-128, 128, dtype=np.int8), len(first) // 256)
+    output = np.empty_like(first)
+    up = quantisation.quick_factor(multiplier, shift, 0)
+    members = (len(first), *zeros[:2], *up, *quantisation.quick_factor(*down, zeros[2]), zeros[2], -100, 120)
+    layer = (ctypes.c_int32 * len(members))(*members)
+    sources = (Rows * 2)(*(Rows(values.ctypes.data, 1, 1, len(values)) for values in (first, second)))
+    engine.engine_quick_add(layer, sources, 0, ctypes.c_void_p(output.ctypes.data), None)
+    small = {b: quantisation.multiply((b - zeros[1]) << 20, multiplier, shift) for b in range(-128, 128)}
+    expected = [
+        quantisation.saturate(quantisation.multiply(((a - zeros[0]) << 19) + small[b], *down) + zeros[2], -100, 120)
+        for a, b in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    assert output.tolist() == expected
