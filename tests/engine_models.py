@@ -71,6 +71,12 @@ def _depthwise_dilated(net: ModelBuilder) -> Ref:
     return net.conv(x, 0, (5, 5), depthwise=1, bias=False)
 
 
+def _depthwise_by_fours(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 13, 11, 8), 0, (3, 3), depthwise=1, activation="RELU6")
+    x = net.conv(x, 0, (5, 2), depthwise=1, stride=(2, 1), dilation=(1, 3), padding="SAME")
+    return net.conv(x, 0, (17, 3), depthwise=1, activation="RELU")
+
+
 def _dense(net: ModelBuilder) -> Ref:
     x = net.reshape(_image(net, 3, 5, 7), (1, 105))
     return net.dense(net.dense(x, 33, activation="RELU", per_channel=True), 10, bias=False)

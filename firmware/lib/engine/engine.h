@@ -22,6 +22,9 @@
 #define ENGINE_MAX_TENSORS 24
 #define ENGINE_MAX_SOURCES 2
 
+// Rows of a window that engine_quick_depthwise takes.
+#define ENGINE_MAX_QUICK_HEIGHT 16
+
 // A factor: multiplier * 2^(shift - 31), 0 <= multiplier < 2^31.
 struct engine_factor {
     int32_t multiplier;
@@ -179,6 +182,19 @@ struct engine_depthwise {
     struct engine_output result;
 };
 engine_step engine_depthwise;
+
+// DEPTHWISE_CONV_2D of multiplier 1, channels a multiple of ENGINE_CONV_CHANNELS, quick factors, and windows of at most
+// ENGINE_MAX_QUICK_HEIGHT rows. Weights as in the file.
+struct engine_quick_depthwise {
+    const int8_t *weights;
+    const struct engine_panel *panels;
+    struct engine_shape input;
+    struct engine_shape output;
+    struct engine_window window;
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_quick_depthwise;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
 // halves away from zero; so does the engine, a few hundred instructions for each output where doubles are emulated.

@@ -27,6 +27,16 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
 
+// sum + the product of the lower values of two pairs, wrapping.
+static inline int32_t engine_low_product(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlabb((int32_t)a, (int32_t)b, sum);
+}
+
+// sum + the product of the upper values of two pairs, wrapping.
+static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlatt((int32_t)a, (int32_t)b, sum);
+}
+
 // Both differences of two pairs, wrapping.
 static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
@@ -78,6 +88,14 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     const int32_t low = (int16_t)(a & 0xFFFF) * (int16_t)(b & 0xFFFF);
     const int32_t high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
     return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
+}
+
+static inline int32_t engine_low_product(uint32_t a, uint32_t b, int32_t sum) {
+    return (int32_t)((uint32_t)sum + (uint32_t)((int16_t)(a & 0xFFFF) * (int16_t)(b & 0xFFFF)));
+}
+
+static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
+    return engine_low_product(a >> 16, b >> 16, sum);
 }
 
 static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tinyscene.compiler.kernels import Constant, KernelCall, Value
 from tinyscene.compiler.kernels.call import image_rows, row_bytes
-from tinyscene.compiler.kernels.conv2d import PANEL_CHANNELS
+from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import MAX_STAGES, MAX_TENSORS, Launch

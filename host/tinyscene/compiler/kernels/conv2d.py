@@ -6,7 +6,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, ConvOptions, Tensor
 from tinyscene.compiler.kernels.call import (
     Constant,
@@ -20,9 +19,16 @@ from tinyscene.compiler.kernels.call import (
     window_fields,
 )
 from tinyscene.compiler.kernels.pooling import pool_parameters
-from tinyscene.compiler.kernels.weights import constant_bias, constant_weights, factors, round_up
+from tinyscene.compiler.kernels.weights import (
+    PANEL_CHANNELS,
+    are_quick,
+    constant_bias,
+    constant_weights,
+    factors,
+    panels,
+    round_up,
+)
 
-PANEL_CHANNELS = 4  # ENGINE_CONV_CHANNELS
 STEP_VALUES = 2
 QUAD = 4
 QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
@@ -148,14 +154,13 @@ def conv2d(site: Site) -> KernelCall:
     scratch = layout.scratch_bytes
     require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
     channels = factors(weights, source, convolved, outputs)
-    quick = all(shift in quantisation.QUICK_SHIFTS for _, shift in channels)
     return KernelCall(
         op=site.op,
         function="engine_conv2d",
         struct="engine_conv2d",
         fields={
             "weights": layout.panels,
-            "panels": _panels(constant_bias(site, outputs), channels, convolved.zero_point, quick=quick),
+            "panels": panels(constant_bias(site, outputs), channels, convolved.zero_point),
             "input": shape_fields(site.extent(source)),
             "output": shape_fields(site.extent(output)),
             "window": window,
@@ -166,7 +171,7 @@ def conv2d(site: Site) -> KernelCall:
             "row_words": layout.row_words,
             "pairs": layout.pairs,
             "chunk": layout.chunk,
-            "quick": int(quick),
+            "quick": int(are_quick(channels)),
             "input_zero_point": source.zero_point,
             "result": result_fields(convolved, options.activation, within),
         },
@@ -185,13 +190,3 @@ def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int]) -> RowAc
     step = window["stride_height"]
     rows = RowSource(source.index, pool["stride_height"] * step, step, before=window["padding_top"], count=count)
     return RowAccess((rows,), steps=pool["height"])
-
-
-def _panels(bias: NDArray[np.int64], factors: list[tuple[int, int]], zero_point: int, *, quick: bool) -> Constant:
-    """Return the array of `struct engine_panel`: [panel, channel, (bias, and the members of its factor)]."""
-    ready = [
-        quantisation.quick_factor(*factor, zero_point) if quick else (factor[0], 0, factor[1]) for factor in factors
-    ]
-    rows = [(quantisation.wrap32(int(value)), *factor) for value, factor in zip(bias, ready, strict=True)]
-    rows += [(0, 0, 0, 1 if quick else 0)] * (-len(rows) % PANEL_CHANNELS)
-    return Constant("panels", np.array(rows).reshape(-1, PANEL_CHANNELS, 4), "struct engine_panel")

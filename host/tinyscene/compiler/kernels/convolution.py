@@ -13,12 +13,22 @@ from tinyscene.compiler.kernels.call import (
     window_fields,
     window_rows,
 )
-from tinyscene.compiler.kernels.weights import channel_scales, constant_bias, constant_weights, factors
+from tinyscene.compiler.kernels.weights import (
+    PANEL_CHANNELS,
+    are_quick,
+    channel_scales,
+    constant_bias,
+    constant_weights,
+    factors,
+    panels,
+)
 from tinyscene.compiler.quantisation import wrap32
+
+MAX_QUICK_HEIGHT = 16  # ENGINE_MAX_QUICK_HEIGHT
 
 
 def depthwise(site: Site) -> KernelCall:
-    """DEPTHWISE_CONV_2D, direct."""
+    """DEPTHWISE_CONV_2D, direct; four channels at a time where there are so many."""
     options = site.op.options
     assert isinstance(options, ConvOptions)
     source, output = site.activation(0), site.output()
@@ -32,21 +42,27 @@ def depthwise(site: Site) -> KernelCall:
         f"its shape {list(weights.shape)} does not fit {depth} channels times {options.multiplier}",
     )
     window = window_fields(site, (height, width), options.stride, options.dilation, options.padding)
-    channels = [
-        (wrap32(int(bias)), *factor)
-        for bias, factor in zip(constant_bias(site, outputs), factors(weights, source, output, outputs), strict=True)
-    ]
+    scaling = factors(weights, source, output, outputs)
+    bias = constant_bias(site, outputs)
+    quick = (
+        options.multiplier == 1 and outputs % PANEL_CHANNELS == 0 and height <= MAX_QUICK_HEIGHT and are_quick(scaling)
+    )
+    if quick:
+        name, channels = "engine_quick_depthwise", {"panels": panels(bias, scaling, output.zero_point)}
+    else:
+        rows = [(wrap32(int(value)), *factor) for value, factor in zip(bias, scaling, strict=True)]
+        name, channels = "engine_depthwise", {"channels": Constant("channels", np.array(rows), "struct engine_channel")}
     return KernelCall(
         op=site.op,
-        function="engine_depthwise",
-        struct="engine_depthwise",
+        function=name,
+        struct=name,
         fields={
             "weights": Constant("weights", values.reshape(-1), "int8_t"),
-            "channels": Constant("channels", np.array(channels), "struct engine_channel"),
+            **channels,
             "input": shape_fields(site.extent(source)),
             "output": shape_fields(site.extent(output)),
             "window": window,
-            "multiplier": options.multiplier,
+            **({} if quick else {"multiplier": options.multiplier}),
             "input_zero_point": source.zero_point,
             "result": result_fields(output, options.activation),
         },

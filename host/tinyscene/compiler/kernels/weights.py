@@ -5,9 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import Tensor
-from tinyscene.compiler.kernels.call import Site, require
+from tinyscene.compiler.kernels.call import Constant, Site, require
 from tinyscene.compiler.quantisation import quantise_multiplier
+
+PANEL_CHANNELS = 4  # ENGINE_CONV_CHANNELS
 
 
 def constant_weights(site: Site, rank: int, channel_axis: int) -> tuple[Tensor, NDArray[np.integer]]:
@@ -48,3 +51,19 @@ def factors(weights: Tensor, source: Tensor, output: Tensor, outputs: int) -> li
 def round_up(value: int, multiple: int) -> int:
     """Return the next multiple."""
     return math.ceil(value / multiple) * multiple
+
+
+def are_quick(factors: list[tuple[int, int]]) -> bool:
+    """Return whether the engine's shorter requantisation can do all the factors."""
+    return all(shift in quantisation.QUICK_SHIFTS for _, shift in factors)
+
+
+def panels(bias: NDArray[np.int64], factors: list[tuple[int, int]], zero_point: int) -> Constant:
+    """Return the array of `struct engine_panel`: [panel, channel, (bias, and the members of its factor)]."""
+    quick = are_quick(factors)
+    ready = [
+        quantisation.quick_factor(*factor, zero_point) if quick else (factor[0], 0, factor[1]) for factor in factors
+    ]
+    rows = [(quantisation.wrap32(int(value)), *factor) for value, factor in zip(bias, ready, strict=True)]
+    rows += [(0, 0, 0, 1 if quick else 0)] * (-len(rows) % PANEL_CHANNELS)
+    return Constant("panels", np.array(rows).reshape(-1, PANEL_CHANNELS, 4), "struct engine_panel")
