@@ -16,7 +16,11 @@ EXTREMES = (-(2**31) + 1, -(2**30), -3, -2, -1, 0, 1, 2, 3, 2**30, 2**31 - 1)
 @pytest.fixture(scope="module")
 def engine() -> ctypes.CDLL:
     folder = FIRMWARE_LIB / "engine"
-    sources = [Path(__file__).with_name("engine_arithmetic.c"), folder / "engine_quick_add.c"]
+    sources = [
+        Path(__file__).with_name("engine_arithmetic.c"),
+        folder / "engine_quick_add.c",
+        folder / "engine_dense.c",
+    ]
     return native.build_library("engine-arithmetic", sources, [folder])
 
 
@@ -88,3 +92,39 @@ def test_quick_addition_of_all_values(engine: ctypes.CDLL, multiplier: int, shif
         for a, b in zip(first.tolist(), second.tolist(), strict=True)
     ]
     assert output.tolist() == expected
+
+
+class DenseOutput(ctypes.Structure):
+    """`struct engine_dense_output`."""
+
+    _fields_ = [
+        ("scale", ctypes.c_double),
+        *((name, ctypes.c_int32) for name in ("multiplier", "fraction_bits", "bias")),
+    ]
+
+
+class Dense(ctypes.Structure):
+    """`struct engine_dense`."""
+
+    _fields_ = [
+        ("weights", ctypes.c_void_p),
+        ("channels", ctypes.POINTER(DenseOutput)),
+        *((name, ctypes.c_int32) for name in ("rows", "depth", "outputs", "zero_point", "minimum", "maximum")),
+    ]
+
+
+@pytest.mark.parametrize("scale", [2.0**-5, 3 * 2.0**-8, 0.0009765625, 0.00123, 1 / 3000, 7.3e-7, 2.0**-31, 0.3, 5.0])
+def test_dense_layers_round_as_doubles_do(engine: ctypes.CDLL, scale: float) -> None:
+    """Sums at, and beside, the border between two results, as biases of outputs without weights."""
+    borders = [int((result + 0.5) / scale) + step for result in range(-130, 130) for step in range(-3, 4)]
+    sums = [value for value in (*EXTREMES, -(2**31), *borders) if -(2**31) <= value < 2**31]
+    outputs = (DenseOutput * len(sums))(*(DenseOutput(scale, *quantisation.dense_factor(scale), s) for s in sums))
+    weights, scratch = np.zeros(4 * (len(sums) + 4), np.int8), np.zeros(8, np.int8)
+    layer = Dense(weights.ctypes.data, outputs, 1, 1, len(sums), 0, -128, 127)
+    result = np.empty(len(sums), np.int8)
+    pointers = (weights.ctypes.data, result.ctypes.data, scratch.ctypes.data)
+    engine.engine_dense(ctypes.byref(layer), *map(ctypes.c_void_p, pointers))
+    products = np.array(sums) * scale
+    rounded = np.copysign(np.floor(np.abs(products) + 0.5), products)
+    overflows = np.abs(products) >= 2**31 - 1
+    assert result.tolist() == np.where(overflows, -128, np.clip(rounded, -128, 127)).astype(int).tolist()

@@ -197,13 +197,18 @@ struct engine_quick_depthwise {
 engine_step engine_quick_depthwise;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
-// halves away from zero; so does the engine, a few hundred instructions for each output where doubles are emulated.
+// halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,
+// leaves a doubt: a few hundred instructions where doubles are emulated.
 struct engine_dense_output {
     double scale;
+    int32_t multiplier;
+    int32_t fraction_bits; // of the product's upper word, 4..30; 0 for scales that are always multiplied as doubles
     int32_t bias;
 };
 
-// FULLY_CONNECTED. Weights as in the file: outputs x depth; the input's zero point is already in the biases.
+// FULLY_CONNECTED. Weights are panels of ENGINE_CONV_CHANNELS outputs (the last one filled up with zeros): for each
+// quad of the depth (the last one filled up too), each output's four weights. The input's zero point is already in the
+// biases. Scratch: a row's values as int16, filled up to whole quads.
 struct engine_dense {
     const int8_t *weights;
     const struct engine_dense_output *channels;
@@ -212,7 +217,7 @@ struct engine_dense {
     int32_t outputs;
     struct engine_output result;
 };
-void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output);
+void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output, void *scratch);
 
 // MAX_POOL_2D and AVERAGE_POOL_2D; windows are cut off at the border. Without padding the output may start where the
 // input starts: each window is read before its result is written, and no later window lies below it.

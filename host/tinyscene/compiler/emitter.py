@@ -114,7 +114,7 @@ def _array(name: str, constant: Constant) -> str:
             f"{INDENT}{{{_braces(biases)}, {_braces(map(_braces, factors))}}},\n" for biases, factors in panels
         )
     elif constant.ctype == "struct engine_dense_output":  # hexadecimal: every bit of the double counts
-        body = "".join(f"{INDENT}{{{scale.hex()}, {int(bias)}}},\n" for scale, bias in rows)
+        body = "".join(f"{INDENT}{{{scale.hex()}, {_braces(map(int, rest))[1:-1]}}},\n" for scale, *rest in rows)
     else:
         body = _numbers(rows)
     # word loads of weights want an aligned start

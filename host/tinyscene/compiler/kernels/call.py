@@ -19,7 +19,7 @@ ELEMENT_BYTES = {
     "uint32_t": 4,
     "struct engine_channel": 12,
     "struct engine_panel": 64,
-    "struct engine_dense_output": 16,
+    "struct engine_dense_output": 24,
 }
 
 
@@ -31,7 +31,7 @@ class Constant:
         name: what it is: "weights", "channels".
         values: one element a row: numbers, or the members of a struct: (bias, multiplier, shift) of an
             `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`;
-            (scale, bias) of an `engine_dense_output`.
+            (scale, multiplier, fraction bits, bias) of an `engine_dense_output`.
         ctype: one of ELEMENT_BYTES.
     """
 

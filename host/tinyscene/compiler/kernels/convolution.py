@@ -21,9 +21,11 @@ from tinyscene.compiler.kernels.weights import (
     constant_weights,
     factors,
     panels,
+    round_up,
 )
-from tinyscene.compiler.quantisation import wrap32
+from tinyscene.compiler.quantisation import dense_factor, wrap32
 
+QUAD = 4
 MAX_QUICK_HEIGHT = 16  # ENGINE_MAX_QUICK_HEIGHT
 
 
@@ -90,14 +92,16 @@ def dense(site: Site) -> KernelCall:
     )
     scales = [source.scale * scale / output.scale for scale in channel_scales(weights, outputs)]
     bias = constant_bias(site, outputs) - source.zero_point * values.astype(np.int64).sum(axis=1)
-    channels = np.array([(scale, wrap32(int(value))) for scale, value in zip(scales, bias, strict=True)])
+    filling = ((0, -outputs % PANEL_CHANNELS), (0, -depth % QUAD))
+    panels_of_quads = np.pad(values, filling).reshape(-(-outputs // PANEL_CHANNELS), PANEL_CHANNELS, -1, QUAD)
+    channels = [(scale, *dense_factor(scale), wrap32(int(value))) for scale, value in zip(scales, bias, strict=True)]
     return KernelCall(
         op=site.op,
         function="engine_dense",
         struct="engine_dense",
         fields={
-            "weights": Constant("weights", values.reshape(-1), "int8_t"),
-            "channels": Constant("channels", channels, "struct engine_dense_output"),
+            "weights": Constant("weights", panels_of_quads.swapaxes(1, 2).reshape(-1), "int8_t"),
+            "channels": Constant("channels", np.array(channels), "struct engine_dense_output"),
             "rows": rows,
             "depth": depth,
             "outputs": outputs,
@@ -105,5 +109,6 @@ def dense(site: Site) -> KernelCall:
         },
         inputs=(source.index,),
         output=output.index,
+        scratch_bytes=2 * round_up(depth, QUAD),
         macs=rows * outputs * depth,
     )
