@@ -67,37 +67,57 @@ def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> tuple[Launch, ..
         {roots[call.output]: position for position, call in enumerate(calls)},
         {roots[tensor]: position for position, call in enumerate(calls) for tensor in call.inputs},
     )
-    best: list[tuple[int, int, tuple[Launch, ...]]] = [(0, 0, ())]  # (arena, layers streamed together, launches)
+    best: list[_Choice] = [_Choice(0, 0, ())]
     for end in range(1, len(calls) + 1):
-        options = []
-        for begin in range(end - 1, max(end - MAX_STAGES, 0) - 1, -1):
-            launch = _launch(lives, calls, begin, end)
-            if launch is None:
-                break  # a longer one will not do either
-            arena, together, before = best[begin]
-            peak = max(arena, _arena_bytes(lives, launch))
-            options.append((peak, together + len(launch.calls) - 1, (*before, launch)))
-        best.append(min(options, key=lambda option: option[:2]))
-    return best[-1][2]
+        chosen = _extend(lives, best[end - 1], Launch((calls[end - 1],), end - 1))
+        for begin in range(end - 2, max(end - MAX_STAGES, 0) - 1, -1):
+            group = tuple(calls[begin:end])
+            if not _may_stream(planned, group):
+                break  # nor may a longer one
+            before = best[begin]
+            if (before.arena_bytes, before.together + len(group) - 1) >= chosen.rank:
+                continue  # cannot be better, whatever its rings
+            candidate = _extend(lives, before, Launch(group, begin, _rings(lives, group, begin, end)))
+            chosen = min(chosen, candidate, key=lambda choice: choice.rank)
+        best.append(chosen)
+    return best[-1].launches
 
 
-def _launch(lives: _Lives, calls: Sequence[KernelCall], begin: int, end: int) -> Launch | None:
-    """Return calls[begin:end] as one launch; None where they cannot run together."""
-    group = tuple(calls[begin:end])
-    if len(group) == 1:
-        return Launch(group, begin)
-    if any(call.rows is None for call in group) or not _connected(lives.planned, group):
-        return None
-    steps = sum(call.rows.steps * image_rows(lives.planned.shape(call.output)) for call in group if call.rows)
-    if steps > MAX_STEPS or len({tensor for call in group for tensor in (*call.inputs, call.output)}) > MAX_TENSORS:
-        return None
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Choice:
+    """The best way to cut the first calls: its arena, and how many layers run with the one before them."""
+
+    arena_bytes: int
+    together: int
+    launches: tuple[Launch, ...]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.arena_bytes, self.together
+
+
+def _extend(lives: _Lives, before: _Choice, launch: Launch) -> _Choice:
+    arena = max(before.arena_bytes, _arena_bytes(lives, launch))
+    return _Choice(arena, before.together + len(launch.calls) - 1, (*before.launches, launch))
+
+
+def _may_stream(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
+    """Return whether calls can run together."""
+    if any(call.rows is None for call in group) or not _connected(planned, group):
+        return False
+    steps = sum(call.rows.steps * image_rows(planned.shape(call.output)) for call in group if call.rows)
+    tensors = {tensor for call in group for tensor in (*call.inputs, call.output)}
+    return steps <= MAX_STEPS and len(tensors) <= MAX_TENSORS
+
+
+def _rings(lives: _Lives, group: Sequence[KernelCall], begin: int, end: int) -> dict[int, int]:
+    """Return how many rows are kept of the tensors that only calls[begin:end] use."""
     rows = ring_rows(lives.planned, group)
-    inner = (
-        call.output
+    return {
+        call.output: rows[call.output]
         for call in group
         if lives.in_arena(call.output) and begin < lives.last_read.get(call.output, -1) < end
-    )
-    return Launch(group, begin, {tensor: rows[tensor] for tensor in inner})
+    }
 
 
 def _connected(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
