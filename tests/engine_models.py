@@ -71,6 +71,12 @@ def _depthwise_dilated(net: ModelBuilder) -> Ref:
     return net.conv(x, 0, (5, 5), depthwise=1, bias=False)
 
 
+def _depthwise_by_fours(net: ModelBuilder) -> Ref:
+    x = net.conv(_image(net, 13, 11, 8), 0, (3, 3), depthwise=1, activation="RELU6")
+    x = net.conv(x, 0, (5, 2), depthwise=1, stride=(2, 1), dilation=(1, 3), padding="SAME")
+    return net.conv(x, 0, (17, 3), depthwise=1, activation="RELU")
+
+
 def _dense(net: ModelBuilder) -> Ref:
     x = net.reshape(_image(net, 3, 5, 7), (1, 105))
     return net.dense(net.dense(x, 33, activation="RELU", per_channel=True), 10, bias=False)
@@ -180,6 +186,58 @@ RECIPES: dict[str, Recipe] = {
     for name, recipe in list(globals().items())
     if name.startswith("_") and callable(recipe) and name != "_image"
 }
+
+
+DEPTHS = (1, 2, 3, 4, 5, 8, 10, 12, 16, 32, 33, 64, 130)
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+
+
+def random_network(seed: int) -> bytes:
+    """Return a chain of convolutions, pools and residual additions of any shape that the seed makes of it."""
+    net = ModelBuilder(seed)
+    x = _image(net, *(int(size) for size in net.random.integers(1, 20, 2)), int(net.random.choice(DEPTHS[:8])))
+    for _ in range(net.random.integers(1, 5)):
+        kind = net.random.choice(["conv", "conv", "conv", "residual", "depthwise", "pool", "pool"])
+        if kind == "residual":
+            y = _random_conv(net, x, channels=x.shape[3], same=True)
+            first, second = (x, y) if net.random.integers(2) else (y, x)
+            x = net.combine("ADD", first, second, str(net.random.choice(ACTIVATIONS)))
+        elif kind == "pool":
+            x = _random_pool(net, x)
+        else:
+            x = _random_conv(net, x, channels=int(net.random.choice(DEPTHS)), depthwise=kind == "depthwise")
+    return net.finish(x if net.graph.operators else _random_conv(net, x, channels=4))
+
+
+def _random_conv(net: ModelBuilder, x: Ref, *, channels: int, same: bool = False, depthwise: bool = False) -> Ref:
+    random = net.random
+    kernel = [int(size) for size in random.integers(1, 6, 2)]
+    dilation = [int(random.choice([1, 1, 1, 2, 3])) for _ in range(2)]
+    stride = [1, 1] if same else [int(random.choice([1, 1, 2, 3])) for _ in range(2)]
+    fits = all((k - 1) * d < size for k, d, size in zip(kernel, dilation, x.shape[1:3], strict=True))
+    return net.conv(
+        x,
+        channels,
+        (kernel[0], kernel[1]),
+        stride=(stride[0], stride[1]),
+        dilation=(dilation[0], dilation[1]),
+        padding="VALID" if fits and not same and random.integers(2) else "SAME",
+        activation=str(random.choice(ACTIVATIONS)),
+        per_channel=bool(random.integers(2)),
+        bias=not depthwise or bool(random.integers(4)),  # the reference demands one of CONV_2D
+        depthwise=int(random.integers(1, 3)) if depthwise else 0,
+        spread=float(10 ** random.uniform(-0.5, 4 if random.integers(4) == 0 else 1)),
+    )
+
+
+def _random_pool(net: ModelBuilder, x: Ref) -> Ref:
+    random = net.random
+    window = [int(min(size, random.integers(1, 5))) for size in x.shape[1:3]]
+    stride = [size if random.integers(3) else int(random.integers(1, 4)) for size in window]
+    kind = "MAX_POOL_2D" if random.integers(4) else "AVERAGE_POOL_2D"
+    padding = "SAME" if random.integers(4) == 0 else "VALID"
+    activation = str(random.choice(ACTIVATIONS))
+    return net.pool(x, kind, (window[0], window[1]), (stride[0], stride[1]), padding, activation)
 
 
 def generate(name: str, seed: int) -> bytes:

@@ -14,7 +14,13 @@ def test_generated_model(name: str) -> None:
     assert 0 < result.code_bytes < 16384
 
 
-@pytest.mark.parametrize(("name", "most"), [("student", 60e6), ("baseline", 52e6)])
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_random_network(seed: int) -> None:
+    result = verify.verify(engine_models.random_network(seed), "mps2", vectors=6, seed=seed)
+    assert result.mismatches == 0, result
+
+
+@pytest.mark.parametrize(("name", "most"), [("student", 23e6), ("baseline", 23e6)])
 def test_network_within_its_instructions(name: str, most: float, random_networks: dict[str, bytes]) -> None:
     result = verify.verify(random_networks[name], "mps2", vectors=4, seed=4)
     assert result.mismatches == 0, result

@@ -19,7 +19,7 @@ def compiles(model: bytes) -> bool:
         compiled = plan_model(model)
     except ModelError:
         return False
-    emitter.source(compiled.planned, compiled.calls, compiled.memory, "model")
+    emitter.source(compiled.planned, compiled.launches, compiled.memory, "model")
     return True
 
 

@@ -25,6 +25,11 @@ def test_generated_model(name: str, seed: int) -> None:
     assert_same(engine_models.generate(name, seed))
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_random_network(seed: int) -> None:
+    assert_same(engine_models.random_network(seed), vectors=8)
+
+
 def _separable(x):
     x = layers.Conv2D(8, (3, 3), strides=2, padding="same", activation="relu")(x)
     x = layers.DepthwiseConv2D((3, 3), depth_multiplier=2, activation="relu6")(x)

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 import engine_models
-from tflite_models import ModelBuilder
 from tinyscene import compiler
 from tinyscene.compiler import compile_model, plan_model, quantisation, verify
-from tinyscene.compiler.kernels import convolution
 
 
 @pytest.mark.parametrize(
@@ -63,35 +61,10 @@ def test_buffers_in_use_together_never_overlap(name: str) -> None:
 
 
 def test_arena_of_the_shipped_networks(random_networks: dict[str, bytes]) -> None:
-    """Pooling and additions work in place: nothing beside the first map of the student, two of the baseline."""
+    """No large map exists as a whole; bytes of TensorFlow Lite Micro: 167,100 and 71,400."""
     student, baseline = (plan_model(random_networks[name]).report() for name in ("student", "baseline"))
-    assert student.arena_bytes <= 80 * 51 * 32 + 1024
-    assert baseline.arena_bytes <= 40 * 51 * 16 + 16384
-
-
-def test_convolution_works_in_place_only_where_its_rows_allow() -> None:
-    def in_place(kernel: tuple[int, int], **options) -> bool:
-        net = ModelBuilder(1)
-        model = net.finish(net.conv(net.conv(net.input((1, 9, 8, 4)), 4, (1, 1)), 4, kernel, **options))
-        return bool(plan_model(model).calls[1].in_place)
-
-    assert in_place((3, 3))
-    assert in_place((1, 1))
-    assert in_place((3, 3), stride=(2, 2))
-    net = ModelBuilder(1)
-    wider = net.finish(net.conv(net.input((1, 9, 8, 4)), 5, (3, 3)))
-    assert not plan_model(wider).calls[0].in_place
-    net = ModelBuilder(1)  # the same bytes, but rows twice as long: row 0 would cover input row 1
-    longer = net.finish(net.conv(net.input((1, 12, 8, 4)), 8, (1, 1), stride=(2, 1)))
-    assert not plan_model(longer).calls[0].in_place
-
-
-def test_panels_hold_every_weight_once() -> None:
-    weights = np.arange(1, 61, dtype=np.int8).reshape(3, 2, 10)
-    panels = convolution._panels(weights)
-    assert panels.shape == (2, 2 * 12 * 2)
-    assert sorted(panels[panels != 0].tolist()) == list(range(1, 61))
-    assert panels[0, :8].tolist() == [1, 3, 2, 4, 21, 23, 22, 24]
+    assert student.arena_bytes + student.input_bytes + student.output_bytes <= 24_000
+    assert baseline.arena_bytes + baseline.input_bytes + baseline.output_bytes <= 71_400 / 2
 
 
 def test_output_is_deterministic_and_complete(tmp_path: Path) -> None:
@@ -104,7 +77,8 @@ def test_output_is_deterministic_and_complete(tmp_path: Path) -> None:
     assert f"#define SCENE_ARENA_BYTES {report.arena_bytes}\n" in header
     assert "#define SCENE_INPUT_BYTES 256 " in header
     assert "void scene_run(void *arena, const int8_t *input, int8_t *output);" in header
-    assert (tmp_path / "a" / "scene.c").read_text().count("    engine_") == len(report.layers)
+    launches = {layer.group for layer in report.layers}
+    assert (tmp_path / "a" / "scene.c").read_text().count("\n    engine_") == len(launches)
 
 
 def test_report_prints_layers_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -13,10 +13,17 @@
 
 #include <stdint.h>
 
-// Output channels that engine_conv2d computes at once, and values along a kernel row that it takes at once. The
-// compiler lays the weights out in panels of this shape and checks the two numbers in what it generates.
-#define ENGINE_CONV_CHANNELS 2
-#define ENGINE_CONV_VALUES 4
+// Output channels that engine_conv2d computes at once. The compiler lays the weights out in panels of this width and
+// checks the number in what it generates.
+#define ENGINE_CONV_CHANNELS 4
+
+// Limits of a group of streamed layers.
+#define ENGINE_MAX_STAGES 16
+#define ENGINE_MAX_TENSORS 24
+#define ENGINE_MAX_SOURCES 2
+
+// Rows of a window that engine_quick_depthwise takes.
+#define ENGINE_MAX_QUICK_HEIGHT 16
 
 // A factor: multiplier * 2^(shift - 31), 0 <= multiplier < 2^31.
 struct engine_factor {
@@ -56,33 +63,111 @@ struct engine_window {
     int32_t padding_left;
 };
 
-// CONV_2D. Weights are panels, one for ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros): for
-// each run, for each quad of ENGINE_CONV_VALUES values, for each channel: that channel's four weights in the order
-// 0, 2, 1, 3. A run is a stretch of the window that lies contiguously in memory, its last quad filled up with zeros:
-// - patch_values = 0: each kernel row (without dilation) or each pixel of it (with dilation) is a run of a ring row;
-// - patch_values > 0: the window of each pixel is first gathered into one run of that many int16, padding included.
-// There is one element of `channels` for every channel of every panel.
+// Rows of a tensor: row y lies at base + y % capacity * row_bytes. A whole tensor has its height as capacity, a ring
+// fewer.
+struct engine_rows {
+    int8_t *base;
+    int32_t height;
+    int32_t capacity;
+    int32_t row_bytes;
+};
+
+// A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
+// several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
+// bit. Nothing is kept in `scratch` from one step to the next.
+typedef void engine_step(
+    const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
+
+// What a step needs of a source: its rows below per_row * (step / steps) + per_step * (step % steps) + reach, as far as
+// there are so many.
+struct engine_need {
+    int32_t per_row;
+    int32_t per_step;
+    int32_t reach;
+};
+
+// A layer in a group: where its rows come from and go to, as indices of the group's tensors.
+struct engine_stage {
+    engine_step *function;
+    const void *layer;
+    int32_t target;
+    int32_t steps;
+    int32_t source_count;
+    int32_t sources[ENGINE_MAX_SOURCES];
+    struct engine_need needs[ENGINE_MAX_SOURCES];
+};
+
+// Layers that run together, in an order in which each comes after its sources. Always the last stage that finds the
+// rows it needs takes a step; the compiler has played that through to know how many rows each ring must hold.
+struct engine_group {
+    const struct engine_stage *stages;
+    const struct engine_rows *tensors; // without base
+    int32_t stage_count;
+    int32_t tensor_count;
+};
+
+// Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
+void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch);
+
+// A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
+struct engine_quick_factor {
+    int32_t multiplier; // twice the factor's, minus 2^32; the value itself is added to the product instead
+    int32_t offset;     // half of what the shift divides by, plus the zero point times what it divides by
+    int32_t shift;      // to the right, 1..22
+};
+
+// The channels of a panel. If the layer is not quick, `factors` hold multiplier, 0 and shift of an engine_factor.
+struct engine_panel {
+    int32_t bias[ENGINE_CONV_CHANNELS];
+    struct engine_quick_factor factors[ENGINE_CONV_CHANNELS];
+};
+
+// How a convolution's windows are made into stretches of 16-bit values.
+enum engine_layout {
+    ENGINE_ROWS,   // channels a multiple of 4, no dilation across: all windows of a row in one, pixel by pixel
+    ENGINE_PATCHES // anything else: the window of each pixel is copied together
+};
+
+// A max-pool without padding whose windows do not overlap; 1, 1, 1, 1 for none.
+struct engine_fused_pool {
+    int32_t height;
+    int32_t width;
+    int32_t stride_height;
+    int32_t stride_width;
+};
+
+// CONV_2D, and the max-pool after it; one step is one row of the convolution. Two pixels are computed at once: those of
+// the output row's left half, each with the one `pairs` pixels to its right.
 //
-// Scratch: ring_rows input rows of row_values int16 each (int8 minus the zero point, padding as zeros), in which every
-// input row is widened once; ENGINE_CONV_VALUES int16 more; two patches. The output may start where the input starts if
-// no output row reaches an input row that is not in the ring yet; the compiler checks that.
+// Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
+// each. A step is two values for each channel, which are multiplied with two values of the window:
+// - ENGINE_ROWS: for each kernel column, each kernel row, each quad of channels 0, 1, 2, 3: steps (0, 2) and (1, 3);
+// - ENGINE_PATCHES: for two kernel rows at a time, value by value: step (upper, lower). An odd last row without
+// dilation
+//   makes steps of neighbours, (0, 1), (2, 3), ..., with dilation steps (value, 0).
+// wide = 1: a step is int16 pairs, channel by channel. wide = 0: a step is eight int8, first values of channels 0 and
+// 1, second values of both, the same for channels 2 and 3; each panel is widened into scratch before it is used.
+//
+// Scratch: the widened panel (if wide = 0); then ENGINE_ROWS: the window's height times row_words words, and a pixel;
+// ENGINE_PATCHES: (height + 1) / 2 rows of row_words words, then the patches of `chunk` pairs of pooled pixels.
 struct engine_conv2d {
-    const int8_t *weights;
-    const struct engine_channel *channels;
+    const void *weights;
+    const struct engine_panel *panels;
     struct engine_shape input;
-    struct engine_shape output;
+    struct engine_shape output; // after the pool
     struct engine_window window;
-    int32_t panel_bytes;
-    int32_t patch_values;
-    int32_t runs;       // in a kernel row, or 1
-    int32_t run_quads;  // in a run
-    int32_t run_step;   // int16 values from a kernel column to the next, if dilated or gathered
-    int32_t ring_rows;  // (kernel height - 1) * dilation + 1
-    int32_t row_values; // of a padded row, even
+    struct engine_fused_pool pool;
+    enum engine_layout layout;
+    int32_t wide;
+    int32_t steps;     // of a panel
+    int32_t row_words; // of a row in scratch
+    int32_t pairs;     // of pooled pixels in an output row
+    int32_t chunk;     // pairs for which a panel is widened
+    int32_t quick;     // all shifts are -22..-1
     int32_t input_zero_point;
     struct engine_output result;
 };
-void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+engine_step engine_conv2d;
 
 // DEPTHWISE_CONV_2D. Weights as in the file: kernel height x width x output channels; output channel = input channel *
 // multiplier + 0..multiplier-1.
@@ -96,16 +181,34 @@ struct engine_depthwise {
     int32_t input_zero_point;
     struct engine_output result;
 };
-void engine_depthwise(const struct engine_depthwise *layer, const int8_t *input, int8_t *output);
+engine_step engine_depthwise;
+
+// DEPTHWISE_CONV_2D of multiplier 1, channels a multiple of ENGINE_CONV_CHANNELS, quick factors, and windows of at most
+// ENGINE_MAX_QUICK_HEIGHT rows. Weights as in the file.
+struct engine_quick_depthwise {
+    const int8_t *weights;
+    const struct engine_panel *panels;
+    struct engine_shape input;
+    struct engine_shape output;
+    struct engine_window window;
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_quick_depthwise;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
-// halves away from zero; so does the engine, a few hundred instructions for each output where doubles are emulated.
+// halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,
+// leaves a doubt: a few hundred instructions where doubles are emulated.
 struct engine_dense_output {
     double scale;
+    int32_t multiplier;
+    int32_t fraction_bits; // of the product's upper word, 4..30; 0 for scales that are always multiplied as doubles
     int32_t bias;
 };
 
-// FULLY_CONNECTED. Weights as in the file: outputs x depth; the input's zero point is already in the biases.
+// FULLY_CONNECTED. Weights are panels of ENGINE_CONV_CHANNELS outputs (the last one filled up with zeros): for each
+// quad of the depth (the last one filled up too), each output's four weights. The input's zero point is already in the
+// biases. Scratch: a row's values as int16, filled up to whole quads.
 struct engine_dense {
     const int8_t *weights;
     const struct engine_dense_output *channels;
@@ -114,7 +217,7 @@ struct engine_dense {
     int32_t outputs;
     struct engine_output result;
 };
-void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output);
+void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output, void *scratch);
 
 // MAX_POOL_2D and AVERAGE_POOL_2D; windows are cut off at the border. Without padding the output may start where the
 // input starts: each window is read before its result is written, and no later window lies below it.
@@ -125,8 +228,11 @@ struct engine_pool {
     int32_t minimum;
     int32_t maximum;
 };
-void engine_max_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output);
-void engine_average_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output);
+engine_step engine_max_pool;
+engine_step engine_average_pool;
+
+// MAX_POOL_2D without padding whose windows do not overlap: window height steps for each row.
+engine_step engine_max_pool_by_rows;
 
 // MEAN over the middle axis of outer x count x inner; the factor has 1/count in it.
 struct engine_mean {
@@ -157,7 +263,21 @@ struct engine_add {
     struct engine_factor factor;
     struct engine_output result;
 };
+engine_step engine_add_row; // of equal shapes: shape.size[3] values
 void engine_add(const struct engine_add *layer, const int8_t *first, const int8_t *second, int8_t *output);
+
+// ADD of equal shapes, for `count` values of a row; the first operand is the one with the larger scale, so that its
+// factor is 1/2: it has one bit fewer instead. `second` has no zero point in its offset. The output may be the same
+// buffer as an operand.
+struct engine_quick_add {
+    int32_t count;
+    int32_t first_zero_point;
+    int32_t second_zero_point;
+    struct engine_quick_factor second;
+    struct engine_quick_factor factor;
+    struct engine_output result;
+};
+engine_step engine_quick_add;
 
 // MUL.
 struct engine_mul {
@@ -167,14 +287,16 @@ struct engine_mul {
     struct engine_factor factor;
     struct engine_output result;
 };
+engine_step engine_mul_row;
 void engine_mul(const struct engine_mul *layer, const int8_t *first, const int8_t *second, int8_t *output);
 
-// Any function of one int8 value (LOGISTIC, QUANTIZE): table[q + 128]. Output may be the same buffer as input.
+// Any function of one int8 value (LOGISTIC, QUANTIZE): table[q + 128], for `count` values of a row. Output may be the
+// same buffer as input.
 struct engine_table {
     const int8_t *table;
     int32_t count;
 };
-void engine_table(const struct engine_table *layer, const int8_t *input, int8_t *output);
+engine_step engine_table;
 
 // SOFTMAX over the last axis of rows x depth, depth <= 4096; table[d] of 256 = exp(-beta * scale * d) in Q0.31, 0 where
 // it is ignored. The output may be the same buffer as the input.

@@ -1,147 +1,172 @@
-// CONV_2D: input rows widened once into a ring, then blocks of 2 output channels x 2 pixels.
+// CONV_2D row by row, with the max-pool after it: blocks of 4 output channels x 2 pixels, requantised, packed, pooled.
+#include "engine_block.h"
+#include "engine_conv_input.h"
 #include "engine_dsp.h"
 #include "engine_requantise.h"
+#include "engine_view.h"
+#include "engine_widen.h"
+#include "engine_window.h"
 
-enum { PIXELS = 2, QUAD_BYTES = ENGINE_CONV_CHANNELS * ENGINE_CONV_VALUES };
+enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
 
-// Accumulators of a block: two pixels, two channels.
-struct block {
-    int32_t left_first, left_second;
-    int32_t right_first, right_second;
+// How results end: as they are, as the larger of them and what is in the output, or clamped, or not four channels.
+enum ending { STORE, ACCUMULATE, FINISH };
+
+// What is the same for all blocks of a panel.
+struct work {
+    const struct engine_conv2d *layer;
+    const struct engine_panel *panel;
+    const uint32_t *weights;
+    struct engine_windows windows;
+    int32_t pair_words; // from the values of a pair of pooled pixels to those of the next
+    enum ending ending;
+    uint32_t minimum; // four times the layer's
+    uint32_t maximum;
+    int32_t channel;    // the panel's first one
+    int32_t accumulate; // keep the larger of the result and what is in the output
 };
 
-static int32_t smaller(int32_t a, int32_t b) {
-    return a < b ? a : b;
+static enum ending ending(const struct work *work) {
+    const struct engine_output *const result = &work->layer->result;
+    const int32_t clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX;
+    if (clamps || work->layer->output.channels - work->channel < ENGINE_CONV_CHANNELS) {
+        return FINISH;
+    }
+    return work->accumulate ? ACCUMULATE : STORE;
 }
 
-// Write input row `y` (outside the image: zeros) into a ring row, minus the zero point, between zeros for padding.
-static void widen_row(const struct engine_conv2d *layer, const int8_t *input, int32_t y, int16_t *row) {
-    const int32_t depth = layer->input.channels;
-    const int32_t left = smaller(layer->window.padding_left * depth, layer->row_values);
-    int32_t filled = 0;
-    if (y >= 0 && y < layer->input.height) {
-        const int8_t *source = input + y * layer->input.width * depth;
-        const int32_t count = smaller(layer->input.width * depth, layer->row_values - left);
-        const int32_t zero_point = layer->input_zero_point;
-        int16_t *target = row + left;
-        memset(row, 0, (size_t)left * sizeof *row);
-        for (int32_t i = 0; i < count; i++) {
-            target[i] = (int16_t)(source[i] - zero_point);
+// Compute a block whose factors are not quick: as engine_block returns it. Apart, to leave the others their registers.
+ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_t *values) {
+    const int32_t *const sums = work->windows.sums;
+    uint64_t results = 0;
+    engine_block(work->weights, values, &work->windows, work->panel);
+    for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
+        const int32_t channel = i / ENGINE_BLOCK_PIXELS, pixel = i % ENGINE_BLOCK_PIXELS;
+        const struct engine_quick_factor *const factor = &work->panel->factors[channel];
+        const struct engine_factor plain = {factor->multiplier, factor->shift};
+        const uint8_t result = (uint8_t)engine_finish(sums[i], plain, &work->layer->result);
+        results |= (uint64_t)result << (32 * pixel + CHANNEL_BITS * channel);
+    }
+    return results;
+}
+
+// Finish four channels of a pixel, or as many as there are: clamp them, and accumulate or store them.
+ENGINE_NOINLINE static void finish(const struct work *work, uint32_t packed, int8_t *output) {
+    const uint32_t clamped = engine_smaller_bytes(engine_larger_bytes(packed, work->minimum), work->maximum);
+    const int32_t channels = work->layer->output.channels - work->channel;
+    if (channels >= ENGINE_CONV_CHANNELS) {
+        engine_store(output, work->accumulate ? engine_larger_bytes(clamped, engine_load(output)) : clamped);
+        return;
+    }
+    for (int32_t channel = 0; channel < channels; channel++) {
+        const int8_t value = (int8_t)(clamped >> (CHANNEL_BITS * channel) & 0xFF);
+        output[channel] = work->accumulate && output[channel] > value ? output[channel] : value;
+    }
+}
+
+static inline void put(const struct work *work, enum ending ending, uint32_t packed, int8_t *output) {
+    if (ending == STORE) {
+        engine_store(output, packed);
+    } else if (ending == ACCUMULATE) {
+        engine_store(output, engine_larger_bytes(packed, engine_load(output)));
+    } else {
+        finish(work, packed, output);
+    }
+}
+
+// Compute a panel's channels of `count` pairs of pooled pixels, the first of them pair `first` of the row.
+ENGINE_NOINLINE static void convolve(
+    const struct work *work, const uint32_t *values, int32_t first, int32_t count, int8_t *output) {
+    const int32_t depth = work->layer->output.channels;
+    const int32_t right = work->layer->pairs * depth; // from a pair's left pixel to its right one
+    const enum ending ending = work->ending;
+    int32_t complete = work->layer->output.width - work->layer->pairs - first; // pairs whose right pixel exists
+    int8_t *target = output + first * depth + work->channel;
+    for (; count > 0; count--, complete--, values += work->pair_words, target += depth) {
+        const uint64_t results = work->windows.sums ? any_block(work, values)
+                                                    : engine_block(work->weights, values, &work->windows, work->panel);
+        put(work, ending, (uint32_t)results, target);
+        if (complete > 0) {
+            put(work, ending, (uint32_t)(results >> 32), target + right);
         }
-        filled = left + count;
     }
-    memset(row + filled, 0, (size_t)(layer->row_values - filled) * sizeof *row);
 }
 
-// The ring row that lies `step` rows below `slot`.
-static inline int32_t below(const struct engine_conv2d *layer, int32_t slot, int32_t step) {
-    const int32_t next = slot + step;
-    return next >= layer->ring_rows ? next - layer->ring_rows : next;
+// The kernel rows to compute with: those that lie inside the image, for only widened weights can leave out the others;
+// one at least.
+static struct engine_span used_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top) {
+    const int32_t height = layer->window.height;
+    const struct engine_span all = {top, 0, height}, first = {top, 0, 1};
+    const struct engine_span inside = engine_span(top, height, layer->window.dilation_height, input->height);
+    return layer->wide ? all : inside.begin < inside.end ? inside : first;
 }
 
-// Add one run of both pixels to a block. A function of its own, so that accumulators and pointers fit the registers.
-ENGINE_NOINLINE static void add_run(
-    const int8_t *weights, const int16_t *left, const int16_t *right, int32_t quads, struct block *block) {
-    const int8_t *const end = weights + quads * QUAD_BYTES;
-    struct block sum = *block;
-#pragma GCC unroll 2
-    for (; weights != end; weights += QUAD_BYTES, left += ENGINE_CONV_VALUES, right += ENGINE_CONV_VALUES) {
-        const uint32_t left_low = engine_load(left), left_high = engine_load(left + 2);
-        const uint32_t right_low = engine_load(right), right_high = engine_load(right + 2);
-        uint32_t packed = engine_load(weights);
-        uint32_t low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        sum.left_first = engine_pair_product(low, left_low, sum.left_first);
-        sum.right_first = engine_pair_product(low, right_low, sum.right_first);
-        sum.left_first = engine_pair_product(high, left_high, sum.left_first);
-        sum.right_first = engine_pair_product(high, right_high, sum.right_first);
-        packed = engine_load(weights + ENGINE_CONV_VALUES);
-        low = engine_even_bytes(packed), high = engine_odd_bytes(packed);
-        sum.left_second = engine_pair_product(low, left_low, sum.left_second);
-        sum.right_second = engine_pair_product(low, right_low, sum.right_second);
-        sum.left_second = engine_pair_product(high, left_high, sum.left_second);
-        sum.right_second = engine_pair_product(high, right_high, sum.right_second);
+// Widen a panel's weights for the used kernel rows; they lie together for each kernel column.
+static void widen_weights(
+    const struct engine_conv2d *layer, const int8_t *packed, struct engine_span used, uint32_t *widened) {
+    if (layer->layout == ENGINE_PATCHES || used.end - used.begin == layer->window.height) {
+        engine_widen_panel(packed, layer->steps, widened);
+        return;
     }
-    *block = sum;
+    const int32_t row_steps = layer->input.channels / STEP_VALUES;
+    const int32_t steps = (used.end - used.begin) * row_steps;
+    packed += used.begin * row_steps * STEP_VALUES * ENGINE_CONV_CHANNELS;
+    for (int32_t kx = 0; kx < layer->window.width; kx++) {
+        engine_widen_panel(packed, steps, widened);
+        packed += layer->window.height * row_steps * STEP_VALUES * ENGINE_CONV_CHANNELS;
+        widened += steps * ENGINE_CONV_CHANNELS;
+    }
 }
 
-// Add the whole window to a block, run by run from the ring.
-static void add_window(const struct engine_conv2d *layer, const int8_t *weights, const int16_t *ring, int32_t slot,
-    int32_t distance, struct block *block) {
-    for (int32_t ky = 0; ky < layer->window.height; ky++) {
-        const int16_t *values = ring + slot * layer->row_values;
-        for (int32_t run = 0; run < layer->runs; run++) {
-            add_run(weights, values, values + distance, layer->run_quads, block);
-            weights += layer->run_quads * QUAD_BYTES;
-            values += layer->run_step;
+void engine_conv2d(
+    const void *parameters, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
+    const struct engine_conv2d *const layer = parameters;
+    const struct engine_fused_pool *const pool = &layer->pool;
+    const struct engine_output *const result = &layer->result;
+    const int32_t pool_row = step % pool->height;
+    const int32_t y = step / pool->height * pool->stride_height + pool_row;
+    const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
+    const int32_t panel_words = layer->steps * ENGINE_CONV_CHANNELS;
+    uint32_t *const widened = scratch;
+    uint32_t *const rows = widened + (layer->wide ? 0 : panel_words);
+    uint32_t *const patches = rows + (layer->window.height + 1) / 2 * layer->row_words;
+    const struct engine_span used = used_rows(layer, input, top);
+    int32_t sums[ENGINE_BLOCK_SUMS];
+    struct work work = {
+        .layer = layer,
+        .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
+        .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
+        .accumulate = pool_row,
+    };
+    const int32_t copied = layer->layout == ENGINE_PATCHES;
+    if (copied) {
+        engine_pack_rows(layer, input, top, rows);
+        work.windows = engine_windows(layer->steps, pool->width, layer->steps * STEP_WORDS * 4);
+        work.pair_words = pool->width * layer->steps * STEP_WORDS;
+    } else {
+        const int32_t count = used.end - used.begin;
+        const int32_t column = layer->window.stride_width * count * layer->input.channels;
+        engine_widen_rows(layer, input, used, rows);
+        work.windows = engine_windows(layer->steps / layer->window.height * count, pool->width, column * 4);
+        work.pair_words = pool->stride_width * column;
+    }
+    work.windows.sums = layer->quick ? NULL : sums;
+    for (int32_t first = 0; first < layer->pairs; first += layer->chunk) {
+        const int32_t count = engine_smaller(layer->chunk, layer->pairs - first);
+        if (copied) {
+            engine_copy_patches(layer, rows, first, count, patches);
         }
-        slot = below(layer, slot, layer->window.dilation_height);
-    }
-}
-
-// Copy the window of one pixel into one contiguous run.
-static void gather(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int16_t *patch) {
-    for (int32_t ky = 0; ky < layer->window.height; ky++) {
-        const int16_t *values = ring + slot * layer->row_values;
-        for (int32_t kx = 0; kx < layer->window.width; kx++) {
-            for (int32_t channel = 0; channel < layer->input.channels; channel++) {
-                *patch++ = values[channel];
+        work.panel = layer->panels;
+        for (work.channel = 0; work.channel < layer->output.channels; work.channel += ENGINE_CONV_CHANNELS) {
+            const int32_t start = work.channel / ENGINE_CONV_CHANNELS * panel_words;
+            work.weights = (const uint32_t *)layer->weights + start;
+            if (!layer->wide) {
+                widen_weights(layer, (const int8_t *)layer->weights + start * STEP_VALUES, used, widened);
+                work.weights = widened;
             }
-            values += layer->run_step;
-        }
-        slot = below(layer, slot, layer->window.dilation_height);
-    }
-}
-
-// Compute one or two neighbouring pixels; `ring` is at their column, `patches` has room for two windows or is unused.
-static void convolve(const struct engine_conv2d *layer, const int16_t *ring, int32_t slot, int32_t pixels,
-    int16_t *patches, int8_t *output) {
-    const int32_t depth = layer->output.channels;
-    const int32_t step = layer->window.stride_width * layer->input.channels;
-    const int32_t distance = pixels == PIXELS ? step : 0; // a pixel alone is computed twice
-    if (layer->patch_values) {
-        gather(layer, ring, slot, patches);
-        gather(layer, ring + distance, slot, patches + layer->patch_values);
-    }
-    const int8_t *panel = layer->weights;
-    for (int32_t channel = 0; channel < depth; channel += ENGINE_CONV_CHANNELS, panel += layer->panel_bytes) {
-        const struct engine_channel *const first = layer->channels + channel, *const second = first + 1;
-        struct block sum = {first->bias, second->bias, first->bias, second->bias};
-        if (layer->patch_values) {
-            add_run(panel, patches, patches + layer->patch_values, layer->run_quads, &sum);
-        } else {
-            add_window(layer, panel, ring, slot, distance, &sum);
-        }
-        const struct engine_output *const result = &layer->result;
-        int8_t *const left = output + channel, *const right = left + depth;
-        left[0] = engine_finish(sum.left_first, first->factor, result);
-        if (pixels == PIXELS) {
-            right[0] = engine_finish(sum.right_first, first->factor, result);
-        }
-        if (channel + 1 < depth) {
-            left[1] = engine_finish(sum.left_second, second->factor, result);
-            if (pixels == PIXELS) {
-                right[1] = engine_finish(sum.right_second, second->factor, result);
-            }
-        }
-    }
-}
-
-void engine_conv2d(const struct engine_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
-    int16_t *const ring = scratch;
-    int16_t *const patches = ring + layer->ring_rows * layer->row_values + ENGINE_CONV_VALUES;
-    const int32_t top = layer->window.padding_top;
-    const int32_t step = layer->window.stride_width * layer->input.channels;
-    int32_t next = -top; // the next input row to widen; row y lives in ring row (y + top) % ring_rows
-    for (int32_t y = 0; y < layer->output.height; y++) {
-        const int32_t first = y * layer->window.stride_height - top;
-        next = next < first ? first : next;
-        for (; next < first + layer->ring_rows; next++) {
-            widen_row(layer, input, next, ring + (next + top) % layer->ring_rows * layer->row_values);
-        }
-        for (int32_t x = 0; x < layer->output.width; x += PIXELS) {
-            const int32_t pixels = smaller(layer->output.width - x, PIXELS);
-            convolve(layer, ring + x * step, (first + top) % layer->ring_rows, pixels, patches, output);
-            output += pixels * layer->output.channels;
+            work.ending = ending(&work);
+            convolve(&work, copied ? patches : rows, first, count, output);
+            work.panel++;
         }
     }
 }

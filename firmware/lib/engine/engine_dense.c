@@ -1,22 +1,43 @@
-// FULLY_CONNECTED: one dot product for each row and output.
+// FULLY_CONNECTED: each row widened once, then four outputs at a time.
 #include "engine_dsp.h"
 #include "engine_requantise.h"
+#include "engine_view.h"
 
-static int32_t dot(const int8_t *a, const int8_t *b, int32_t count, int32_t sum) {
-    int32_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-        const uint32_t left = engine_load(a + i), right = engine_load(b + i);
-        sum = engine_pair_product(engine_even_bytes(left), engine_even_bytes(right), sum);
-        sum = engine_pair_product(engine_odd_bytes(left), engine_odd_bytes(right), sum);
+// Widen a row, filled up with zeros to whole quads: for each quad, values 0 and 2, then values 1 and 3.
+static void widen(const int8_t *values, int32_t count, uint32_t *target) {
+    for (; count >= 4; count -= 4, values += 4, target += 2) {
+        const uint32_t bytes = engine_load(values);
+        target[0] = engine_even_bytes(bytes);
+        target[1] = engine_odd_bytes(bytes);
     }
-    for (; i < count; i++) {
-        sum = engine_wrapping_add(sum, a[i] * b[i]);
+    if (count > 0) {
+        const uint32_t bytes = engine_bytes(values[0], count > 1 ? values[1] : 0, count > 2 ? values[2] : 0, 0);
+        target[0] = engine_even_bytes(bytes);
+        target[1] = engine_odd_bytes(bytes);
     }
-    return sum;
 }
 
-// sum * scale to the nearest integer, halves away from zero; INT32_MIN where it does not fit, as on x86.
-static int32_t scale_and_round(int32_t sum, double scale) {
+static inline int32_t add_quad(uint32_t weights, uint32_t even, uint32_t odd, int32_t sum) {
+    return engine_pair_product(
+        engine_odd_bytes(weights), odd, engine_pair_product(engine_even_bytes(weights), even, sum));
+}
+
+// The sums of a panel, without biases.
+ENGINE_NOINLINE static void dot(const int8_t *weights, const uint32_t *values, int32_t quads, int32_t *sums) {
+    int32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (; quads > 0; quads--, weights += 4 * ENGINE_CONV_CHANNELS, values += 2) {
+        const uint32_t even = values[0], odd = values[1];
+        first = add_quad(engine_load(weights), even, odd, first);
+        second = add_quad(engine_load(weights + 4), even, odd, second);
+        third = add_quad(engine_load(weights + 8), even, odd, third);
+        fourth = add_quad(engine_load(weights + 12), even, odd, fourth);
+    }
+    sums[0] = first, sums[1] = second, sums[2] = third, sums[3] = fourth;
+}
+
+// sum * scale to the nearest integer, halves away from zero; INT32_MIN where it does not fit, as on x86. In doubles,
+// which cost hundreds of instructions where they are emulated.
+ENGINE_NOINLINE static int32_t scale_in_doubles(int32_t sum, double scale) {
     const double product = (double)sum * scale;
     if (!(product > (double)INT32_MIN && product < (double)INT32_MAX)) {
         return INT32_MIN;
@@ -26,17 +47,36 @@ static int32_t scale_and_round(int32_t sum, double scale) {
     return whole + (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0);
 }
 
-void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output) {
-    for (int32_t row = 0; row < layer->rows; row++) {
-        const int8_t *weights = layer->weights;
-        for (int32_t i = 0; i < layer->outputs; i++) {
-            const struct engine_dense_output *channel = layer->channels + i;
-            const int32_t sum = dot(weights, input, layer->depth, channel->bias);
-            const int32_t scaled = scale_and_round(sum, channel->scale);
-            *output++ = engine_clamp(
-                engine_wrapping_add(scaled, layer->result.zero_point), layer->result.minimum, layer->result.maximum);
-            weights += layer->depth;
+// The same. `high` lies less than 1.5 units of 2^-fraction_bits below the product and less than half a unit above it;
+// if no half is so near, it rounds as the product does.
+static int32_t scale_and_round(int32_t sum, const struct engine_dense_output *channel) {
+    const int32_t bits = channel->fraction_bits;
+    if (bits > 0) {
+        const int32_t high = (int32_t)(((int64_t)sum * channel->multiplier) >> 32);
+        const int32_t half = 1 << (bits - 1), fraction = high & ((1 << bits) - 1);
+        if (fraction != half && fraction != half - 1) {
+            return (high + half) >> bits;
         }
-        input += layer->depth;
+    }
+    return scale_in_doubles(sum, channel->scale);
+}
+
+void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t *output, void *scratch) {
+    const int32_t quads = (layer->depth + 3) / 4;
+    for (int32_t row = 0; row < layer->rows; row++, input += layer->depth) {
+        const int8_t *weights = layer->weights;
+        widen(input, layer->depth, scratch);
+        for (int32_t first = 0; first < layer->outputs; first += ENGINE_CONV_CHANNELS) {
+            const int32_t count = engine_smaller(layer->outputs - first, ENGINE_CONV_CHANNELS);
+            int32_t sums[ENGINE_CONV_CHANNELS];
+            dot(weights, scratch, quads, sums);
+            for (int32_t i = 0; i < count; i++) {
+                const struct engine_dense_output *const channel = &layer->channels[first + i];
+                const int32_t scaled = scale_and_round(engine_wrapping_add(sums[i], channel->bias), channel);
+                *output++ = engine_clamp(engine_wrapping_add(scaled, layer->result.zero_point), layer->result.minimum,
+                    layer->result.maximum);
+            }
+            weights += quads * 4 * ENGINE_CONV_CHANNELS;
+        }
     }
 }

@@ -1,4 +1,4 @@
-// Private to the engine: the three instructions that a Cortex-M4 multiplies int8 with, and their portable twins.
+// Private to the engine: the DSP instructions of a Cortex-M4 that its kernels are made of, and their portable twins.
 //
 // A word holds four int8 values, or a pair of int16 values, the first one in the lowest bits.
 #ifndef ENGINE_DSP_H
@@ -27,6 +27,51 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
 
+// sum + the product of the lower values of two pairs, wrapping.
+static inline int32_t engine_low_product(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlabb((int32_t)a, (int32_t)b, sum);
+}
+
+// sum + the product of the upper values of two pairs, wrapping.
+static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlatt((int32_t)a, (int32_t)b, sum);
+}
+
+// Both differences of two pairs, wrapping.
+static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
+    return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
+}
+
+// a + round(a * b / 2^32), halves up; in assembler, because GCC's ACLE has no SMMLAR.
+static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+    int32_t result;
+    __asm("smmlar %0, %1, %2, %1" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
+    return __qadd(a, b);
+}
+
+// The nearest int8; in assembler, because GCC's macro warns of its own conversion.
+static inline int32_t engine_saturate_byte(int32_t value) {
+    int32_t result;
+    __asm("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+}
+
+// The larger of each of four int8.
+static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
+    __ssub8((int8x4_t)a, (int8x4_t)b);
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
+}
+
+// The smaller of each of four int8.
+static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
+    __ssub8((int8x4_t)a, (int8x4_t)b);
+    return (uint32_t)__sel((uint8x4_t)b, (uint8x4_t)a);
+}
+
 #else
 
 static inline uint32_t engine_even_bytes(uint32_t bytes) {
@@ -45,6 +90,44 @@ static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
 }
 
+static inline int32_t engine_low_product(uint32_t a, uint32_t b, int32_t sum) {
+    return (int32_t)((uint32_t)sum + (uint32_t)((int16_t)(a & 0xFFFF) * (int16_t)(b & 0xFFFF)));
+}
+
+static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
+    return engine_low_product(a >> 16, b >> 16, sum);
+}
+
+static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
+    return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+}
+
+static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
+}
+
+static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
+    const int64_t sum = (int64_t)a + b;
+    return (int32_t)(sum < INT32_MIN ? INT32_MIN : sum > INT32_MAX ? INT32_MAX : sum);
+}
+
+static inline int32_t engine_saturate_byte(int32_t value) {
+    return value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : value;
+}
+
+static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
+    uint32_t result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const int8_t x = (int8_t)(a >> shift & 0xFF), y = (int8_t)(b >> shift & 0xFF);
+        result |= (uint32_t)(uint8_t)(x > y ? x : y) << shift;
+    }
+    return result;
+}
+
+static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
+    return a ^ b ^ engine_larger_bytes(a, b); // no byte is lost: larger and smaller are a and b in some order
+}
+
 #endif
 
 #if defined(__GNUC__)
@@ -58,6 +141,21 @@ static inline uint32_t engine_load(const void *address) {
     uint32_t word;
     memcpy(&word, address, sizeof word);
     return word;
+}
+
+// Four bytes to any address.
+static inline void engine_store(void *address, uint32_t word) {
+    memcpy(address, &word, sizeof word);
+}
+
+// Two values, or four, as the pair or the word that holds them; the first in the lowest bits.
+static inline uint32_t engine_pair(int32_t first, int32_t second) {
+    return ((uint32_t)first & 0xFFFF) | (uint32_t)second << 16;
+}
+
+static inline uint32_t engine_bytes(int32_t first, int32_t second, int32_t third, int32_t fourth) {
+    return ((uint32_t)first & 0xFF) | ((uint32_t)second & 0xFF) << 8 | ((uint32_t)third & 0xFF) << 16 |
+           (uint32_t)fourth << 24;
 }
 
 #endif

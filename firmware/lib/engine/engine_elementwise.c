@@ -1,5 +1,6 @@
 // ADD and MUL with broadcasting, and functions of one value.
 #include "engine_requantise.h"
+#include "engine_view.h"
 
 enum { ADD_EXTRA_BITS = 20 };
 
@@ -43,7 +44,20 @@ void engine_mul(const struct engine_mul *layer, const int8_t *first, const int8_
     broadcast(&layer->shape, layer, first, second, output, multiply);
 }
 
-void engine_table(const struct engine_table *layer, const int8_t *input, int8_t *output) {
+void engine_add_row(const void *layer, const struct engine_rows *sources, int32_t y, int8_t *output, void *scratch) {
+    (void)scratch;
+    engine_add(layer, engine_row(&sources[0], y), engine_row(&sources[1], y), output);
+}
+
+void engine_mul_row(const void *layer, const struct engine_rows *sources, int32_t y, int8_t *output, void *scratch) {
+    (void)scratch;
+    engine_mul(layer, engine_row(&sources[0], y), engine_row(&sources[1], y), output);
+}
+
+void engine_table(const void *parameters, const struct engine_rows *source, int32_t y, int8_t *output, void *scratch) {
+    (void)scratch;
+    const struct engine_table *const layer = parameters;
+    const int8_t *input = engine_row(source, y);
     for (int32_t i = 0; i < layer->count; i++) {
         output[i] = layer->table[input[i] - INT8_MIN];
     }

@@ -1,58 +1,104 @@
-// MAX_POOL_2D and AVERAGE_POOL_2D.
+// MAX_POOL_2D and AVERAGE_POOL_2D row by row.
+#include "engine_dsp.h"
 #include "engine_requantise.h"
+#include "engine_view.h"
 #include "engine_window.h"
 
-// Reduces one channel of one window: pixels of a row are `depth` bytes apart, rows `row_bytes`.
-typedef int32_t reduce_window(const int8_t *first, int32_t rows, int32_t columns, int32_t depth, int32_t row_bytes);
+// The part of a window that lies inside the image, in the rows of a channel.
+struct region {
+    const struct engine_rows *input;
+    struct engine_span rows, columns;
+    int32_t depth;
+    int32_t channel;
+};
 
-static inline int32_t largest(const int8_t *first, int32_t rows, int32_t columns, int32_t depth, int32_t row_bytes) {
+typedef int32_t reduce_region(const struct region *region);
+
+static inline const int8_t *region_row(const struct region *region, int32_t y) {
+    const int32_t column = region->columns.origin + region->columns.begin;
+    return engine_row(region->input, region->rows.origin + y) + column * region->depth + region->channel;
+}
+
+static inline int32_t largest(const struct region *region) {
     int32_t best = INT8_MIN;
-    for (int32_t y = 0; y < rows; y++, first += row_bytes) {
-        const int8_t *value = first;
-        for (int32_t x = 0; x < columns; x++, value += depth) {
+    for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
+        const int8_t *value = region_row(region, y);
+        for (int32_t x = region->columns.begin; x < region->columns.end; x++, value += region->depth) {
             best = *value > best ? *value : best;
         }
     }
     return best;
 }
 
-static inline int32_t average(const int8_t *first, int32_t rows, int32_t columns, int32_t depth, int32_t row_bytes) {
-    const int32_t count = rows * columns;
+static inline int32_t average(const struct region *region) {
+    const int32_t count = (region->rows.end - region->rows.begin) * (region->columns.end - region->columns.begin);
     int32_t sum = 0;
-    for (int32_t y = 0; y < rows; y++, first += row_bytes) {
-        const int8_t *value = first;
-        for (int32_t x = 0; x < columns; x++, value += depth) {
+    for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
+        const int8_t *value = region_row(region, y);
+        for (int32_t x = region->columns.begin; x < region->columns.end; x++, value += region->depth) {
             sum += *value;
         }
     }
     return (sum > 0 ? sum + count / 2 : sum - count / 2) / count; // halves away from zero
 }
 
-static inline void pool(const struct engine_pool *layer, const int8_t *input, int8_t *output, reduce_window *reduce) {
+static inline void pool(const struct engine_pool *layer, const struct engine_rows *input, int32_t y, int8_t *output,
+    reduce_region *reduce) {
     const struct engine_window *window = &layer->window;
-    const int32_t depth = layer->input.channels;
-    const int32_t row_bytes = layer->input.width * depth;
-    for (int32_t y = 0; y < layer->output.height; y++) {
-        const struct engine_span rows =
-            engine_span(y * window->stride_height - window->padding_top, window->height, 1, layer->input.height);
-        for (int32_t x = 0; x < layer->output.width; x++) {
-            const struct engine_span columns =
-                engine_span(x * window->stride_width - window->padding_left, window->width, 1, layer->input.width);
-            const int8_t *first =
-                input + (rows.origin + rows.begin) * row_bytes + (columns.origin + columns.begin) * depth;
-            for (int32_t channel = 0; channel < depth; channel++) {
-                const int32_t value =
-                    reduce(first + channel, rows.end - rows.begin, columns.end - columns.begin, depth, row_bytes);
-                *output++ = engine_clamp(value, layer->minimum, layer->maximum);
-            }
+    struct region region = {.input = input, .depth = layer->input.channels};
+    region.rows = engine_span(y * window->stride_height - window->padding_top, window->height, 1, layer->input.height);
+    for (int32_t x = 0; x < layer->output.width; x++) {
+        region.columns =
+            engine_span(x * window->stride_width - window->padding_left, window->width, 1, layer->input.width);
+        for (region.channel = 0; region.channel < region.depth; region.channel++) {
+            *output++ = engine_clamp(reduce(&region), layer->minimum, layer->maximum);
         }
     }
 }
 
-void engine_max_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output) {
-    pool(layer, input, output, largest);
+void engine_max_pool(const void *layer, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
+    (void)scratch;
+    pool(layer, input, step, output, largest);
 }
 
-void engine_average_pool(const struct engine_pool *layer, const int8_t *input, int8_t *output) {
-    pool(layer, input, output, average);
+void engine_average_pool(
+    const void *layer, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
+    (void)scratch;
+    pool(layer, input, step, output, average);
+}
+
+// Replace each of `count` bytes by the larger one of two.
+static void merge(const int8_t *source, int32_t count, int8_t *target) {
+    int32_t i = 0;
+#pragma GCC unroll 4
+    for (; i + 4 <= count; i += 4) {
+        engine_store(target + i, engine_larger_bytes(engine_load(target + i), engine_load(source + i)));
+    }
+    for (; i < count; i++) {
+        target[i] = source[i] > target[i] ? source[i] : target[i];
+    }
+}
+
+void engine_max_pool_by_rows(
+    const void *parameters, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
+    (void)scratch;
+    const struct engine_pool *const layer = parameters;
+    const struct engine_window *const window = &layer->window;
+    const int32_t depth = layer->input.channels;
+    const int32_t window_row = step % window->height;
+    const int8_t *source = engine_row(input, step / window->height * window->stride_height + window_row);
+    int8_t *target = output;
+    for (int32_t x = 0; x < layer->output.width; x++, source += window->stride_width * depth, target += depth) {
+        if (window_row == 0) {
+            memmove(target, source, (size_t)depth); // to the same place if the pool is in place
+        } else {
+            merge(source, depth, target);
+        }
+        for (int32_t column = 1; column < window->width; column++) {
+            merge(source + column * depth, depth, target);
+        }
+    }
+    if (window_row == window->height - 1) {
+        engine_clamp_bytes(output, layer->output.width * depth, layer->minimum, layer->maximum);
+    }
 }

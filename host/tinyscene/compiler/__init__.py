@@ -1,7 +1,7 @@
-"""Compile an INT8 .tflite model to C: read, plan the graph, choose kernels, plan memory, emit.
+"""Compile an INT8 .tflite model to C: read, plan the graph, choose kernels, plan streaming and memory, emit.
 
 The steps are modules of their own, each a function from the result of the one before:
-reader.read -> passes.plan -> kernels.choose -> memory.plan -> emitter.
+reader.read -> passes.plan -> kernels.choose -> streaming.plan -> memory.plan -> emitter.
 """
 
 import dataclasses
@@ -11,11 +11,12 @@ from pathlib import Path
 from rich.table import Column, Table
 
 from tinyscene import bundle, files
-from tinyscene.compiler import emitter, memory, passes, reader
+from tinyscene.compiler import emitter, memory, passes, reader, streaming
 from tinyscene.compiler.graph import Tensor
 from tinyscene.compiler.kernels import KernelCall, choose
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.streaming import Launch
 from tinyscene.console import console
 from tinyscene.errors import ModelError
 
@@ -24,13 +25,27 @@ PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LayerReport:
-    """One call of the generated code: names, shapes, multiply-accumulates and bytes."""
+    """One layer of the generated code: names, shapes, multiply-accumulates and bytes.
+
+    Attributes:
+        index: of its operator.
+        kind: TensorFlow Lite's names of the operators that it carries out.
+        kernel: the engine's function.
+        group: number of the layers that run together, from 0.
+        input_shape, output_shape: as far as they are computed.
+        rows_kept: of the output, where only a ring of its rows exists; None for a whole tensor.
+        macs: multiply-accumulates.
+        constant_bytes, scratch_bytes: its own.
+        live_bytes: of the arena, while its group runs.
+    """
 
     index: int
     kind: str
     kernel: str
+    group: int
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    rows_kept: int | None
     macs: int
     constant_bytes: int
     scratch_bytes: int
@@ -53,8 +68,13 @@ class CompiledModel:
     """A model with its plans, ready to be written."""
 
     planned: PlannedGraph
-    calls: tuple[KernelCall, ...]
+    launches: tuple[Launch, ...]
     memory: MemoryPlan
+
+    @property
+    def calls(self) -> tuple[KernelCall, ...]:
+        """All layers, in execution order."""
+        return tuple(call for launch in self.launches for call in launch.calls)
 
     @property
     def input(self) -> Tensor:
@@ -68,7 +88,6 @@ class CompiledModel:
 
     def report(self) -> CompileReport:
         """Summarise sizes and layers."""
-        tensors = self.planned.graph.tensors
         return CompileReport(
             arena_bytes=self.memory.arena_bytes,
             constant_bytes=emitter.constant_bytes(self.planned, self.calls),
@@ -77,16 +96,19 @@ class CompiledModel:
             layers=tuple(
                 LayerReport(
                     index=call.op.index,
-                    kind=call.op.kind,
+                    kind=call.kind,
                     kernel=call.function,
-                    input_shape=tensors[call.inputs[0]].shape,
-                    output_shape=tensors[call.output].shape,
+                    group=position,
+                    input_shape=self.planned.shape(call.inputs[0]),
+                    output_shape=self.planned.shape(call.output),
+                    rows_kept=launch.rings.get(call.output),
                     macs=call.macs,
                     constant_bytes=call.constant_bytes,
                     scratch_bytes=call.scratch_bytes,
                     live_bytes=self.memory.live_bytes(position),
                 )
-                for position, call in enumerate(self.calls)
+                for position, launch in enumerate(self.launches)
+                for call in launch.calls
             ),
         )
 
@@ -102,8 +124,8 @@ def plan_model(model: bytes | Path, name: str | None = None) -> CompiledModel:
         ModelError: the file is damaged or has something that the compiler does not support.
     """
     planned = passes.plan(reader.read(model, name))
-    calls = tuple(choose(planned.graph, op) for op in planned.ops)
-    return CompiledModel(planned, calls, memory.plan(planned, calls))
+    launches = streaming.plan(planned, [choose(planned, op) for op in planned.ops])
+    return CompiledModel(planned, launches, memory.plan(planned, launches))
 
 
 def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> CompileReport:
@@ -121,7 +143,7 @@ def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> Comp
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model)
     header = emitter.header(compiled.planned, compiled.memory, prefix)
-    source = emitter.source(compiled.planned, compiled.calls, compiled.memory, prefix)
+    source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)
     return compiled.report()
@@ -146,12 +168,17 @@ def report(model: Path, out: Path) -> None:
 
 
 def layer_table(compiled: CompileReport) -> Table:
-    """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked."""
+    """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked.
+
+    Layers with the same number run together; "rows" are those that are kept of an output that is never whole.
+    """
     table = Table(
+        "run",
         "op",
         Column("layer", no_wrap=True),
         "kernel",
-        "output",
+        Column("output", no_wrap=True),
+        Column("rows", justify="right"),
         box=None,
         header_style="bold",
         padding=(0, 1),
@@ -163,10 +190,12 @@ def layer_table(compiled: CompileReport) -> Table:
     peak = max((layer.live_bytes for layer in compiled.layers), default=0)
     for layer in compiled.layers:
         table.add_row(
+            str(layer.group),
             str(layer.index),
             layer.kind,
             layer.kernel.removeprefix("engine_"),
             "x".join(map(str, layer.output_shape)),
+            "" if layer.rows_kept is None else str(layer.rows_kept),
             *(f"{size:,}" for size in (layer.constant_bytes, layer.scratch_bytes, layer.live_bytes)),
             "peak" if layer.live_bytes == peak else "",
         )

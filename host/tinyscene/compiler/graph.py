@@ -15,6 +15,11 @@ ABSENT = -1  # an optional input that is not there
 INT8_MIN, INT8_MAX = -128, 127
 
 
+def padding_before(size: int, results: int, extent: int, step: int) -> int:
+    """Return the padding above or left of an image of `size`, for windows of `extent`; VALID windows need none."""
+    return max(0, (results - 1) * step + extent - size) // 2
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
     """One tensor of the graph.

@@ -1,15 +1,17 @@
-"""Memory planning: where in the arena every intermediate tensor and every scratch buffer lies, and when.
+"""Memory planning: where in the arena every intermediate tensor, ring and scratch buffer lies, and when.
 
-The model's input and output are the caller's. A tensor lives from the call that writes it to the last call that reads
-it; a result takes over the place of an input that dies there when the kernel allows it. Buffers are placed largest
-first, each at the lowest offset that is free for as long as it lives (greedy).
+The model's input and output are the caller's. A tensor lives from the launch that writes it to the last launch that
+reads it; a ring and scratch live for one launch. A result takes over the place of an input that dies there when the
+kernel allows it. Buffers are placed largest first, each at the lowest offset that is free for as long as it lives
+(greedy).
 """
 
 import dataclasses
 from collections.abc import Sequence
 
-from tinyscene.compiler.kernels import KernelCall
+from tinyscene.compiler.kernels.call import row_bytes
 from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.streaming import Launch
 
 ALIGNMENT = 16
 
@@ -20,7 +22,7 @@ class Buffer:
 
     Attributes:
         tensor: the root tensor that occupies it; None for scratch.
-        first, last: the calls (positions) between which it is in use, inclusive.
+        first, last: the launches (positions) between which it is in use, inclusive.
         bytes: its size, a multiple of ALIGNMENT.
         offset: where it starts in the arena.
     """
@@ -40,7 +42,7 @@ class MemoryPlan:
         buffers: all stretches, in order of first use.
         arena_bytes: size of the arena.
         offsets: for every root tensor in the arena, where it starts.
-        scratch: for every call with scratch, where that starts.
+        scratch: for every launch with scratch, where that starts.
     """
 
     buffers: tuple[Buffer, ...]
@@ -48,17 +50,17 @@ class MemoryPlan:
     offsets: dict[int, int]
     scratch: dict[int, int]
 
-    def live_bytes(self, call: int) -> int:
-        """Return how many bytes are in use during a call."""
-        return sum(buffer.bytes for buffer in self.buffers if buffer.first <= call <= buffer.last)
+    def live_bytes(self, launch: int) -> int:
+        """Return how many bytes are in use during a launch."""
+        return sum(buffer.bytes for buffer in self.buffers if buffer.first <= launch <= buffer.last)
 
 
-def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> MemoryPlan:
-    """Give every intermediate tensor and scratch buffer of the calls, in execution order, its place."""
-    chains = _tensor_chains(planned, calls)
-    for position, call in enumerate(calls):
-        if call.scratch_bytes:
-            chains.append([Buffer(None, position, position, _aligned(call.scratch_bytes))])
+def plan(planned: PlannedGraph, launches: Sequence[Launch]) -> MemoryPlan:
+    """Give every intermediate tensor, ring and scratch buffer of the launches, in execution order, its place."""
+    chains = _tensor_chains(planned, launches)
+    for position, launch in enumerate(launches):
+        if launch.scratch_bytes:
+            chains.append([Buffer(None, position, position, _aligned(launch.scratch_bytes))])
     buffers = _place(chains)
     return MemoryPlan(
         buffers=buffers,
@@ -72,22 +74,33 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _tensor_chains(planned: PlannedGraph, calls: Sequence[KernelCall]) -> list[list[Buffer]]:
+def _tensor_chains(planned: PlannedGraph, launches: Sequence[Launch]) -> list[list[Buffer]]:
     """Return the tensors that need memory, in chains that must start at the same place: results computed in place."""
     roots = planned.roots
-    last_read = {roots[tensor]: position for position, call in enumerate(calls) for tensor in call.inputs}
+    last_read = {
+        roots[tensor]: position
+        for position, launch in enumerate(launches)
+        for call in launch.calls
+        for tensor in call.inputs
+    }
     chains: dict[int, list[Buffer]] = {}
-    for position, call in enumerate(calls):
-        output = roots[call.output]
-        if output == planned.output:
-            continue
-        size = _aligned(planned.graph.tensors[output].elements)
-        last = last_read.get(output, position)
-        dying = (roots[tensor] for tensor in call.in_place if last_read[roots[tensor]] == position)
-        chain = next((chains[root] for root in dying if root in chains), [])
-        # during an in-place call the bytes count as the input's, which is at least as large
-        chain.append(Buffer(output, position + 1 if chain else position, last, size))
-        chains[output] = chain
+    for position, launch in enumerate(launches):
+        for call in launch.calls:
+            output = roots[call.output]
+            if output == planned.output:
+                continue
+            if output in launch.rings:
+                size = _aligned(launch.rings[output] * row_bytes(planned.shape(output)))
+                chains[output] = [Buffer(output, position, position, size)]
+                continue
+            # in a group, what dies may still be read when the first rows of a result are written
+            alone = len(launch.calls) == 1
+            dying = (roots[tensor] for tensor in call.in_place if alone and last_read[roots[tensor]] == position)
+            chain = next((chains[root] for root in dying if root in chains), [])
+            # during an in-place call the bytes count as the input's, which is at least as large
+            first = position + 1 if chain else position
+            chain.append(Buffer(output, first, last_read.get(output, position), _aligned(planned.bytes(output))))
+            chains[output] = chain
     return list({id(chain): chain for chain in chains.values()}.values())
 
 

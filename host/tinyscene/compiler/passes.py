@@ -1,7 +1,10 @@
-"""Graph planning: check the model's ends, and find the tensors that are other names of the same bytes."""
+"""Graph planning: check the model's ends, find the tensors that are other names of the same bytes, fuse and trim."""
 
 import dataclasses
+import math
+from collections.abc import Mapping
 
+from tinyscene.compiler import fusion
 from tinyscene.compiler.graph import Graph, Op, Tensor
 
 ALIASES = ("RESHAPE",)
@@ -13,20 +16,33 @@ class PlannedGraph:
 
     Attributes:
         graph: as read.
-        ops: the operators that compute something, in execution order.
+        ops: the operators that compute something and have not joined another, in execution order.
+        pools: the max-pools that joined a convolution, by its index.
+        extents: rows and columns of an image that are computed, where that is not all of them.
         roots: for every tensor index, the tensor whose bytes it shares: itself, unless it is a reshaped view.
         input, output: root tensor indices of the model's two ends.
     """
 
     graph: Graph
     ops: tuple[Op, ...]
+    pools: Mapping[int, Op]
+    extents: Mapping[int, fusion.Extent]
     roots: tuple[int, ...]
     input: int
     output: int
 
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """Return a tensor's shape in memory: trimmed to what is read of it."""
+        shape = self.graph.tensors[tensor].shape
+        return (shape[0], *self.extents[tensor], *shape[3:]) if tensor in self.extents else shape
+
+    def bytes(self, tensor: int) -> int:
+        """Return how many bytes an int8 tensor takes."""
+        return math.prod(self.shape(tensor))
+
 
 def plan(graph: Graph) -> PlannedGraph:
-    """Check the ends and resolve aliases.
+    """Check the ends, resolve aliases, fuse and trim.
 
     Raises:
         ModelError: not one int8 input and one int8 output, an impossible reshape, or nothing to compute.
@@ -50,7 +66,18 @@ def plan(graph: Graph) -> PlannedGraph:
         raise graph.refusal(
             None, graph.tensors[result], "the model output is not computed; there is nothing to compile"
         )
-    return PlannedGraph(graph, tuple(ops), tuple(roots), graph.inputs[0], result)
+    views = frozenset(index for view, root in enumerate(roots) if view != root for index in (view, root))
+    pools = fusion.pools(graph, ops, views)
+    joined = {pool.index for pool in pools.values()}
+    return PlannedGraph(
+        graph,
+        tuple(op for op in ops if op.index not in joined),
+        pools,
+        fusion.extents(graph, ops, views),
+        tuple(roots),
+        graph.inputs[0],
+        result,
+    )
 
 
 def _check_end(graph: Graph, tensor: Tensor, what: str) -> None:

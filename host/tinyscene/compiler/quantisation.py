@@ -11,6 +11,8 @@ import numpy as np
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation
 
 INT32_MAX = 2**31 - 1
+QUICK_SHIFTS = range(-22, 0)  # of the factors that the engine's shorter requantisation can do
+DENSE_FRACTION_BITS = range(4, 31)  # with fewer, too many products lie near a half
 SOFTMAX_INTEGER_BITS = 5  # Q5.26: how far below the maximum exp is still told from zero
 SOFTMAX_SUM_INTEGER_BITS = 12
 
@@ -55,6 +57,19 @@ def multiply(value: int, multiplier: int, shift: int) -> int:
     """Return value * multiplier * 2^(shift - 31) in TensorFlow Lite's double rounding."""
     shifted = wrap32(value << max(shift, 0))
     return rounding_divide_by_power(rounding_doubling_high(shifted, multiplier), max(-shift, 0))
+
+
+def quick_factor(multiplier: int, shift: int, zero_point: int) -> tuple[int, int, int]:
+    """Return the members of `struct engine_quick_factor` for a shift of QUICK_SHIFTS."""
+    right = -shift
+    return wrap32(2 * multiplier), (1 << (right - 1)) + (zero_point << right), right
+
+
+def dense_factor(scale: float) -> tuple[int, int]:
+    """Return multiplier and fraction bits of `struct engine_dense_output`; (0, 0) where only doubles will do."""
+    fraction, exponent = math.frexp(scale)
+    bits = -1 - exponent
+    return (math.floor(fraction * 2**31), bits) if bits in DENSE_FRACTION_BITS else (0, 0)
 
 
 def saturate(value: int, low: int = INT8_MIN, high: int = INT8_MAX) -> int:

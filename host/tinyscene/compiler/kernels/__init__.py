@@ -6,17 +6,18 @@ exactly. To add or replace a kernel, change CHOICES; planner and emitter follow 
 
 from collections.abc import Callable
 
-from tinyscene.compiler.graph import Graph, Op
-from tinyscene.compiler.kernels import convolution, elementwise, layout, pooling
-from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, Site, Value
+from tinyscene.compiler.graph import Op
+from tinyscene.compiler.kernels import conv2d, convolution, elementwise, layout, pooling
+from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, RowAccess, RowSource, Site, Value
+from tinyscene.compiler.passes import PlannedGraph
 
-__all__ = ["CHOICES", "Constant", "Fields", "KernelCall", "Site", "Value", "choose"]
+__all__ = ["CHOICES", "Constant", "Fields", "KernelCall", "RowAccess", "RowSource", "Site", "Value", "choose"]
 
 CHOICES: dict[str, Callable[[Site], KernelCall]] = {
     "ADD": elementwise.add,
     "AVERAGE_POOL_2D": pooling.average_pool,
     "CONCATENATION": layout.concatenation,
-    "CONV_2D": convolution.conv2d,
+    "CONV_2D": conv2d.conv2d,
     "DEPTHWISE_CONV_2D": convolution.depthwise,
     "FULLY_CONNECTED": convolution.dense,
     "LOGISTIC": elementwise.logistic,
@@ -29,12 +30,13 @@ CHOICES: dict[str, Callable[[Site], KernelCall]] = {
 }
 
 
-def choose(graph: Graph, op: Op) -> KernelCall:
-    """Return the call that carries out `op`.
+def choose(planned: PlannedGraph, op: Op) -> KernelCall:
+    """Return the call that carries out `op`, and the pool that joined it.
 
     Raises:
         ModelError: no kernel does it exactly; the message names op, tensor and reason.
     """
     if op.kind not in CHOICES:
-        raise graph.refusal(op, None, f"this operator is not supported; supported are {', '.join(CHOICES)}, RESHAPE")
-    return CHOICES[op.kind](Site(graph, op))
+        supported = ", ".join(CHOICES)
+        raise planned.graph.refusal(op, None, f"this operator is not supported; supported are {supported}, RESHAPE")
+    return CHOICES[op.kind](Site(planned, op))

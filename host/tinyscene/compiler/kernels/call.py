@@ -1,6 +1,7 @@
 """What kernel choice yields: a call of an engine function with its parameter struct; and the checks that all share."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.compiler import quantisation
-from tinyscene.compiler.graph import Activation, Graph, Op, Padding, Tensor
+from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation, Graph, Op, Padding, Tensor, padding_before
+from tinyscene.compiler.passes import PlannedGraph
 
 # C types of arrays: bytes of an element on the board
-ELEMENT_BYTES = {"int8_t": 1, "int32_t": 4, "struct engine_channel": 12, "struct engine_dense_output": 16}
+ELEMENT_BYTES = {
+    "int8_t": 1,
+    "int32_t": 4,
+    "uint32_t": 4,
+    "struct engine_channel": 12,
+    "struct engine_panel": 64,
+    "struct engine_dense_output": 24,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +30,8 @@ class Constant:
     Attributes:
         name: what it is: "weights", "channels".
         values: one element a row: numbers, or the members of a struct: (bias, multiplier, shift) of an
-            `engine_channel`, (scale, bias) of an `engine_dense_output`.
+            `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`;
+            (scale, multiplier, fraction bits, bias) of an `engine_dense_output`.
         ctype: one of ELEMENT_BYTES.
     """
 
@@ -35,13 +45,48 @@ class Constant:
         return len(self.values) * ELEMENT_BYTES[self.ctype]
 
 
-Value = int | tuple[int, ...] | Constant | Mapping[str, "Value"]
+Value = int | str | tuple[int, ...] | Constant | Mapping[str, "Value"]
 Fields = Mapping[str, Value]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowSource:
+    """Which rows of an input a step reads: from per_row * row + per_step * part - before, `count` of them.
+
+    `row` is the output's, `part` counts the row's steps; what lies outside the image is not read.
+    """
+
+    tensor: int
+    per_row: int = 1
+    per_step: int = 0
+    before: int = 0
+    count: int = 1
+
+    def first(self, row: int, part: int) -> int:
+        """Return the first row that a step reads."""
+        return max(0, self.per_row * row + self.per_step * part - self.before)
+
+    def below(self, row: int, part: int) -> int:
+        """Return the row after the last one that a step reads, as if the image had no end."""
+        return self.per_row * row + self.per_step * part + self.reach
+
+    @property
+    def reach(self) -> int:
+        """The row after the last one that the first step reads."""
+        return self.count - self.before
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowAccess:
+    """How a kernel that works row by row goes through its tensors: `steps` steps for each row of its output."""
+
+    sources: tuple[RowSource, ...]
+    steps: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class KernelCall:
-    """One call in the generated code.
+    """One layer in the generated code.
 
     Attributes:
         op: the operator that it carries out.
@@ -50,10 +95,12 @@ class KernelCall:
         fields: the struct's members, in order.
         inputs: tensor indices of the arguments: activations, or constants used as they are.
         output: tensor index of the result.
+        rows: how it works row by row, so that it may be streamed; None for a function of whole tensors.
         scratch_bytes: working memory during the call.
         in_place: inputs whose buffer the output may take over when this call is their last reader.
         input_list: the function takes its inputs as one array of pointers.
         macs: multiply-accumulates of the mathematical layer.
+        joined: operators that it carries out too.
     """
 
     op: Op
@@ -62,10 +109,17 @@ class KernelCall:
     fields: Fields
     inputs: tuple[int, ...]
     output: int
+    rows: RowAccess | None = None
     scratch_bytes: int = 0
     in_place: tuple[int, ...] = ()
     input_list: bool = False
     macs: int = 0
+    joined: tuple[Op, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it carries out, for people."""
+        return "+".join(op.kind for op in (self.op, *self.joined))
 
     def constants(self) -> list[Constant]:
         """Return the arrays among the fields."""
@@ -81,8 +135,19 @@ class KernelCall:
 class Site:
     """An operator in its graph: typed access to its tensors, with refusals that name it."""
 
-    graph: Graph
+    planned: PlannedGraph
     op: Op
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as read."""
+        return self.planned.graph
+
+    def extent(self, tensor: Tensor) -> tuple[int, int, int]:
+        """Return the (height, width, channels) that are computed of a tensor."""
+        self.image(tensor)
+        _, height, width, channels = self.planned.shape(tensor.index)
+        return height, width, channels
 
     def activation(self, position: int) -> Tensor:
         """Return an int8 input with per-tensor quantisation; it may be a constant."""
@@ -129,6 +194,16 @@ def require(condition: bool, site: Site, tensor: Tensor | None, reason: str) -> 
         raise site.refuse(tensor, reason)
 
 
+def image_rows(shape: tuple[int, ...]) -> int:
+    """Return how many rows a tensor is streamed in: an image's height, 1 for any other."""
+    return shape[1] if len(shape) == 4 and shape[0] == 1 else 1
+
+
+def row_bytes(shape: tuple[int, ...]) -> int:
+    """Return the bytes of one of `image_rows` rows."""
+    return math.prod(shape) // max(image_rows(shape), 1)
+
+
 def shape_fields(size: tuple[int, int, int]) -> Fields:
     """Return `struct engine_shape`."""
     return dict(zip(("height", "width", "channels"), size, strict=True))
@@ -162,11 +237,18 @@ def window_fields(
             target,
             f"a {padding} window of {extent} with stride {step} over {size} gives {expected}, not {result}",
         )
-        before.append(max(0, (result - 1) * step + extent - size) // 2)
+        before.append(padding_before(size, result, extent, step))
     for name, pair in (("", window), ("stride_", stride), ("dilation_", dilation)):
         fields[f"{name}height"], fields[f"{name}width"] = pair
     fields["padding_top"], fields["padding_left"] = before
     return fields
+
+
+def window_rows(tensor: int, window: Mapping[str, int]) -> RowAccess:
+    """Return the rows that a window as `window_fields` returns it reads."""
+    count = (window["height"] - 1) * window["dilation_height"] + 1
+    source = RowSource(tensor, window["stride_height"], before=window["padding_top"], count=count)
+    return RowAccess((source,))
 
 
 def factor_fields(real: float) -> Fields:
@@ -175,7 +257,10 @@ def factor_fields(real: float) -> Fields:
     return {"multiplier": multiplier, "shift": shift}
 
 
-def result_fields(output: Tensor, activation: Activation) -> Fields:
-    """Return `struct engine_output`."""
-    low, high = quantisation.activation_range(activation, output.scale, output.zero_point)
+def result_fields(output: Tensor, activation: Activation, within: tuple[int, int] = (INT8_MIN, INT8_MAX)) -> Fields:
+    """Return `struct engine_output`; results are clamped to the activation's range and then to `within`."""
+    low, high = (
+        quantisation.saturate(bound, *within)
+        for bound in quantisation.activation_range(activation, output.scale, output.zero_point)
+    )
     return {"zero_point": output.zero_point, "minimum": low, "maximum": high}

@@ -4,7 +4,18 @@ import numpy as np
 
 from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import INT8_MIN, ElementwiseOptions, SoftmaxOptions, Tensor
-from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, Site, factor_fields, require, result_fields
+from tinyscene.compiler.kernels.call import (
+    Constant,
+    Fields,
+    KernelCall,
+    RowAccess,
+    RowSource,
+    Site,
+    factor_fields,
+    require,
+    result_fields,
+    row_bytes,
+)
 
 ADD_EXTRA_BITS = 20
 MAX_BROADCAST_RANK = 4
@@ -18,6 +29,11 @@ def add(site: Site) -> KernelCall:
     common = 2.0 * max(first.scale, second.scale)
     down = common / float(np.float32(2**ADD_EXTRA_BITS) * np.float32(output.scale))
     require(down < 1, site, output, "its scale is too small for the operands'; TensorFlow Lite refuses it too")
+    if first.shape == second.shape == output.shape:
+        larger, smaller = (first, second) if first.scale >= second.scale else (second, first)
+        quick = _quick_add(site, larger, smaller, down)
+        if quick is not None:
+            return quick
     fields: Fields = {
         "first_zero_point": first.zero_point,
         "second_zero_point": second.zero_point,
@@ -26,6 +42,37 @@ def add(site: Site) -> KernelCall:
         "factor": factor_fields(down),
     }
     return _two_operands(site, "engine_add", first, second, output, fields)
+
+
+def _quick_add(site: Site, first: Tensor, second: Tensor, down: float) -> KernelCall | None:
+    """ADD of equal shapes, the first operand of the larger scale; None where its factors are out of the usual."""
+    options, output = site.op.options, site.output()
+    assert isinstance(options, ElementwiseOptions)
+    multiplier, shift = quantisation.quantise_multiplier(second.scale / (2.0 * first.scale))
+    factor = quantisation.quantise_multiplier(down)
+    if not (-30 <= shift <= 0 < multiplier and factor[1] in quantisation.QUICK_SHIFTS):
+        return None
+    # a shift of 0 means exactly 1/2, which is a product of nothing, added to the value, and a shift of 1
+    up = quantisation.quick_factor(multiplier, shift, 0) if shift else (0, 1, 1)
+    names = ("multiplier", "offset", "shift")
+    return KernelCall(
+        op=site.op,
+        function="engine_quick_add",
+        struct="engine_quick_add",
+        fields={
+            "count": _row(site, output),
+            "first_zero_point": first.zero_point,
+            "second_zero_point": second.zero_point,
+            "second": dict(zip(names, up, strict=True)),
+            "factor": dict(zip(names, quantisation.quick_factor(*factor, output.zero_point), strict=True)),
+            "result": result_fields(output, options.activation),
+        },
+        inputs=(first.index, second.index),
+        output=output.index,
+        rows=RowAccess((RowSource(first.index), RowSource(second.index))),
+        in_place=(first.index, second.index),
+        macs=output.elements,
+    )
 
 
 def mul(site: Site) -> KernelCall:
@@ -45,26 +92,33 @@ def _two_operands(
 ) -> KernelCall:
     options = site.op.options
     assert isinstance(options, ElementwiseOptions)
+    aligned = first.shape == second.shape == output.shape
+    row = _row(site, output)
+    same = {"size": (1, 1, 1, row), "first_step": (0, 0, 0, 1), "second_step": (0, 0, 0, 1)}
     return KernelCall(
         op=site.op,
-        function=function,
+        function=f"{function}_row" if aligned else function,
         struct=function,
         fields={
-            "shape": _broadcast(site, first, second, output),
+            "shape": same if aligned else _broadcast(site, first, second, output),
             **fields,
             "result": result_fields(output, options.activation),
         },
         inputs=(first.index, second.index),
         output=output.index,
+        rows=RowAccess((RowSource(first.index), RowSource(second.index))) if aligned else None,
         in_place=tuple(operand.index for operand in (first, second) if operand.elements == output.elements),
         macs=output.elements,
     )
 
 
+def _row(site: Site, tensor: Tensor) -> int:
+    """Return the values of a row: of an image, or of all where the tensor is none."""
+    return row_bytes(site.planned.shape(tensor.index))
+
+
 def _broadcast(site: Site, first: Tensor, second: Tensor, output: Tensor) -> Fields:
-    """Return `struct engine_broadcast`; equal shapes become one long row."""
-    if first.shape == second.shape == output.shape:
-        return {"size": (1, 1, 1, output.elements), "first_step": (0, 0, 0, 1), "second_step": (0, 0, 0, 1)}
+    """Return `struct engine_broadcast`."""
     try:
         expected = np.broadcast_shapes(first.shape, second.shape)
     except ValueError:
@@ -107,14 +161,15 @@ def quantize(site: Site) -> KernelCall:
 
 
 def _table(site: Site, source: Tensor, output: Tensor, table: list[int]) -> KernelCall:
-    require(source.elements == output.elements, site, output, f"it has not the {source.elements} values of the input")
+    require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
     return KernelCall(
         op=site.op,
         function="engine_table",
         struct="engine_table",
-        fields={"table": Constant("table", np.array(table), "int8_t"), "count": output.elements},
+        fields={"table": Constant("table", np.array(table), "int8_t"), "count": _row(site, output)},
         inputs=(source.index,),
         output=output.index,
+        rows=RowAccess((RowSource(source.index),)),
         in_place=(source.index,),
     )
 

@@ -1,17 +1,33 @@
 """MAX_POOL_2D, AVERAGE_POOL_2D and MEAN."""
 
+import dataclasses
 import math
 
 from tinyscene.compiler.graph import PoolOptions
-from tinyscene.compiler.kernels.call import KernelCall, Site, require, shape_fields, window_fields
+from tinyscene.compiler.kernels.call import (
+    KernelCall,
+    RowAccess,
+    RowSource,
+    Site,
+    require,
+    shape_fields,
+    window_fields,
+    window_rows,
+)
 from tinyscene.compiler.quantisation import activation_range, quantise_multiplier
 
 MAX_MEAN_VALUES = 1 << 23  # int8 values whose sum stays inside int32
 
 
 def max_pool(site: Site) -> KernelCall:
-    """MAX_POOL_2D."""
-    return _pool(site, "engine_max_pool")
+    """MAX_POOL_2D; row by row into the result where windows do not overlap."""
+    call = _pool(site, "engine_max_pool")
+    window, _, _ = pool_parameters(site)
+    if window["padding_top"] or window["padding_left"] or cut_off(site, window) or overlap(window):
+        return call
+    source = RowSource(call.inputs[0], window["stride_height"], per_step=1)
+    rows = RowAccess((source,), steps=window["height"])
+    return dataclasses.replace(call, function="engine_max_pool_by_rows", rows=rows)
 
 
 def average_pool(site: Site) -> KernelCall:
@@ -19,7 +35,22 @@ def average_pool(site: Site) -> KernelCall:
     return _pool(site, "engine_average_pool")
 
 
-def _pool(site: Site, function: str) -> KernelCall:
+def overlap(window: dict[str, int]) -> bool:
+    """Return whether windows have rows or columns in common."""
+    return window["height"] > window["stride_height"] or window["width"] > window["stride_width"]
+
+
+def cut_off(site: Site, window: dict[str, int]) -> bool:
+    """Return whether the last windows reach beyond the image."""
+    source, output = site.image(site.activation(0)), site.image(site.output())
+    return any(
+        (count - 1) * window[f"stride_{name}"] + window[name] > size
+        for name, count, size in zip(("height", "width"), output, source, strict=False)
+    )
+
+
+def pool_parameters(site: Site) -> tuple[dict[str, int], int, int]:
+    """Check a pool; return its window, and the values between which it clamps."""
     options = site.op.options
     assert isinstance(options, PoolOptions)
     source, output = site.activation(0), site.output()
@@ -31,23 +62,29 @@ def _pool(site: Site, function: str) -> KernelCall:
         "its quantisation differs from the input's; quantise the model again",
     )
     window = window_fields(site, options.window, options.stride, (1, 1), options.padding)
-    low, high = activation_range(options.activation, output.scale, output.zero_point)
+    return window, *activation_range(options.activation, output.scale, output.zero_point)
+
+
+def _pool(site: Site, function: str) -> KernelCall:
+    window, low, high = pool_parameters(site)
+    source, output = site.activation(0), site.output()
     padded = window["padding_top"] or window["padding_left"]
     return KernelCall(
         op=site.op,
         function=function,
         struct="engine_pool",
         fields={
-            "input": shape_fields(site.image(source)),
-            "output": shape_fields(site.image(output)),
+            "input": shape_fields(site.extent(source)),
+            "output": shape_fields(site.extent(output)),
             "window": window,
             "minimum": low,
             "maximum": high,
         },
         inputs=(source.index,),
         output=output.index,
+        rows=window_rows(source.index, window),
         in_place=() if padded else (source.index,),
-        macs=output.elements * math.prod(options.window),
+        macs=output.elements * window["height"] * window["width"],
     )
 
 

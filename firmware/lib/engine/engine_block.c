@@ -1,0 +1,159 @@
+// A block in Cortex-M4 assembler that keeps its eight sums in registers, and in portable C with the same results.
+#include "engine_block.h"
+
+#include "engine_dsp.h"
+#include "engine_requantise.h"
+
+enum { STEP_BYTES = 4 * ENGINE_BLOCK_PIXELS };
+
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
+
+enum { UNROLLED_STEPS = 16, STEP_CODE_BYTES = 44 };
+
+extern const char engine_block_steps[]; // the unrolled loop, in the middle of engine_block
+
+struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t distance_bytes) {
+    const int32_t bytes = steps * STEP_BYTES;
+    const int32_t first_steps = (steps - 1) % UNROLLED_STEPS + 1; // taken in the first pass of the loop
+    const char *const entry = engine_block_steps + (UNROLLED_STEPS - first_steps) * STEP_CODE_BYTES;
+    return (struct engine_windows){bytes, columns, distance_bytes - bytes, entry + 1, NULL}; // + 1: in Thumb state
+}
+
+// 11 instructions for 16 products. Sums take 8 of the 14 registers, the two addresses 2, a step's values and weights
+// 2 each; a compiler spills some of them, and that is why this is written by hand. In r4-r11 the sums of a channel
+// stand side by side, left pixel first; r2 and r3 hold the values, r12 and lr the weights.
+#define STEP                                                                                                           \
+    "ldrd r2, r3, [r1], #8\n"                                                                                          \
+    "ldrd r12, lr, [r0], #8\n"                                                                                         \
+    "smlad r4, r12, r2, r4\n"                                                                                          \
+    "smlad r5, r12, r3, r5\n"                                                                                          \
+    "smlad r6, lr, r2, r6\n"                                                                                           \
+    "smlad r7, lr, r3, r7\n"                                                                                           \
+    "ldrd r12, lr, [r0], #8\n"                                                                                         \
+    "smlad r8, r12, r2, r8\n"                                                                                          \
+    "smlad r9, r12, r3, r9\n"                                                                                          \
+    "smlad r10, lr, r2, r10\n"                                                                                         \
+    "smlad r11, lr, r3, r11\n"
+#define FOUR_STEPS STEP STEP STEP STEP
+
+// engine_quick of a sum; r0 = multiplier, r1 = offset, r2 = shift.
+#define FINISH_SUM(sum)                                                                                                \
+    "smmlar " sum ", " sum ", r0, " sum "\n"                                                                           \
+    "add " sum ", " sum ", " sum ", asr #31\n"                                                                         \
+    "qadd " sum ", " sum ", r1\n"                                                                                      \
+    "asr " sum ", " sum ", r2\n"                                                                                       \
+    "ssat " sum ", #8, " sum "\n"
+#define FINISH_CHANNEL(left, right) "ldm r3!, {r0, r1, r2}\n" FINISH_SUM(left) FINISH_SUM(right)
+
+// Replace sums by saved ones that are larger.
+#define LARGER(sum, saved) "cmp " sum ", " saved "\nit lt\nmovlt " sum ", " saved "\n"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" // the assembler uses them all
+
+// On the stack: [sp] the end of the window, [sp, 4] the windows left, [sp, 8] `windows`, [sp, 12] `panel`, [sp, 16]
+// `weights`, [sp, 20] the sums of the windows before.
+__attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, const uint32_t *values,
+    const struct engine_windows *windows, const struct engine_panel *panel) {
+    // clang-format off
+    __asm volatile(
+        "push {r4-r11, lr}\n"
+        "sub sp, #52\n"
+        "strd r2, r3, [sp, #8]\n"
+        "str r0, [sp, #16]\n"
+        "ldr r12, [r2, #4]\n"
+        "1:\n" // a window; r0 = weights, r1 = its values, r2 = windows, r3 = panel, r12 = how many are left
+        "str r12, [sp, #4]\n"
+        "ldm r3, {r4, r6, r8, r10}\n"
+        "mov r5, r4\n"
+        "mov r7, r6\n"
+        "mov r9, r8\n"
+        "mov r11, r10\n"
+        "ldr r12, [r2]\n"
+        "add r12, r1\n"
+        "str r12, [sp]\n"
+        "ldr pc, [r2, #12]\n"
+        "engine_block_steps:\n"
+        "2:\n" FOUR_STEPS FOUR_STEPS FOUR_STEPS FOUR_STEPS
+        "ldr r2, [sp]\n"
+        "cmp r1, r2\n"
+        "bne.w 2b\n"
+        "ldrd r12, r2, [sp, #4]\n"
+        "ldr r3, [r2, #4]\n"
+        "cmp r12, r3\n"
+        "beq 3f\n" // the first window
+        "add r12, sp, #20\n"
+        "ldm r12!, {r0, r2, r3, lr}\n"
+        LARGER("r4", "r0") LARGER("r5", "r2") LARGER("r6", "r3") LARGER("r7", "lr")
+        "ldm r12!, {r0, r2, r3, lr}\n"
+        LARGER("r8", "r0") LARGER("r9", "r2") LARGER("r10", "r3") LARGER("r11", "lr")
+        "ldrd r12, r2, [sp, #4]\n"
+        "3:\n"
+        "subs r12, #1\n"
+        "beq 4f\n"
+        "add r0, sp, #20\n"
+        "stm r0, {r4-r11}\n"
+        "ldr r0, [r2, #8]\n"
+        "add r1, r0\n"
+        "ldrd r3, r0, [sp, #12]\n"
+        "b.w 1b\n"
+        "4:\n"
+        "ldr r0, [r2, #16]\n"
+        "cbz r0, 5f\n"
+        "stm r0, {r4-r11}\n"
+        "b 6f\n"
+        "5:\n"
+        "ldr r3, [sp, #12]\n"
+        "add r3, #16\n" // the panel's factors
+        FINISH_CHANNEL("r4", "r5") FINISH_CHANNEL("r6", "r7") FINISH_CHANNEL("r8", "r9") FINISH_CHANNEL("r10", "r11")
+        "bfi r4, r6, #8, #8\n"
+        "bfi r4, r8, #16, #8\n"
+        "bfi r4, r10, #24, #8\n"
+        "bfi r5, r7, #8, #8\n"
+        "bfi r5, r9, #16, #8\n"
+        "bfi r5, r11, #24, #8\n"
+        "mov r0, r4\n"
+        "mov r1, r5\n"
+        "6:\n"
+        "add sp, #52\n"
+        "pop {r4-r11, pc}\n");
+    // clang-format on
+}
+
+#else
+
+struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t distance_bytes) {
+    const int32_t bytes = steps * STEP_BYTES;
+    return (struct engine_windows){bytes, columns, distance_bytes - bytes, NULL, NULL};
+}
+
+// The largest sum of one channel and one pixel.
+static int32_t largest_sum(
+    const uint32_t *weights, const uint32_t *values, const struct engine_windows *windows, int32_t bias) {
+    int32_t largest = INT32_MIN;
+    for (int32_t column = 0; column < windows->columns; column++, values += windows->gap_bytes / 4) {
+        int32_t sum = bias;
+        for (int32_t step = 0; step < windows->bytes / STEP_BYTES; step++, values += ENGINE_BLOCK_PIXELS) {
+            sum = engine_pair_product(weights[step * ENGINE_CONV_CHANNELS], *values, sum);
+        }
+        largest = sum > largest ? sum : largest;
+    }
+    return largest;
+}
+
+uint64_t engine_block(const uint32_t *weights, const uint32_t *values, const struct engine_windows *windows,
+    const struct engine_panel *panel) {
+    uint64_t results = 0;
+    for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
+        const int32_t channel = i / ENGINE_BLOCK_PIXELS, pixel = i % ENGINE_BLOCK_PIXELS;
+        const int32_t sum = largest_sum(weights + channel, values + pixel, windows, panel->bias[channel]);
+        if (windows->sums) {
+            windows->sums[i] = sum;
+        } else {
+            const uint8_t result = (uint8_t)engine_quick(sum, panel->factors[channel]);
+            results |= (uint64_t)result << (32 * pixel + 8 * channel);
+        }
+    }
+    return results;
+}
+
+#endif

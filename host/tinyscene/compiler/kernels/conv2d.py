@@ -1,0 +1,192 @@
+"""CONV_2D with the max-pool that joined it: how its input and weights are laid out for the engine's blocks."""
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, ConvOptions, Tensor
+from tinyscene.compiler.kernels.call import (
+    Constant,
+    KernelCall,
+    RowAccess,
+    RowSource,
+    Site,
+    require,
+    result_fields,
+    shape_fields,
+    window_fields,
+)
+from tinyscene.compiler.kernels.pooling import pool_parameters
+from tinyscene.compiler.kernels.weights import (
+    PANEL_CHANNELS,
+    are_quick,
+    constant_bias,
+    constant_weights,
+    factors,
+    panels,
+    round_up,
+)
+
+STEP_VALUES = 2
+QUAD = 4
+QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
+SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs to copy together
+WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
+PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
+MAX_SCRATCH_BYTES = 1 << 22
+
+NO_POOL = {"height": 1, "width": 1, "stride_height": 1, "stride_width": 1}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """How windows and weights lie in memory: see engine_conv2d in firmware/lib/engine/engine.h.
+
+    Attributes:
+        kind: ENGINE_ROWS or ENGINE_PATCHES.
+        weights: [outputs, steps, STEP_VALUES], int8.
+        row_words, pairs, chunk, wide: the struct's members.
+        scratch_bytes: of the whole.
+    """
+
+    kind: str
+    weights: NDArray[np.int8]
+    row_words: int
+    pairs: int
+    chunk: int
+    wide: bool
+    scratch_bytes: int
+
+    @property
+    def panels(self) -> Constant:
+        """The weights as the engine reads them, panel by panel."""
+        outputs, steps, _ = self.weights.shape
+        padded = np.zeros((round_up(outputs, PANEL_CHANNELS), steps, STEP_VALUES), np.int8)
+        padded[:outputs] = self.weights
+        panels = padded.reshape(-1, PANEL_CHANNELS, steps, STEP_VALUES).transpose(0, 2, 1, 3)  # panel, step, channel
+        if self.wide:
+            return Constant("weights", panels.astype("<i2").reshape(-1).view("<u4"), "uint32_t")
+        halves = panels.reshape(len(panels), steps, 2, 2, STEP_VALUES)  # channels 0 and 1, channels 2 and 3
+        return Constant("weights", halves.swapaxes(3, 4).reshape(-1), "int8_t")
+
+
+def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int], output_width: int) -> Layout:
+    """Choose the layout of a convolution.
+
+    Args:
+        weights: [outputs, kernel height, kernel width, channels].
+        options: stride and dilation.
+        pool: the struct engine_fused_pool.
+        output_width: columns that are computed, after the pool.
+    """
+    outputs, height, width, depth = weights.shape
+    stride, dilation = options.stride[1], options.dilation[1]
+    pairs = -(-output_width // 2)
+    last_left = (pairs - 1) * pool["stride_width"] + pool["width"] - 1  # columns of the convolution
+    last_right = last_left + pairs * pool["stride_width"]
+    rows = depth % QUAD == 0 and dilation == 1 and width * depth >= SHORTEST_RUN
+    if rows:
+        row_words, row_count = (last_left * stride + width) * depth, height
+        by_columns = weights.transpose(0, 2, 1, 3)
+        ordered = by_columns.reshape(outputs, -1, QUAD)[..., QUAD_ORDER].reshape(outputs, -1, STEP_VALUES)
+    else:
+        ordered = _patch_steps(weights, alone=dilation == 1)
+        row_words, row_count = (last_right * stride + (width - 1) * dilation + 1) * depth, -(-height // 2)
+    steps = ordered.shape[1]
+    wide = round_up(outputs, PANEL_CHANNELS) * steps * 4 <= WIDE_UP_TO_BYTES
+    patch_bytes = 0 if rows else pool["width"] * steps * 8
+    chunk = pairs if rows else min(pairs, max(1, PATCHES_BYTES // patch_bytes))
+    panel_bytes = 0 if wide else PANEL_CHANNELS * steps * 4
+    return Layout(
+        kind="ENGINE_ROWS" if rows else "ENGINE_PATCHES",
+        weights=ordered,
+        row_words=row_words,
+        pairs=pairs,
+        chunk=chunk,
+        wide=wide,
+        scratch_bytes=panel_bytes + row_count * row_words * 4 + (depth if rows else chunk * patch_bytes),
+    )
+
+
+def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
+    """Order weights [outputs, height, width, depth] as patches do: rows in twos, a last row alone or with zeros."""
+    outputs, height, width, depth = weights.shape
+    flat = weights.reshape(outputs, height, width * depth)
+    paired = height // 2 * 2
+    pairs = flat[:, :paired].reshape(outputs, paired // 2, STEP_VALUES, width * depth).swapaxes(2, 3)
+    parts = [pairs.reshape(outputs, paired // 2 * width * depth, STEP_VALUES)]
+    if paired < height:
+        last = flat[:, -1]
+        if alone:
+            last = np.pad(last, ((0, 0), (0, last.shape[1] % 2))).reshape(outputs, -1, STEP_VALUES)
+        else:
+            last = np.stack([last, np.zeros_like(last)], axis=-1)
+        parts.append(last)
+    return np.concatenate(parts, axis=1)
+
+
+def conv2d(site: Site) -> KernelCall:
+    """CONV_2D, and the max-pool that joined it."""
+    options = site.op.options
+    assert isinstance(options, ConvOptions)
+    source, convolved = site.activation(0), site.output()
+    weights, values = constant_weights(site, rank=4, channel_axis=0)
+    outputs, height, width, depth = weights.shape
+    require(
+        depth == site.image(source)[2],
+        site,
+        weights,
+        f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
+    )
+    require(outputs == site.image(convolved)[2], site, convolved, f"it has not the {outputs} channels of the weights")
+    window = window_fields(site, (height, width), options.stride, options.dilation, options.padding)
+    pool, output, within = NO_POOL, convolved, (INT8_MIN, INT8_MAX)
+    joined = site.planned.pools.get(site.op.index)
+    if joined is not None:
+        pool_site = Site(site.planned, joined)
+        pool_window, low, high = pool_parameters(pool_site)
+        within = low, high
+        pool = {name: pool_window[name] for name in NO_POOL}
+        output = pool_site.output()
+    layout = lay_out(values.astype(np.int8), options, pool, site.extent(output)[1])
+    scratch = layout.scratch_bytes
+    require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
+    channels = factors(weights, source, convolved, outputs)
+    return KernelCall(
+        op=site.op,
+        function="engine_conv2d",
+        struct="engine_conv2d",
+        fields={
+            "weights": layout.panels,
+            "panels": panels(constant_bias(site, outputs), channels, convolved.zero_point),
+            "input": shape_fields(site.extent(source)),
+            "output": shape_fields(site.extent(output)),
+            "window": window,
+            "pool": pool,
+            "layout": layout.kind,
+            "wide": int(layout.wide),
+            "steps": layout.weights.shape[1],
+            "row_words": layout.row_words,
+            "pairs": layout.pairs,
+            "chunk": layout.chunk,
+            "quick": int(are_quick(channels)),
+            "input_zero_point": source.zero_point,
+            "result": result_fields(convolved, options.activation, within),
+        },
+        inputs=(source.index,),
+        output=output.index,
+        rows=_rows(source, window, pool),
+        scratch_bytes=scratch,
+        macs=math.prod(site.extent(output)) * pool["height"] * pool["width"] * height * width * depth,
+        joined=() if joined is None else (joined,),
+    )
+
+
+def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int]) -> RowAccess:
+    """Return the input rows of a step, which is one row of the convolution."""
+    count = (window["height"] - 1) * window["dilation_height"] + 1
+    step = window["stride_height"]
+    rows = RowSource(source.index, pool["stride_height"] * step, step, before=window["padding_top"], count=count)
+    return RowAccess((rows,), steps=pool["height"])

@@ -1,0 +1,124 @@
+"""Graph passes, weights and streaming: what is fused, trimmed and kept, and that it is no more than must be."""
+
+import numpy as np
+import pytest
+
+from tflite_models import ModelBuilder, Ref
+from tinyscene.compiler import CompiledModel, plan_model
+from tinyscene.compiler.graph import ConvOptions
+from tinyscene.compiler.kernels import conv2d
+from tinyscene.compiler.verify import verify
+
+
+def compiled(net: ModelBuilder, output: Ref) -> CompiledModel:
+    model = net.finish(output)
+    assert verify(model, "host", 6, seed=5).mismatches == 0
+    return plan_model(model)
+
+
+def kinds(model: CompiledModel) -> list[str]:
+    return [call.kind for call in model.calls]
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "padding", "joins"),
+    [
+        ((2, 2), (2, 2), "VALID", True),
+        ((2, 3), (3, 4), "VALID", True),  # rows and columns between windows
+        ((3, 1), (3, 1), "SAME", True),  # SAME, but 12 rows need no padding
+        ((5, 2), (5, 2), "SAME", False),
+        ((3, 2), (2, 2), "VALID", False),
+        ((2, 2), (2, 1), "VALID", False),
+    ],
+)
+def test_max_pool_joins_a_convolution(window, stride, padding: str, joins: bool) -> None:
+    net = ModelBuilder(2)
+    x = net.conv(net.input((1, 12, 11, 3)), 6, (3, 3), activation="RELU6")
+    model = compiled(net, net.pool(x, "MAX_POOL_2D", window, stride, padding, "RELU"))
+    assert kinds(model) == (["CONV_2D+MAX_POOL_2D"] if joins else ["CONV_2D", "MAX_POOL_2D"])
+
+
+def test_max_pool_stays_where_the_map_has_another_reader() -> None:
+    net = ModelBuilder(3)
+    x = net.conv(net.input((1, 8, 8, 4)), 4, (3, 3))
+    pooled = net.pool(x, "MAX_POOL_2D", (2, 2), (2, 2))
+    other = net.conv(x, 4, (2, 2), stride=(2, 2), padding="VALID")
+    assert "CONV_2D+MAX_POOL_2D" not in kinds(compiled(net, net.combine("ADD", pooled, other)))
+
+
+def test_columns_that_nobody_reads_are_not_computed() -> None:
+    """Of 11 columns the pool reads 10, of 13 rows 12; so do the addition and the convolution before it."""
+    net = ModelBuilder(4)
+    x = net.conv(net.input((1, 13, 11, 3)), 4, (3, 3))
+    y = net.conv(x, 4, (3, 3))
+    model = compiled(net, net.pool(net.combine("ADD", y, x), "MAX_POOL_2D", (4, 2), (4, 2)))
+    assert [layer.output_shape for layer in model.report().layers] == [
+        (1, 13, 11, 4),
+        (1, 12, 10, 4),
+        (1, 12, 10, 4),
+        (1, 3, 5, 4),
+    ]
+
+
+def test_streamed_layers_keep_the_rows_of_their_windows() -> None:
+    net = ModelBuilder(5)
+    x = net.conv(net.input((1, 64, 20, 4)), 16, (3, 3))
+    y = net.conv(net.conv(x, 16, (3, 3)), 16, (5, 3))
+    model = compiled(net, net.pool(net.combine("ADD", y, x), "AVERAGE_POOL_2D", (2, 2), (2, 2)))
+    assert len(model.launches) == 1
+    assert [layer.rows_kept for layer in model.report().layers] == [4, 5, 1, 2, None]
+
+
+def test_small_maps_are_made_one_after_the_other() -> None:
+    net = ModelBuilder(6)
+    x = net.input((1, 3, 3, 8))
+    for _ in range(3):
+        x = net.conv(x, 8, (3, 3))
+    assert len(compiled(net, x).launches) == 3
+
+
+def test_a_branch_that_is_read_later_stays_whole() -> None:
+    net = ModelBuilder(7)
+    x = net.conv(net.input((1, 40, 9, 2)), 8, (3, 3))
+    y = net.conv(net.conv(x, 8, (3, 3)), 8, (3, 3))
+    gate = net.logistic(net.mean(y, (1, 2), keep=True))
+    model = compiled(net, net.combine("MUL", x, gate))
+    assert model.report().layers[0].rows_kept is None
+
+
+def weights_of(layout: conv2d.Layout) -> np.ndarray:
+    """Return [panel, step, channel, 2] from what the engine reads."""
+    values = layout.panels.values
+    steps = layout.weights.shape[1]
+    if layout.wide:
+        return values.view("<i2").reshape(-1, steps, 4, 2)
+    return values.reshape(-1, steps, 2, 2, 2).swapaxes(3, 4).reshape(-1, steps, 4, 2)
+
+
+OPTIONS = ConvOptions("SAME", (1, 1), (1, 1), "NONE")
+DILATED = ConvOptions("SAME", (1, 1), (1, 2), "NONE")
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "kind", "steps"),
+    [
+        ((6, 3, 3, 8), OPTIONS, "ENGINE_ROWS", 36),
+        ((40, 3, 3, 32), OPTIONS, "ENGINE_ROWS", 144),
+        ((5, 3, 3, 3), OPTIONS, "ENGINE_PATCHES", 9 + 5),
+        ((5, 6, 5, 1), OPTIONS, "ENGINE_PATCHES", 15),
+        ((5, 3, 3, 8), DILATED, "ENGINE_PATCHES", 24 + 24),
+        ((60, 5, 5, 3), OPTIONS, "ENGINE_PATCHES", 30 + 8),
+    ],
+)
+def test_panels_hold_every_weight_once(shape, options: ConvOptions, kind: str, steps: int) -> None:
+    weights = np.random.default_rng(1).integers(-127, 128, shape).astype(np.int8)
+    weights[weights == 0] = 1
+    layout = conv2d.lay_out(weights, options, conv2d.NO_POOL, 9)
+    assert layout.kind == kind
+    assert layout.wide == (-(-shape[0] // 4) * steps * 16 <= conv2d.WIDE_UP_TO_BYTES)
+    panels = weights_of(layout)
+    assert panels.shape[1] == steps
+    for output in range(shape[0]):
+        laid_out = panels[output // 4, :, output % 4]
+        assert sorted(laid_out[laid_out != 0].tolist()) == sorted(weights[output].reshape(-1).tolist())
+    assert not panels.transpose(0, 2, 1, 3).reshape(-1, steps, 2)[shape[0] :].any()
