@@ -19,6 +19,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")]
 PortOption = Annotated[str, typer.Option(help="pyserial URL: /dev/ttyACM0, socket://127.0.0.1:PORT, ...")]
 DataOption = Annotated[Path, typer.Option(help="Data set in the TAU layout (meta.csv, evaluation_setup, audio).")]
 
@@ -81,12 +82,13 @@ def evaluate(
     frontend: Annotated[
         str, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
     ] = "librosa",
+    workers: WorkersOption = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels."""
+    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels, and say how fast."""
     from tinyscene import evaluation
 
-    evaluation.report(bundle, data, split, frontend, as_json)
+    evaluation.report(bundle, data, split, frontend, workers, as_json)
 
 
 @app.command()
