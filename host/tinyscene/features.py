@@ -23,10 +23,9 @@ from tinyscene.feature_cache import KEY_BYTES, FeatureCache
 from tinyscene.frontend import FrontendConfig
 from tinyscene.paths import cache_directory
 
-BATCH = 16  # clips handed to a worker at a time
 FEW = 2000  # with so few clips, starting workers takes longer than the work
-AHEAD = 3  # batches a worker of this machine that are submitted and not yet written
-CLUSTER_AHEAD = 128  # the same of all workers of a cluster together: 33 MB of images of p1
+BATCH, AHEAD = 16, 3  # clips handed to a worker of this machine at a time; batches a worker submitted and not written
+CLUSTER_BATCH, CLUSTER_AHEAD = 64, 64  # of a cluster, and of all its workers together: 67 MB of images of p1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,10 +226,12 @@ def _compute(
                 if answer.problem:
                     raise DatasetError(answer.problem)
         return
-    pool = pools.processes(workers) if scheduler is None else pools.cluster(scheduler)
-    ahead = AHEAD * workers if scheduler is None else CLUSTER_AHEAD
+    if scheduler is None:
+        pool, size, ahead = pools.processes(workers), BATCH, AHEAD * workers
+    else:
+        pool, size, ahead = pools.cluster(scheduler), CLUSTER_BATCH, CLUSTER_AHEAD
     problems: list[str] = []
-    batches = (work[start : start + BATCH] for start in range(0, len(work), BATCH))
+    batches = (work[start : start + size] for start in range(0, len(work), size))
     wanted = itertools.takewhile(lambda _: not problems, batches)
     with pool as executor:
         for answer in pools.unordered(executor, job, wanted, ahead):

@@ -23,7 +23,7 @@ from tinyscene.errors import DatasetError, ToolError
 
 CONFIG = frontend.preset("p1")
 DASK = Path(sys.executable).parent / "dask"
-CLIPS = 96  # six batches
+CLIPS, BATCH = 96, 16
 
 
 def use(pool: AbstractContextManager[Executor], function: Callable[[int], Any]) -> Any:
@@ -119,6 +119,12 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand out six batches, so that both workers have something to do."""
+    monkeypatch.setattr(features, "CLUSTER_BATCH", BATCH)
+
+
 @pytest.fixture
 def client(scheduler: str) -> Iterator[distributed.Client]:
     """A second client, to look at the cluster; both workers are there."""
@@ -138,7 +144,7 @@ def test_two_workers_compute_what_one_process_does(noise, expected, scheduler, c
     assert store.computed == CLIPS
     assert store.elsewhere > 0
     ours = [task for task in stream.data if task["key"].startswith("_compute_batch")]
-    assert len(ours) == CLIPS // features.BATCH
+    assert len(ours) == CLIPS // BATCH
     assert len({task["worker"] for task in ours}) == 2, "both took part"
     assert extract(noise, list(noise.clips()), scheduler, tmp_path).computed == 0
 
