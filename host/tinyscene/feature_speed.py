@@ -5,7 +5,7 @@ import functools
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def _read(path: Path, config: FrontendConfig) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Clips a second of one way: on one core, and with worker processes."""
+    """Clips a second of one way: of processor time on one core, and of the clock's time with worker processes."""
 
     one_core: float
     all_workers: float
@@ -94,26 +94,26 @@ def measure(paths: Sequence[Path], config: FrontendConfig, workers: int) -> dict
     """
     batches = [paths[start : start + features.BATCH] for start in range(0, len(paths), features.BATCH)]
     with threadpoolctl.threadpool_limits(1):
-        alone = _seconds({name: functools.partial(_alone, batches, way) for name, way in ways(config).items()})
+        jobs = {name: functools.partial(_alone, batches, way) for name, way in ways(config).items()}
+        alone = _seconds(jobs, time.process_time)
     turns = math.ceil(BATCHES_A_WORKER * workers / len(batches))
     with pools.processes(workers) as executor:
-        together = _seconds(
-            {
-                name: functools.partial(_together, executor, turns * batches, way, features.AHEAD * workers)
-                for name, way in ways(config).items()
-            }
-        )
+        jobs = {
+            name: functools.partial(_together, executor, turns * batches, way, features.AHEAD * workers)
+            for name, way in ways(config).items()
+        }
+        together = _seconds(jobs, time.perf_counter)
     return {name: Speed(len(paths) / alone[name], turns * len(paths) / together[name]) for name in alone}
 
 
-def _seconds(jobs: dict[str, Callable[[], None]]) -> dict[str, float]:
+def _seconds(jobs: Mapping[str, Callable[[], None]], clock: Callable[[], float]) -> dict[str, float]:
     """Return the median time of every job, after one turn that does not count: it reads, loads and compiles."""
     taken: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(1 + ROUNDS):
         for name, job in jobs.items():
-            begin = time.perf_counter()
+            begin = clock()
             job()
-            taken[name].append(time.perf_counter() - begin)
+            taken[name].append(clock() - begin)
     return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
 
 

@@ -136,6 +136,7 @@ def test_every_thread_has_a_c_front_end_of_its_own(monkeypatch):
     monkeypatch.setattr(frontend_c.HostFrontend, "log_mel", lambda self, _: used.append(self))
     barrier = threading.Barrier(2)
     feature_engines.prepare(CONFIG, "c")
+    used.clear()
 
     def compute(_: int) -> None:
         barrier.wait()
