@@ -82,7 +82,7 @@ def cluster(address: str) -> Iterator[Executor]:
     try:
         import distributed
     except ImportError as error:
-        raise ToolError("Dask is not installed; install it with: pip install 'tinyscene[distributed]'") from error
+        raise ToolError("Dask is not installed; in the checkout of tinyscene: pip install '.[distributed]'") from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # else it prints tracebacks of what we raise
     try:
         client = distributed.Client(address, timeout=ANSWER_SECONDS, set_as_default=False)

@@ -242,5 +242,5 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path, monkeypatch) -> N
     ):
         use(pools.cluster(empty), abs)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ToolError, match=r"Dask is not installed.*tinyscene\[distributed\]"):
+    with pytest.raises(ToolError, match=r"Dask is not installed.*pip install '\.\[distributed\]'"):
         use(pools.cluster("tcp://127.0.0.1:1"), abs)
