@@ -8,7 +8,7 @@ import typer
 
 from tinyscene import __version__
 from tinyscene.console import console, error_console
-from tinyscene.errors import TinysceneError
+from tinyscene.errors import ConfigError, TinysceneError
 
 INTERRUPTED = 130  # what typer exits with after Ctrl-C
 
@@ -19,6 +19,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")]
 PortOption = Annotated[str, typer.Option(help="pyserial URL: /dev/ttyACM0, socket://127.0.0.1:PORT, ...")]
 DataOption = Annotated[Path, typer.Option(help="Data set in the TAU layout (meta.csv, evaluation_setup, audio).")]
 
@@ -59,6 +60,36 @@ def data_synth(
     synth.write_dataset(folder, clips_per_scene=clips_per_scene, seed=seed)
 
 
+@app.command("features")
+def features_(
+    data: Annotated[Path, typer.Argument(help="Data set in the TAU layout.")],
+    split: Annotated[str | None, typer.Option(help="Only this list: a path, or a name in evaluation_setup.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Front end by name; default: p1.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Front end of this bundle.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Front end of this training run (TOML).")] = None,
+    engine: Annotated[str, typer.Option(help="c: the firmware's front end compiled for the host; librosa.")] = "c",
+    workers: WorkersOption = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler, tcp://HOST:8786, whose workers do it instead.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only measure how fast, beside plain librosa, on some clips.")
+    ] = False,
+    clips: Annotated[int, typer.Option(min=1, help="With --estimate: this many, evenly spread.")] = 200,
+    as_json: JsonOption = None,
+) -> None:
+    """Compute the features of a data set ahead of training; the same command goes on with what is missing."""
+    from tinyscene import feature_report, feature_speed
+
+    if scheduler is not None and (estimate or workers is not None):
+        raise ConfigError("--scheduler has workers of its own, elsewhere; leave --workers and --estimate, or it, away")
+    frontend = feature_report.choose_frontend(preset, bundle, config)
+    if estimate:
+        feature_speed.report(data, split, frontend, clips, workers, as_json)
+    else:
+        feature_report.report(data, split, frontend, engine, workers, scheduler, as_json)
+
+
 @app.command()
 def train(
     config: Path,
@@ -81,12 +112,13 @@ def evaluate(
     frontend: Annotated[
         str, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
     ] = "librosa",
+    workers: WorkersOption = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels."""
+    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels, and say how fast."""
     from tinyscene import evaluation
 
-    evaluation.report(bundle, data, split, frontend, as_json)
+    evaluation.report(bundle, data, split, frontend, workers, as_json)
 
 
 @app.command("at-rate")

@@ -1,5 +1,7 @@
 """Scoring a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels."""
 
+import dataclasses
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,44 +9,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import features, files, metrics, quantize
+from tinyscene import feature_engines, features, files, metrics, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
-from tinyscene.dataset import Clip, Dataset, pcm16, read_clip
-from tinyscene.errors import ConfigError, DatasetError
+from tinyscene.dataset import Clip, Dataset
+from tinyscene.errors import DatasetError
+from tinyscene.features import FeatureStore
 from tinyscene.score_table import render_scores
 
-FRONTENDS = ("librosa", "c")
 BOOTSTRAP_ROUNDS = 1000
 CONFIDENCE = 0.95
 BATCH = 64  # clips between two steps of the progress bar
 
 
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How a bundle did on some clips.
+
+    Attributes:
+        scores: what `metrics.score` returns.
+        outputs: of the model, INT8 [clips, classes].
+        computed: clips whose features were not in the cache.
+        seconds: from the first clip to the last output; loading and compiling come before.
+        processor_seconds: the same of all cores together.
+    """
+
+    scores: dict[str, Any]
+    outputs: NDArray[np.int8]
+    computed: int
+    seconds: float
+    processor_seconds: float
+
+
 def evaluate(
-    bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], frontend: str = "librosa"
-) -> tuple[dict[str, Any], NDArray[np.int8]]:
+    bundle: Bundle,
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    frontend: str = feature_engines.LIBROSA,
+    workers: int | None = None,
+) -> Evaluation:
     """Score a bundle on labelled clips.
 
     Args:
         bundle: the classifier.
         dataset: where the clips are.
         clips: every one with a scene that the bundle knows.
-        frontend: "librosa" (the reference), or "c": the firmware's front end, compiled for this machine, on PCM16.
-
-    Returns:
-        (`metrics.score`'s scores, the model's INT8 outputs [len(clips), classes]).
+        frontend: "librosa" (the reference), or "c": the firmware's front end, compiled for this machine.
+        workers: cores to use; default: all.
 
     Raises:
-        ConfigError: no such front end.
+        ConfigError: no such front end, or the bundle's configuration is beyond it.
         DatasetError: no clips, a clip without a label or with one that the bundle does not know, or unreadable audio.
+        ToolError: there is no C compiler for the front end "c".
     """
-    if frontend not in FRONTENDS:
-        raise ConfigError(f"no front end {frontend!r}; choose one of {', '.join(FRONTENDS)}")
     labels = _labels(bundle, clips)
-    inputs = quantised_inputs(bundle, dataset, clips, frontend)
-    outputs = run(bundle.model, inputs)
+    feature_engines.prepare(bundle.frontend, frontend)
+    quantize.run_reference(bundle.model, np.empty((0, *bundle.frontend.shape), np.int8))  # loads TensorFlow
+    begin = time.perf_counter(), time.process_time()
+    store = features.extract(dataset, clips, bundle.frontend, engine=frontend, workers=workers)
+    outputs = run(bundle.model, _quantised(bundle, store), workers=workers)
+    seconds, ours = time.perf_counter() - begin[0], time.process_time() - begin[1]
     scores = metrics.score(labels, bundle.probabilities(outputs), [clip.device for clip in clips], bundle.classes)
-    return scores, outputs
+    return Evaluation(scores, outputs, store.computed, seconds, ours + store.elsewhere)
 
 
 def _labels(bundle: Bundle, clips: Sequence[Clip]) -> list[str]:
@@ -60,32 +86,29 @@ def _labels(bundle: Bundle, clips: Sequence[Clip]) -> list[str]:
 
 
 def quantised_inputs(
-    bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], frontend: str = "librosa"
+    bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], frontend: str = feature_engines.LIBROSA
 ) -> NDArray[np.int8]:
-    """Return the model's INT8 inputs [len(clips), n_mels, frames], from librosa's front end or from the firmware's."""
-    inputs = np.empty((len(clips), *bundle.frontend.shape), np.int8)
-    if frontend == "librosa":
-        images = features.extract(dataset, clips, bundle.frontend).images
-        for start in range(0, len(clips), BATCH):
-            inputs[start : start + BATCH] = bundle.quantised_features(np.asarray(images[start : start + BATCH]))
-        return inputs
-    from tinyscene.frontend_c import HostFrontend
+    """Return the model's INT8 inputs [len(clips), n_mels, frames], from librosa's front end or from the firmware's.
 
-    host = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
-    with progress_bar() as progress:
-        for position, clip in enumerate(progress.track(clips, description="C front end")):
-            samples = read_clip(dataset.path(clip), bundle.frontend.sample_rate, bundle.frontend.clip_samples)
-            inputs[position] = host.features(pcm16(samples))
+    The firmware quantises its features by the same float32 operations in the same order, so that these are its bytes.
+    """
+    return _quantised(bundle, features.extract(dataset, clips, bundle.frontend, engine=frontend))
+
+
+def _quantised(bundle: Bundle, store: FeatureStore) -> NDArray[np.int8]:
+    inputs = np.empty(store.images.shape, np.int8)
+    for start in range(0, len(inputs), BATCH):
+        inputs[start : start + BATCH] = bundle.quantised_features(store.images[start : start + BATCH])
     return inputs
 
 
-def run(model: bytes, inputs: NDArray[np.int8], title: str = "INT8 reference kernels") -> NDArray[np.int8]:
+def run(model: bytes, inputs: NDArray[np.int8], workers: int | None = None) -> NDArray[np.int8]:
     """Run the reference kernels on inputs [n, n_mels, frames] with a progress bar; returns [n, classes]."""
     with progress_bar() as progress:
-        bar = progress.add_task(title, total=len(inputs))
+        bar = progress.add_task("INT8 reference kernels", total=len(inputs))
         outputs = []
         for start in range(0, len(inputs), BATCH):
-            outputs.append(quantize.run_reference(model, inputs[start : start + BATCH]))
+            outputs.append(quantize.run_reference(model, inputs[start : start + BATCH], workers=workers))
             progress.advance(bar, len(outputs[-1]))
     return np.concatenate(outputs)
 
@@ -122,11 +145,26 @@ def confidence_intervals(
     }
 
 
-def report(folder: Path, data: Path, split: str, frontend: str = "librosa", as_json: Path | None = None) -> None:
+def report(
+    folder: Path, data: Path, split: str, frontend: str, workers: int | None = None, as_json: Path | None = None
+) -> None:
     """Score the bundle in `folder` on a list of the data set in `data`, write the JSON if asked, and print tables."""
     bundle = Bundle.load(folder)
     dataset = Dataset(data)
-    scores, _ = evaluate(bundle, dataset, list(dataset.list(split)), frontend)
+    result = evaluate(bundle, dataset, list(dataset.list(split)), frontend, workers)
     if as_json is not None:
-        files.write_json(as_json, scores)
-    console.print(render_scores(scores, f"{bundle.name} (INT8) on {split}, {frontend} front end"))
+        files.write_json(as_json, result.scores)
+    console.print(render_scores(result.scores, f"{bundle.name} (INT8) on {split}, {frontend} front end"))
+    console.print(_speed(bundle, result, frontend), highlight=False, soft_wrap=True)
+
+
+def _speed(bundle: Bundle, result: Evaluation, frontend: str) -> str:
+    """Say what ran, and how fast: on one core, by processor time, so that other work of the machine counts little."""
+    clips = len(result.outputs)
+    real_time = clips * bundle.frontend.clip_samples / bundle.frontend.sample_rate / result.processor_seconds
+    return (
+        f"features by {feature_engines.ENGINES[frontend]}, {result.computed} computed and {clips - result.computed} "
+        f"from the cache; outputs by TensorFlow Lite's reference kernels\n{clips} clips in {result.seconds:.2f} s, "
+        f"{clips / result.seconds:.0f} clips/s; {result.processor_seconds:.2f} s of processor time, "
+        f"{clips / result.processor_seconds:.0f} clips/s a core: {real_time:.0f} x real time a core"
+    )

@@ -28,6 +28,11 @@ _MAGIC = b"tsfeats\n"
 _VERSION = 3
 
 
+def bytes_of_a_clip(shape: tuple[int, int]) -> int:
+    """Return what an image [n_mels, frames] takes on disk: its row and its record."""
+    return 4 * shape[0] * shape[1] + _RECORD.size
+
+
 class FeatureCache:
     """The images of one front end.
 
@@ -51,13 +56,18 @@ class FeatureCache:
             TinysceneError: the folder cannot be read.
         """
         with self._explaining("read"):
-            rows, records = self.rows(), self._records()
-        found = {}
-        for key in keys:
-            row = records.get(key)
-            if row is not None and row[0] < len(rows) and zlib.crc32(rows[row[0]].data) == row[1]:
-                found[key] = row[0]
-        return found
+            records = self._records()
+            there = {key: records[key] for key in keys if key in records}
+            if not there or not self._images.is_file():
+                return {}
+            # read and not mapped: pages of a mapping count as this process's memory
+            with self._images.open("rb", 0) as images:
+                data = bytearray(self._row_bytes)
+                return {key: row for key, (row, crc) in there.items() if self._holds(images.fileno(), row, crc, data)}
+
+    def _holds(self, images: int, row: int, crc: int, data: bytearray) -> bool:
+        """Say whether a row is whole and has this CRC; `data` is where it is read to."""
+        return os.preadv(images, [data], row * self._row_bytes) == self._row_bytes and zlib.crc32(data) == crc
 
     def rows(self) -> NDArray[np.float32]:
         """Return all rows written so far, [rows, n_mels, frames], mapped from the file; read only."""

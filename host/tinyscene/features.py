@@ -1,27 +1,31 @@
-"""Log-mel features of many clips: computed with librosa in parallel, kept on disk, never computed twice."""
+"""Log-mel features of many clips: computed in parallel, kept on disk, never computed twice."""
 
 import dataclasses
+import functools
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import threadpoolctl
 from numpy.typing import NDArray
 
-from tinyscene import frontend
+from tinyscene import feature_engines, pools
 from tinyscene.console import progress_bar
 from tinyscene.dataset import Clip, Dataset, pcm16, read_clip
-from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.errors import DatasetError, TinysceneError, ToolError
 from tinyscene.feature_cache import KEY_BYTES, FeatureCache
 from tinyscene.frontend import FrontendConfig
 from tinyscene.paths import cache_directory
-from tinyscene.workers import end_with
 
-BATCH = 16  # clips handed to a worker at a time
-FEW = 32  # with so few clips, starting workers takes longer than the work
+FEW = 2000  # with so few clips, starting workers takes longer than the work
+BATCH, AHEAD = 16, 3  # clips handed to a worker of this machine at a time; batches a worker submitted and not written
+CLUSTER_BATCH, CLUSTER_AHEAD = 64, 64  # of a cluster, and of all its workers together: 67 MB of images of p1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +75,17 @@ class FeatureStore:
 
     Attributes:
         clips: in the order in which they were asked for.
-        images: [clips, n_mels, frames] float32, of `frontend.log_mel`.
+        images: [clips, n_mels, frames] float32, of the engine.
+        folder: the cache that they are in.
+        computed: images that were not there before.
+        elsewhere: processor seconds that other processes spent on them.
     """
 
     clips: Sequence[Clip]
     images: FeatureImages
+    folder: Path
+    computed: int
+    elsewhere: float
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -95,13 +105,14 @@ def clip_pcm(path: Path, config: FrontendConfig) -> NDArray[np.int16]:
     return pcm16(read_clip(path, config.sample_rate, config.clip_samples))
 
 
-def log_mel_of_file(path: Path, config: FrontendConfig) -> NDArray[np.float32]:
+def log_mel_of_file(path: Path, config: FrontendConfig, engine: str) -> NDArray[np.float32]:
     """Return the log-mel image [n_mels, frames] of a clip, from its 16-bit samples.
 
     Raises:
         DatasetError: the clip cannot be used, naming it.
+        ConfigError, ToolError: as `feature_engines.prepare`.
     """
-    return frontend.log_mel(clip_pcm(path, config) / 32768, config)
+    return feature_engines.log_mel(clip_pcm(path, config), config, engine)
 
 
 def extract(
@@ -109,19 +120,24 @@ def extract(
     clips: Sequence[Clip],
     config: FrontendConfig,
     *,
+    engine: str = feature_engines.DEFAULT,
     workers: int | None = None,
+    scheduler: str | None = None,
     cache: Path | None = None,
 ) -> FeatureStore:
     """Return the features of clips, computing those that are not cached.
 
     What is computed is on disk at once: after Ctrl-C or a kill, the same call goes on where it was. A clip whose size
-    or time of modification has changed is computed again, and so is one whose features have rotted.
+    or time of modification has changed is computed again, and so is one whose features have rotted. Only this process
+    writes; it holds the images that are in the workers' hands, however many clips there are.
 
     Args:
         dataset: where the clips are.
         clips: in any order; repetitions are allowed.
         config: the front end.
+        engine: one of `feature_engines.ENGINES`; each has features of its own.
         workers: processes; default: one a core. Small jobs are done in this one.
+        scheduler: address of a Dask scheduler, whose workers do it instead; they must find the clips at the same paths.
         cache: folder of the caches of all front ends; default: `features` in `paths.cache_directory()`.
 
     Returns:
@@ -129,26 +145,36 @@ def extract(
 
     Raises:
         DatasetError: a clip cannot be used, naming it; those before it are cached.
+        ConfigError: no such engine, or the front end is beyond it.
+        ToolError: there is no C compiler for the engine "c", a worker was killed, or the cluster is of no use.
         TinysceneError: the cache cannot be written.
     """
     clips = list(clips)
-    store = FeatureCache((cache or cache_directory() / "features") / config.digest, config.shape)
-    paths = [dataset.path(clip) for clip in clips]
-    keys = [file_key(path) for path in paths]
+    name = feature_engines.identity(config, engine)
+    store = FeatureCache((cache or cache_directory() / "features") / name, config.shape)
+    paths = [str(dataset.path(clip).absolute()) for clip in clips]
+    keys = [file_key(Path(path)) for path in paths]
     rows = store.find(keys)
+    computed, elsewhere = 0, 0.0
     if any(key not in rows for key in keys):
+        feature_engines.prepare(config, engine)
         by_key = dict(zip(keys, paths, strict=True))
         with store.adding(keys) as writer, progress_bar() as progress:
-            task = progress.add_task("features", total=len(writer.missing))
+            task, begin = progress.add_task(f"features ({engine})", total=len(writer.missing)), time.monotonic()
+            remote = scheduler is not None
+            job = functools.partial(_compute_batch, config=config, engine=engine, identity=name, remote=remote)
             work = [(key, by_key[key]) for key in writer.missing]
-            for key, image in _compute(work, config, workers or os.cpu_count() or 1):
-                writer.add(key, image)
-                progress.advance(task)
+            for images, seconds in _compute(work, job, workers or joblib.cpu_count(), scheduler):
+                for key, image in images:
+                    writer.add(key, image)
+                computed, elsewhere = computed + len(images), elsewhere + seconds
+                rate = computed / (time.monotonic() - begin)
+                progress.update(task, completed=computed, description=f"features ({engine}), {rate:,.0f} clips/s")
         rows = store.find(keys)
         if lost := [path for key, path in by_key.items() if key not in rows]:
             raise TinysceneError(f"{store.folder} lost what was just written of {lost[0]}; check that disk")
     order = np.fromiter((rows[key] for key in keys), np.int64, len(keys))
-    return FeatureStore(clips, FeatureImages(store.rows(), order))
+    return FeatureStore(clips, FeatureImages(store.rows(), order), store.folder, computed, elsewhere)
 
 
 def file_key(path: Path) -> bytes:
@@ -165,41 +191,73 @@ def file_key(path: Path) -> bytes:
     return hashlib.blake2b(words.encode(), digest_size=KEY_BYTES).digest()
 
 
-Work = tuple[bytes, Path]
+Work = tuple[bytes, str]
+Images = list[tuple[bytes, NDArray[np.float32]]]
 
 
-def _compute(work: Sequence[Work], config: FrontendConfig, workers: int) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
-    """Yield key and image of all files, in any order, as they are ready."""
-    if workers == 1 or len(work) <= FEW:
-        for key, path in work:
-            yield key, log_mel_of_file(path, config)
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a worker has done of a batch.
+
+    Attributes:
+        images: by key; those before the first clip that cannot be used.
+        problem: what is wrong with that one; None: nothing.
+        seconds: processor time.
+    """
+
+    images: Images
+    problem: str | None
+    seconds: float
+
+
+def _compute(
+    work: Sequence[Work], job: Callable[[Sequence[Work]], Answer], workers: int, scheduler: str | None
+) -> Iterator[tuple[Images, float]]:
+    """Yield keys and images of all files, in any order, as they are ready, and the seconds that others spent on them.
+
+    Raises:
+        DatasetError: a clip cannot be used; what was begun before is yielded first.
+    """
+    if scheduler is None and (workers == 1 or len(work) <= FEW):
+        with threadpoolctl.threadpool_limits(1):  # more threads are slower on one clip's matrices
+            for item in work:
+                answer = job([item])
+                yield answer.images, 0.0
+                if answer.problem:
+                    raise DatasetError(answer.problem)
         return
-    me = os.getpid()
+    if scheduler is None:
+        pool, size, ahead = pools.processes(workers), BATCH, AHEAD * workers
+    else:
+        pool, size, ahead = pools.cluster(scheduler), CLUSTER_BATCH, CLUSTER_AHEAD
     problems: list[str] = []
-
-    def calls() -> Iterator[Any]:
-        for start in range(0, len(work), BATCH):
-            if problems:
-                return
-            yield joblib.delayed(_compute_batch)(work[start : start + BATCH], config, me)
-
-    for images, problem in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(calls()):
-        yield from images
-        if problem:
-            problems.append(problem)
+    batches = (work[start : start + size] for start in range(0, len(work), size))
+    wanted = itertools.takewhile(lambda _: not problems, batches)
+    with pool as executor:
+        for answer in pools.unordered(executor, job, wanted, ahead):
+            yield answer.images, answer.seconds
+            if answer.problem:
+                problems.append(answer.problem)
     if problems:
         raise DatasetError(problems[0])
 
 
-def _compute_batch(
-    batch: Iterable[Work], config: FrontendConfig, parent: int
-) -> tuple[list[tuple[bytes, NDArray[np.float32]]], str | None]:
-    """Compute what can be in a worker; return it, and what was wrong with the first clip that cannot."""
-    end_with(parent)
-    images = []
+def _compute_batch(batch: Sequence[Work], config: FrontendConfig, engine: str, identity: str, remote: bool) -> Answer:
+    """Compute what can be of a batch, in whatever process.
+
+    Raises:
+        ToolError: this machine lacks something, or its code gives other images than `identity` names.
+    """
+    begin, me = time.thread_time(), socket.gethostname() if remote else ""
+    if remote and feature_engines.identity(config, engine) != identity:
+        raise ToolError(f"{me} has another version of the front end than this machine; install the same tinyscene")
+    images, problem = [], None
     for key, path in batch:
         try:
-            images.append((key, log_mel_of_file(path, config)))
+            images.append((key, log_mel_of_file(Path(path), config, engine)))
         except DatasetError as error:
-            return images, str(error)
-    return images, None
+            problem = f"{error} (as {me} sees it)" if remote else str(error)
+            break
+        except ToolError as error:
+            raise (ToolError(f"{me}: {error}") if remote else error) from error
+    return Answer(images, problem, time.thread_time() - begin)

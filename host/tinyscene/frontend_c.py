@@ -22,6 +22,8 @@ from tinyscene.paths import FIRMWARE_LIB, cache_directory
 LIBRARY = FIRMWARE_LIB / "frontend"
 SOURCES = tuple(sorted(LIBRARY.glob("*.c")))
 HOST_SOURCE = Path(__file__).with_name("frontend_host.c")
+HOST_FLAGS = ("-O3",)
+NO_QUANTISATION = Quantisation(1.0, 0)
 
 
 def emit(config: FrontendConfig, normalisation: Normalisation, input_quantisation: Quantisation, out: Path) -> None:
@@ -60,11 +62,7 @@ class HostFrontend:
             ToolError: there is no C compiler.
         """
         self.config = config
-        self._library = _build(
-            config,
-            normalisation or Normalisation((0.0,) * config.n_mels, (1.0,) * config.n_mels),
-            quantisation or Quantisation(1.0, 0),
-        )
+        self._library = _build(config, normalisation or _no_normalisation(config), quantisation or NO_QUANTISATION)
         self._memory = ctypes.create_string_buffer(self._library.frontend_host_bytes())
 
     def log_mel(self, pcm: NDArray[np.int16]) -> NDArray[np.float32]:
@@ -112,6 +110,24 @@ class HostFrontend:
             raise TinysceneError(f"the C front end refused its own tables (status {status}); please report this")
 
 
+def digest(config: FrontendConfig) -> str:
+    """Return 16 hex digits over all that decides a log-mel image: the C code, its flags, and the tables.
+
+    Raises:
+        ConfigError: as `emit`.
+    """
+    tables = frontend_tables.generate(config, _no_normalisation(config), NO_QUANTISATION)
+    words = [*tables.values(), *native.C_FLAGS, *HOST_FLAGS]
+    found = hashlib.sha256("\0".join(words).encode())
+    for path in (*SOURCES, HOST_SOURCE, *sorted(LIBRARY.glob("*.h"))):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _no_normalisation(config: FrontendConfig) -> Normalisation:
+    return Normalisation((0.0,) * config.n_mels, (1.0,) * config.n_mels)
+
+
 @dataclasses.dataclass(frozen=True)
 class Code:
     """C files of the front end with the tables of one configuration, and what to compile them with."""
@@ -134,10 +150,10 @@ def sources(
 
 def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> ctypes.CDLL:
     """Compile the tables of one configuration, once per content, over the code that all configurations share."""
-    native.build_library("frontend", SOURCES, [LIBRARY], ["-O3"], mode=ctypes.RTLD_GLOBAL)
+    native.build_library("frontend", SOURCES, [LIBRARY], HOST_FLAGS, mode=ctypes.RTLD_GLOBAL)
     texts = frontend_tables.generate(config, normalisation, quantisation)
-    digest = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]
-    tables = cache_directory() / "frontend" / digest
+    content = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]
+    tables = cache_directory() / "frontend" / content
     emit(config, normalisation, quantisation, tables)
     library = native.build_library(
         "frontend-tables", [HOST_SOURCE, tables / frontend_tables.SOURCE], [LIBRARY, HOST_SOURCE.parent, tables]

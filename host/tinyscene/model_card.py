@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tinyscene import complexity
+from tinyscene import complexity, feature_engines
 from tinyscene.bundle import Bundle
 
 SMALL = 10_000  # clips
@@ -99,6 +99,8 @@ def _origin(bundle: Bundle) -> Iterator[str]:
     origin = bundle.provenance
     yield "\n## How to make it again\n"
     yield f"```\n{origin['command']}\n```"
+    # before there was a choice, it was librosa
+    yield f"Features: {feature_engines.ENGINES[origin.get('features', feature_engines.LIBROSA)]}, from 16-bit samples."
     yield (
         f"Commit {origin['commit']}, seed {origin['seed']}, tinyscene {origin['tinyscene']}, Keras {origin['keras']} "
         f"on {origin['backend']}, TensorFlow {origin['tensorflow']}."

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,13 +60,9 @@ def build_library(
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
-        scratch = library.with_suffix(f".{os.getpid()}")
-        scratch.mkdir()
-        try:
-            _compile(compiler, name, sources, third_party, include, flags, scratch)
-            (scratch / "library.so").replace(library)
-        finally:
-            shutil.rmtree(scratch)
+        with tempfile.TemporaryDirectory(dir=library.parent, prefix=f"{name}.") as scratch:  # others may build it, too
+            _compile(compiler, name, sources, third_party, include, flags, Path(scratch))
+            (Path(scratch) / "library.so").replace(library)
     return ctypes.CDLL(str(library), mode)
 
 

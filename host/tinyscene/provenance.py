@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tinyscene import __version__
+from tinyscene import __version__, feature_engines
 from tinyscene.backend import keras
 from tinyscene.dataset import Dataset
 from tinyscene.paths import REPOSITORY
@@ -30,6 +30,7 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
         "data_clips": count,
         "data_licence": _licence(dataset.root / "LICENSE.txt"),
         "data_fingerprint": digest.hexdigest()[:16],
+        "features": feature_engines.DEFAULT,
         "seed": seed,
         "command": command if fold is None else f"{command} --fold {fold}",
         "commit": commit(),

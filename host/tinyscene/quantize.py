@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,7 +112,7 @@ def run_reference(model: bytes, inputs: NDArray[np.int8], *, workers: int | None
         ModelError: not a .tflite file that TensorFlow Lite can run, or the inputs do not fit it.
     """
     inputs = np.asarray(inputs)
-    count = (workers or os.cpu_count() or 1) if len(inputs) >= PARALLEL_FROM else 1
+    count = (workers or joblib.cpu_count()) if len(inputs) >= PARALLEL_FROM else 1
     parts = np.array_split(inputs, count)
     with ThreadPoolExecutor(count) as pool:  # an interpreter leaves the interpreter lock while it works
         return np.concatenate(list(pool.map(lambda part: _run_part(model, part), parts)))

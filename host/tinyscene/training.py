@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tinyscene import (
     complexity,
     evaluation,
+    feature_engines,
     features,
     files,
     fitting,
@@ -110,7 +111,7 @@ def _relative(path: Path) -> str:
 
 def _claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
     """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
-    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint}
+    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint, "features": feature_engines.DEFAULT}
     path = folder / RUN_CONFIG
     if not path.exists():
         files.write_text(path, tomli_w.dumps(wanted))
@@ -290,7 +291,8 @@ def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) ->
     images = features.extract(dataset, part.test, settings.frontend).images
     test = Examples(images, _labels(part.test), bundle.normalisation)
     model = fitting.load(_student(part, settings), settings.frontend.shape)
-    outputs = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, part.test))
+    inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
+    outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
     with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
         np.savez(stream, float=predictions[FLOAT], int8=predictions[INT8])

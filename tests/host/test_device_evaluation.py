@@ -123,7 +123,7 @@ def expected(bundle: Bundle, data: Path, mode: str, limit: int | None = None) ->
     dataset = Dataset(data)
     clips = spread(list(dataset.list(SPLIT)), limit)
     if mode == "features":
-        images = features.extract(dataset, clips, bundle.frontend).images
+        images = features.extract(dataset, clips, bundle.frontend, engine="librosa").images
         sent = [bundle.quantised_features(image) for image in images]
     else:
         sent = [features.clip_pcm(dataset.path(clip), bundle.frontend) for clip in clips]

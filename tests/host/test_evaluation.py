@@ -2,18 +2,21 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinyscene import evaluation, networks, quantize
+from tinyscene import evaluation, features, networks, quantize
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset
 from tinyscene.errors import ConfigError, DatasetError
 from tinyscene.frontend import preset
+from tinyscene.frontend_c import HostFrontend
+from tinyscene.paths import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +55,50 @@ def test_both_front_ends_give_nearly_the_same_scores(bundle: Bundle, synthetic: 
     assert reference.shape == (12, 40, 51)
     assert np.abs(reference.astype(int) - firmware).max() <= 1
     assert (reference != firmware).mean() < 0.01
-    scores, _ = evaluation.evaluate(bundle, dataset, some, "librosa")
-    on_board, _ = evaluation.evaluate(bundle, dataset, some, "c")
+    scores, on_board = (evaluation.evaluate(bundle, dataset, some, name).scores for name in ("librosa", "c"))
     assert on_board["log_loss"] == pytest.approx(scores["log_loss"], abs=0.05)
+
+
+def test_inputs_of_the_c_front_end_are_the_firmwares_bytes(bundle: Bundle, synthetic: Path) -> None:
+    dataset = Dataset(synthetic)
+    some = list(dataset.split(1, "evaluate"))[:12]
+    host = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
+    expected = [host.features(features.clip_pcm(dataset.path(clip), bundle.frontend)) for clip in some]
+    assert np.array_equal(evaluation.quantised_inputs(bundle, dataset, some, "c"), expected)
+
+
+def test_on_real_clips_both_front_ends_score_the_same_to_three_decimals(tau_mini: Path) -> None:
+    student, dataset = Bundle.load(REPOSITORY / "models" / "student"), Dataset(tau_mini)
+    test = list(dataset.split(1, "evaluate"))
+    scores, firmware = (evaluation.evaluate(student, dataset, test, name).scores for name in ("librosa", "c"))
+    assert scores["clips"] == firmware["clips"] == 169
+    for key in ("accuracy", "log_loss"):
+        assert f"{firmware[key]:.3f}" == f"{scores[key]:.3f}"
+
+
+def test_what_was_computed_and_what_it_took(bundle: Bundle, synthetic: Path, tmp_path: Path) -> None:
+    some = list(Dataset(synthetic).split(1, "evaluate"))[:3]
+    (tmp_path / "audio").mkdir()
+    for clip in some:
+        (tmp_path / clip.filename).hardlink_to(Dataset(synthetic).path(clip))
+    first, second = (evaluation.evaluate(bundle, Dataset(tmp_path), some, "c") for _ in range(2))
+    assert (first.computed, second.computed) == (3, 0)
+    assert first.scores == second.scores
+    assert first.seconds > 0
+    assert first.processor_seconds > 0
 
 
 def test_the_outputs_are_the_oracles(bundle: Bundle, synthetic: Path) -> None:
     dataset = Dataset(synthetic)
     some = list(dataset.split(1, "evaluate"))[:5]
-    _, outputs = evaluation.evaluate(bundle, dataset, some)
+    outputs = evaluation.evaluate(bundle, dataset, some).outputs
     expected = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, some))
     assert np.array_equal(outputs, expected)
 
 
 def test_what_cannot_be_scored_is_refused(bundle: Bundle, synthetic: Path) -> None:
     dataset = Dataset(synthetic)
-    with pytest.raises(ConfigError, match="no front end 'matlab'; choose one of librosa, c"):
+    with pytest.raises(ConfigError, match="no front end 'matlab'; choose one of c, librosa"):
         evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")), "matlab")
     with pytest.raises(DatasetError, match="no clips"):
         evaluation.evaluate(bundle, dataset, [])
@@ -95,10 +126,14 @@ def test_the_report_prints_every_scene_and_device_and_writes_the_json(
     bundle.save(tmp_path / "bundle", "card")
     path = tmp_path / "scores.json"
     with console.capture() as capture:
-        evaluation.report(tmp_path / "bundle", synthetic, "fold1_evaluate", "librosa", path)
+        evaluation.report(tmp_path / "bundle", synthetic, "fold1_evaluate", "librosa", as_json=path)
     scores = json.loads(path.read_text())
     assert set(scores) == {"clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes"}
     assert sum(map(sum, scores["confusion"])) == scores["clips"]
     for name in (*scores["per_scene"], *(f"device {device}" for device in scores["per_device"])):
         assert name in capture.get()
     assert f"{scores['log_loss']:.3f}" in capture.get()
+    said = capture.get().splitlines()
+    assert said[-2].startswith("features by librosa, ")
+    assert said[-2].endswith("outputs by TensorFlow Lite's reference kernels")
+    assert re.fullmatch(rf"{scores['clips']} clips in .* clips/s a core: \d+ x real time a core", said[-1])

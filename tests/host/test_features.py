@@ -6,18 +6,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tinyscene import feature_cache, features, frontend
+from tinyscene import feature_cache, feature_engines, features, frontend, frontend_c, pools
 from tinyscene.dataset import Clip, Dataset
-from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.errors import ConfigError, DatasetError, TinysceneError, ToolError
 
 CONFIG = frontend.preset("p1")
+IDENTITY = feature_engines.identity(CONFIG, "c")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +52,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     compute = features.log_mel_of_file
 
-    def record(path: Path, config: frontend.FrontendConfig):
+    def record(path: Path, config: frontend.FrontendConfig, engine: str):
         names.append(path.name)
-        return compute(path, config)
+        return compute(path, config, engine)
 
     monkeypatch.setattr(features, "log_mel_of_file", record)
     return names
@@ -66,19 +70,84 @@ def extract(few: tuple[Dataset, list[Clip]], tmp_path: Path, **options) -> featu
 
 
 def cache_file(tmp_path: Path, name: str) -> Path:
-    return tmp_path / "cache" / CONFIG.digest / name
+    return tmp_path / "cache" / IDENTITY / name
 
 
-def test_images_are_those_of_the_16_bit_samples_in_the_order_asked_for(few, tmp_path):
+@pytest.mark.parametrize("engine", feature_engines.ENGINES)
+def test_images_are_those_of_the_16_bit_samples_in_the_order_asked_for(few, tmp_path, engine):
     dataset, clips = few
     asked = [clips[2], clips[0], clips[2]]
-    store = features.extract(dataset, asked, CONFIG, cache=tmp_path / "cache")
+    store = features.extract(dataset, asked, CONFIG, engine=engine, cache=tmp_path / "cache")
+    host = frontend_c.HostFrontend(CONFIG)
     expected = []
     for clip in asked:
         samples, _ = soundfile.read(dataset.path(clip), dtype="float64")
-        expected.append(frontend.log_mel(np.rint(samples * 32768) / 32768, CONFIG))
+        pcm = np.rint(samples * 32768)
+        image = host.log_mel(pcm.astype(np.int16)) if engine == "c" else frontend.log_mel(pcm / 32768, CONFIG)
+        expected.append(image)
     np.testing.assert_array_equal(store.images[:], expected)
     np.testing.assert_array_equal(store[clips[0]], expected[1])
+    assert store.computed == 2
+
+
+def test_the_engines_do_not_share_features(few, tmp_path, computed):
+    c, librosa = (extract(few, tmp_path, engine=engine) for engine in ("c", "librosa"))
+    assert len(computed) == 8
+    assert c.folder != librosa.folder
+    assert not np.array_equal(c.images[:], librosa.images[:])
+    np.testing.assert_allclose(c.images[:], librosa.images[:], atol=1e-3)
+    assert [extract(few, tmp_path, engine=engine).computed for engine in ("c", "librosa")] == [0, 0]
+
+
+@pytest.mark.parametrize("changed", ["frontend_stages.c", "frontend_fft.h", "table"])
+def test_other_c_code_has_features_of_its_own(tmp_path, monkeypatch, changed):
+    before = frontend_c.digest(CONFIG)
+    assert before in IDENTITY
+    if changed == "table":
+        monkeypatch.setattr(frontend_c.frontend_tables, "_RESOLUTION_DB", -61)
+    else:
+        library = tmp_path / "frontend"
+        shutil.copytree(frontend_c.LIBRARY, library)
+        monkeypatch.setattr(frontend_c, "LIBRARY", library)
+        monkeypatch.setattr(frontend_c, "SOURCES", tuple(library / path.name for path in frontend_c.SOURCES))
+        assert frontend_c.digest(CONFIG) == before
+        with (library / changed).open("a") as stream:
+            stream.write("\n")
+    assert frontend_c.digest(CONFIG) != before
+
+
+def test_without_a_c_compiler_the_default_engine_says_so_and_librosa_works(few, tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    feature_engines._host_frontend.cache_clear()
+    with pytest.raises(ToolError, match=r"no C compiler \(no-such-compiler\).*install one with"):
+        extract(few, tmp_path)
+    assert not (tmp_path / "cache").exists()
+    assert extract(few, tmp_path, engine="librosa").computed == 4
+
+
+def test_an_unknown_engine_is_refused(few, tmp_path):
+    with pytest.raises(ConfigError, match="no front end 'rust'; choose one of c, librosa"):
+        extract(few, tmp_path, engine="rust")
+
+
+def test_every_thread_has_a_c_front_end_of_its_own(monkeypatch):
+    """Its working memory is in it; the threads of a Dask worker share all else."""
+    used = []
+    monkeypatch.setattr(frontend_c.HostFrontend, "log_mel", lambda self, _: used.append(self))
+    barrier = threading.Barrier(2)
+    feature_engines.prepare(CONFIG, "c")
+    used.clear()
+
+    def compute(_: int) -> None:
+        barrier.wait()
+        feature_engines.log_mel(np.zeros(CONFIG.clip_samples, np.int16), CONFIG, "c")
+        feature_engines.log_mel(np.zeros(CONFIG.clip_samples, np.int16), CONFIG, "c")
+        barrier.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compute, range(2)))
+    assert len(used) == 4
+    assert len(set(map(id, used))) == 2
 
 
 def test_images_index_like_an_array(few, tmp_path):
@@ -94,7 +163,8 @@ def test_images_index_like_an_array(few, tmp_path):
         images[4]
 
 
-def test_workers_compute_the_same(noise, tmp_path):
+def test_workers_compute_the_same(noise, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "FEW", 0)
     clips = list(noise.clips())
     one = features.extract(noise, clips, CONFIG, workers=1, cache=tmp_path / "one")
     two = features.extract(noise, clips, CONFIG, workers=2, cache=tmp_path / "two")
@@ -167,11 +237,35 @@ def test_images_in_use_survive_a_rebuild(few, tmp_path):
     np.testing.assert_array_equal(store.images[:], before)
 
 
+def test_memory_does_not_grow_with_the_clips(noise, tmp_path, monkeypatch):
+    """1,500 images are 24 MB; the reader of the workers' results is slower than they are."""
+    (tmp_path / "data" / "audio").mkdir(parents=True)
+    original = noise.path(next(iter(noise.clips())))
+    for i in range(1500):
+        (tmp_path / "data" / "audio" / f"park-lyon-{i}-{i}-0-a.wav").hardlink_to(original)
+    dataset = Dataset(tmp_path / "data")
+    clips = list(dataset.clips())
+    monkeypatch.setattr(features, "FEW", 0)
+    monkeypatch.setattr(features, "log_mel_of_file", lambda *_: np.zeros(CONFIG.shape, np.float32))
+    monkeypatch.setattr(pools, "processes", ThreadPoolExecutor)
+    tracemalloc.start()
+    try:
+        store = features.extract(dataset, clips, CONFIG, workers=2, cache=tmp_path / "cache")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert store.computed == 1500
+    assert peak < 8e6
+
+
 KILLED = """
-import sys
+import sys, time
 from pathlib import Path
-from tinyscene import features, frontend
+from tinyscene import feature_cache, features, frontend
 from tinyscene.dataset import Dataset
+features.FEW = 0
+add = feature_cache.Writer.add
+feature_cache.Writer.add = lambda *arguments: (time.sleep(0.02), add(*arguments))
 dataset = Dataset(Path(sys.argv[1]))
 features.extract(dataset, list(dataset.clips()), frontend.preset("p1"), workers=2, cache=Path(sys.argv[2]))
 """
@@ -195,7 +289,7 @@ def test_after_kill_9_only_what_is_missing_is_computed_and_no_worker_stays(noise
     assert 0 < done < len(clips)
     store = features.extract(noise, clips, CONFIG, workers=1, cache=tmp_path / "cache")
     assert len(computed) == len(clips) - done
-    np.testing.assert_array_equal(store.images[-1], features.log_mel_of_file(noise.path(clips[-1]), CONFIG))
+    np.testing.assert_array_equal(store.images[-1], features.log_mel_of_file(noise.path(clips[-1]), CONFIG, "c"))
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         time.sleep(0.1)
 
@@ -229,7 +323,8 @@ def test_a_cache_that_cannot_be_made_is_one_sentence(few, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_bad_clip_is_named_and_those_before_it_are_kept(noise, tmp_path, computed, workers):
+def test_a_bad_clip_is_named_and_those_before_it_are_kept(noise, tmp_path, computed, workers, monkeypatch):
+    monkeypatch.setattr(features, "FEW", 0)
     root = tmp_path / "data"
     shutil.copytree(noise.root, root)
     dataset = Dataset(root)

@@ -252,9 +252,9 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
 def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> None:
     bundle, dataset = Bundle.load(finished / "bundle"), Dataset(synthetic)
     said = json.loads((finished / "run" / "evaluation.json").read_text())["int8"]
-    scores, outputs = evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")))
-    assert scores == {key: value for key, value in said.items() if key != "intervals"}
-    assert outputs.shape == (said["clips"], len(SCENES))
+    result = evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")), bundle.provenance["features"])
+    assert result.scores == {key: value for key, value in said.items() if key != "intervals"}
+    assert result.outputs.shape == (said["clips"], len(SCENES))
     assert bundle.metrics["int8"]["log_loss"] == said["log_loss"]
     assert bundle.output_kind == "logits"
 
@@ -283,6 +283,7 @@ def test_card_and_bundle_say_where_they_come_from_without_this_machines_paths(fi
         origin["commit"],
         origin["command"],
         "Licence of the audio",
+        "Features: the firmware's C front end",
         "NeSsi",
     ):
         assert needed in card

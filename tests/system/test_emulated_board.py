@@ -94,9 +94,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def images(data: Path, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """Log-mel images of all clips, [CLIPS, n_mels, frames]."""
     dataset = Dataset(data)
-    store = features.extract(
-        dataset, list(dataset.list(SPLIT)), bundle.frontend, cache=tmp_path_factory.mktemp("cache")
-    )
+    cache = tmp_path_factory.mktemp("cache")
+    store = features.extract(dataset, list(dataset.list(SPLIT)), bundle.frontend, engine="librosa", cache=cache)
     return np.asarray(store.images)
 
 

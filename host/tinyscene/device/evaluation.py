@@ -19,6 +19,7 @@ from tinyscene.device.journal import Header, Journal, fingerprint
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Inference
 from tinyscene.errors import ConfigError, DatasetError
+from tinyscene.feature_engines import LIBROSA
 from tinyscene.paths import REPOSITORY
 from tinyscene.score_table import render_scores
 
@@ -104,7 +105,7 @@ def _asker(
 ) -> Callable[[int], Inference]:
     """Return what classifies the clip of a number on the board."""
     if mode == "features":
-        images = features.extract(dataset, clips, bundle.frontend).images
+        images = features.extract(dataset, clips, bundle.frontend, engine=LIBROSA).images
         return lambda number: board.classify_features(bundle.quantised_features(images[number]))
 
     return lambda number: board.classify_audio(features.clip_pcm(dataset.path(clips[number]), bundle.frontend))

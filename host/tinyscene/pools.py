@@ -1,0 +1,110 @@
+"""Worker processes of this machine, or of a Dask cluster on several, and a bounded amount of work in their hands."""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+from joblib.externals.loky import get_reusable_executor
+
+from tinyscene.errors import ToolError
+from tinyscene.workers import end_with
+
+ANSWER_SECONDS = 10  # within which a scheduler must answer
+WORKER_SECONDS = 30  # within which a cluster must have a first worker
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def unordered(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], at_once: int
+) -> Iterator[Result]:
+    """Yield function(item) of all items, in any order, as they are ready.
+
+    Workers never run ahead of a slow reader by more than `at_once` results, as those of joblib's generators do: they
+    would fill the memory.
+
+    Args:
+        executor: of `processes` or `cluster`.
+        function: of a module, so that it can be sent to a worker.
+        items: taken only when they can be submitted.
+        at_once: items that are submitted and not yet yielded, at most.
+    """
+    items = iter(items)
+    pending: set[Future[Result]] = set()
+    while True:
+        pending |= {executor.submit(function, item) for item in itertools.islice(items, at_once - len(pending))}
+        if not pending:
+            return
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Executor]:
+    """Provide worker processes of this machine, one thread each; they end with this process, whatever ends it.
+
+    Idle ones stay for some seconds, for the next caller. An exception in the block, Ctrl-C included, ends them at once.
+
+    Raises:
+        ToolError: a worker was killed.
+    """
+    executor = get_reusable_executor(count, initializer=end_with, initargs=(os.getpid(),), env=ONE_THREAD)
+    try:
+        yield executor
+    except BaseException as error:
+        executor.shutdown(kill_workers=True)
+        if isinstance(error, BrokenExecutor):
+            raise ToolError(
+                "a worker process was killed, perhaps for lack of memory; the same command with fewer --workers goes on"
+            ) from error
+        raise
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """Provide the workers of a Dask cluster; those that come later are used too, the work of those that go is redone.
+
+    Where all have gone, the work waits for others to come.
+
+    Args:
+        address: of its scheduler, tcp://HOST:8786.
+
+    Raises:
+        ToolError: Dask is not installed, no scheduler answers, it has no workers, or they cannot run our code.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise ToolError("Dask is not installed; in the checkout of tinyscene: pip install '.[distributed]'") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # else it prints tracebacks of what we raise
+    try:
+        client = distributed.Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ToolError(
+            f"no Dask scheduler answers at {address!r} ({_reason(error)}); start one with: dask scheduler"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise ToolError(
+                f"the scheduler at {address} has no workers; start some with: dask worker {address}"
+            ) from error
+        try:
+            yield client.get_executor(pure=False)
+        except (ImportError, OSError, CancelledError, distributed.KilledWorker) as error:
+            raise ToolError(
+                f"the cluster of {address} gave up ({_reason(error)}); see that all of it runs with the same tinyscene "
+                "and enough memory; the same command goes on"
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
