@@ -46,6 +46,13 @@ def test_max_pool_stays_where_the_map_has_another_reader() -> None:
     assert "CONV_2D+MAX_POOL_2D" not in kinds(compiled(net, net.combine("ADD", pooled, other)))
 
 
+def test_max_pool_stays_where_requantisation_may_wrap() -> None:
+    """Factors above 1 shift sums to the left, out of the word: the largest sum need not give the largest result."""
+    net = ModelBuilder(8)
+    x = net.conv(net.input((1, 8, 8, 3), scale=8.0), 4, (3, 3), spread=2e9)
+    assert "CONV_2D+MAX_POOL_2D" not in kinds(compiled(net, net.pool(x, "MAX_POOL_2D", (2, 2), (2, 2))))
+
+
 def test_columns_that_nobody_reads_are_not_computed() -> None:
     """Of 11 columns the pool reads 10, of 13 rows 12; so do the addition and the convolution before it."""
     net = ModelBuilder(4)

@@ -142,9 +142,8 @@ struct engine_fused_pool {
 // Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
 // each. A step is two values for each channel, which are multiplied with two values of the window:
 // - ENGINE_ROWS: for each kernel column, each kernel row, each quad of channels 0, 1, 2, 3: steps (0, 2) and (1, 3);
-// - ENGINE_PATCHES: for two kernel rows at a time, value by value: step (upper, lower). An odd last row without
-// dilation
-//   makes steps of neighbours, (0, 1), (2, 3), ..., with dilation steps (value, 0).
+// - ENGINE_PATCHES: for two kernel rows at a time, value by value: step (upper, lower); for an odd last row steps of
+//   neighbours, (0, 1), (2, 3), ..., or with dilation (value, 0).
 // wide = 1: a step is int16 pairs, channel by channel. wide = 0: a step is eight int8, first values of channels 0 and
 // 1, second values of both, the same for channels 2 and 3; each panel is widened into scratch before it is used.
 //

@@ -36,7 +36,7 @@ def pools(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int, O
         if conv is None or readers[op.inputs[0]] != 1 or op.inputs[0] in views:
             continue
         source, result = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        if isinstance(op.options, PoolOptions) and _tiles(source, result, op.options):
+        if isinstance(op.options, PoolOptions) and _tiles(source, result, op.options) and _shrinks(graph, conv):
             found[conv.index] = op
     return found
 
@@ -51,6 +51,16 @@ def _tiles(source: Tensor, result: Tensor, options: PoolOptions) -> bool:
             options.window, options.stride, result.shape[1:3], source.shape[1:3], strict=True
         )
     )
+
+
+def _shrinks(graph: Graph, conv: Op) -> bool:
+    """Return whether all factors are below 1: larger ones make sums wrap, and then requantisation is not monotone."""
+    if len(conv.inputs) < 2 or ABSENT in conv.inputs[:2]:
+        return False
+    source, weights, result = (graph.tensors[index] for index in (*conv.inputs[:2], conv.outputs[0]))
+    if not (source.scales and weights.scales and result.scales):
+        return False  # kernel choice refuses it
+    return source.scale * max(weights.scales) < result.scale
 
 
 def extents(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int, Extent]:
