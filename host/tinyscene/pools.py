@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from contextlib import contextmanager
 from typing import TypeVar
 
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 
 from tinyscene.errors import ToolError
 from tinyscene.workers import end_with
@@ -50,12 +50,12 @@ def unordered(
 def processes(count: int) -> Iterator[Executor]:
     """Provide worker processes of this machine, one thread each; they end with this process, whatever ends it.
 
-    Idle ones stay for some seconds, for the next caller. An exception in the block, Ctrl-C included, ends them at once.
+    They are not those that joblib.Parallel shares. An exception in the block, Ctrl-C included, ends them at once.
 
     Raises:
         ToolError: a worker was killed.
     """
-    executor = get_reusable_executor(count, initializer=end_with, initargs=(os.getpid(),), env=ONE_THREAD)
+    executor = ProcessPoolExecutor(count, initializer=end_with, initargs=(os.getpid(),), env=ONE_THREAD)
     try:
         yield executor
     except BaseException as error:
@@ -65,6 +65,7 @@ def processes(count: int) -> Iterator[Executor]:
                 "a worker process was killed, perhaps for lack of memory; the same command with fewer --workers goes on"
             ) from error
         raise
+    executor.shutdown()
 
 
 @contextmanager

@@ -100,7 +100,9 @@ def verified(board: FakeBoard, capsys: pytest.CaptureFixture[str], *options: obj
 
 def rows(lines: list[str]) -> dict[str, list[str]]:
     """Return the table's cells by stage."""
-    cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines if line.startswith("│")]
+    cells = [[cell.strip() for cell in line.strip().split("│")[1:-1]] for line in lines if line.startswith("│")]
+    assert {len(row) for row in cells} == {7}, "\n".join(lines)
+    assert all(stage for stage, *_ in cells), "\n".join(lines)
     return {stage: rest for stage, *rest in cells}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import joblib
 import numpy as np
 import pytest
 import soundfile
@@ -56,6 +57,13 @@ def test_a_killed_worker_is_one_sentence_and_the_next_call_has_new_ones() -> Non
     with pytest.raises(ToolError, match=r"a worker process was killed.*the same command.*goes on") as caught:
         use(pools.processes(2), lambda _: os.kill(os.getpid(), signal.SIGKILL))
     assert "\n" not in str(caught.value)
+    assert use(pools.processes(2), abs) == 1
+
+
+def test_joblib_finds_its_own_workers_afterwards() -> None:
+    """Training does so: features first, then a fold in each process."""
+    assert use(pools.processes(2), abs) == 1
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in (-1, -2)) == [1, 2]
     assert use(pools.processes(2), abs) == 1
 
 
