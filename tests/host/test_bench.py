@@ -16,6 +16,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     models = {name: engine_models.generate("dense", 1) for name in ("student", "toy")}
     result = verify.VerifyReport(4, 40, 0, 0, 1_234_567, 1000, 2000, 3000)
     monkeypatch.setattr(bench, "shipped_models", lambda: models)
+    monkeypatch.setattr(bench.bench_networks, "NETWORKS", {})
     monkeypatch.setattr(bench.verify, "verify", lambda *_: result)
     frame = bench.frontend_bench.StepCounts(
         "p1", "tinyscene", "measured", {"window": 123, "FFT": 45_678}, 45_801, 140.0

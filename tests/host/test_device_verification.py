@@ -18,6 +18,7 @@ from tiny_bundle import tiny_bundle
 from tinyscene import golden, paths, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.cli import app
+from tinyscene.console import console
 from tinyscene.device import verification
 from tinyscene.device.messages import Request, Status
 from tinyscene.errors import BundleError, ToolError
@@ -58,7 +59,7 @@ class BundleBoard(FakeBoard):
 @pytest.fixture(autouse=True)
 def quick_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not sleep 0.3 s, as pyserial does whenever it closes a socket; and give tables the room that they want."""
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(console, "_width", 120)  # COLUMNS does not reach it in a worker of pytest-xdist
     monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda _: None))
 
 
