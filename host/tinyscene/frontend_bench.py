@@ -18,7 +18,7 @@ STEPS = ("window", "FFT", "power", "mel", "resolution", "logarithm", "INT8", "ex
 RARE = "exact FFT"  # in place of the FFT's answer, in frames that float32 cannot resolve
 TINYSCENE, CMSIS_DSP, KISSFFT = "tinyscene", "CMSIS-DSP", "kissfft"
 PEER_SIZES = (512, 1024, 2048, 4096)  # of CMSIS-DSP's real FFT, those that a front end may want
-# docs/FRONTEND.md, "Peers": kissfft's real FFT of 1764 points, on the same emulator
+# kissfft's real FFT of 1764 points, counted on the same emulator; docs/FRONTEND.md has it, too
 RECORDED_KISSFFT = {1764: 357_167}
 
 _IMAGE = Path(__file__).with_name("frontend_bench.c")
