@@ -23,7 +23,7 @@ setup: ## install what is missing and make .venv (quick when that is done)
 demo: setup ## train, compile, boot and score a small model; DATA=DIR: on your clips
 	@python scripts/demo $(if $(DATA),--data '$(DATA)')
 
-test: check ## every check and every test (some ten minutes on two cores)
+test: check ## every check and every test (five to ten minutes on two cores)
 	python -m pytest -n 2
 
 check: setup ## format, lint, types, and the style of the C sources
