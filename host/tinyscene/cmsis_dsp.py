@@ -1,7 +1,7 @@
 """Bring Arm's CMSIS-DSP C sources into .deps/cmsis-dsp, from the cmsisdsp source distribution on PyPI.
 
 `python -m tinyscene.cmsis_dsp` (which `make setup` runs) prints the folder. Builds need no list of files: the one that
-uses CMSIS-DSP, firmware/lib/frontend/cmsis_fft.c, includes what it needs, given `INCLUDES`.
+uses CMSIS-DSP, frontend_bench_cmsis.c beside this file, includes what it needs, given `INCLUDES`.
 """
 
 import dataclasses

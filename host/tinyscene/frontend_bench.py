@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from tinyscene import cmsis_dsp, frontend, frontend_board, frontend_c, frontend_tables, test_image
+from tinyscene import cmsis_dsp, frontend, frontend_board, frontend_c, frontend_tables, golden, test_image
 from tinyscene.bundle import Normalisation, Quantisation
 from tinyscene.errors import ToolError
 from tinyscene.frontend import FrontendConfig
+from tinyscene.frontend_stage import Stage
 
 STEPS = ("window", "FFT", "power", "mel", "resolution", "logarithm", "INT8", "exact FFT")
 RARE = "exact FFT"  # in place of the FFT's answer, in frames that float32 cannot resolve
@@ -56,7 +57,7 @@ def measure(presets: Sequence[str] = tuple(frontend.PRESETS)) -> list[StepCounts
 
 def _measure(name: str, config: FrontendConfig) -> list[StepCounts]:
     samples = _frame(config)
-    expected = _librosa(config, samples)
+    expected = golden.frame(samples, config).stages[Stage.LOG]
     has_peer = config.n_fft in PEER_SIZES
     with tempfile.TemporaryDirectory(prefix="frontend-bench-") as folder:
         counts, columns = _run(config, samples, Path(folder), has_peer)
@@ -78,15 +79,6 @@ def _frame(config: FrontendConfig) -> NDArray[np.int16]:
     spectrum = np.fft.rfft(random.normal(size=config.win_length))
     shaped = np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), config.win_length)
     return np.rint(shaped / np.abs(shaped).max() * 8000).astype(np.int16)
-
-
-def _librosa(config: FrontendConfig, samples: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Return librosa's log-mel column [n_mels] of one frame, without what happens at a clip's end."""
-    padded = np.zeros(config.n_fft, np.int16)
-    begin = (config.n_fft - config.win_length) // 2
-    padded[begin : begin + config.win_length] = samples
-    one = dataclasses.replace(config, center=False, clip_samples=config.n_fft, peak_normalise=False, top_db=None)
-    return frontend.log_mel(padded / 32768, one)[:, 0].astype(np.float64)
 
 
 def _run(

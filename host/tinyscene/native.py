@@ -38,7 +38,6 @@ def build_library(
     include: Iterable[Path] = (),
     flags: Iterable[str] = (),
     *,
-    third_party: Sequence[Path] = (),
     mode: int = ctypes.DEFAULT_MODE,
 ) -> ctypes.CDLL:
     """Compile C sources into a shared library of this machine, once per content, and load it.
@@ -48,7 +47,6 @@ def build_library(
         sources: our C files, compiled with `-Wall -Wextra -Wconversion -Werror`.
         include: folders searched for headers; their headers count in the cache key.
         flags: further compiler flags, such as `-DNAME=value`.
-        third_party: C files of others, compiled without our warnings.
         mode: ctypes.RTLD_GLOBAL where libraries loaded later use this one's symbols.
 
     Raises:
@@ -56,12 +54,12 @@ def build_library(
     """
     include, flags = list(include), list(flags)
     compiler = host_compiler()
-    key = _content_key([*sources, *third_party], include, [compiler, *C_FLAGS, *LINK_FLAGS, *flags])
+    key = _content_key(sources, include, [compiler, *C_FLAGS, *LINK_FLAGS, *flags])
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent, prefix=f"{name}.") as scratch:  # others may build it, too
-            _compile(compiler, name, sources, third_party, include, flags, Path(scratch))
+            _compile(compiler, name, sources, include, flags, Path(scratch))
             (Path(scratch) / "library.so").replace(library)
     return ctypes.CDLL(str(library), mode)
 
@@ -70,18 +68,15 @@ def _compile(
     compiler: str,
     name: str,
     sources: Sequence[Path],
-    third_party: Sequence[Path],
     include: Sequence[Path],
     flags: Sequence[str],
     scratch: Path,
 ) -> None:
     includes = [f"-I{folder}" for folder in include]
     objects: list[str] = []
-    quiet = [flag for flag in C_FLAGS if flag not in WARNINGS] + ["-w"]
-    for files, options in ((sources, C_FLAGS), (third_party, quiet)):
-        for source in files:
-            objects.append(str(scratch / f"{len(objects)}.o"))
-            _run([compiler, *options, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
+    for source in sources:
+        objects.append(str(scratch / f"{len(objects)}.o"))
+        _run([compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
     _run([compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
 
 
