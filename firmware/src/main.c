@@ -29,6 +29,7 @@ int main(void) {
     const struct scene_port port = {
         .board = board_name,
         .firmware = TINYSCENE_VERSION,
+        .build = TINYSCENE_BUILD,
         .write = board_write,
         .cycles = board_cycles,
         .overruns = board_overruns,

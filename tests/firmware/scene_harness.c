@@ -93,7 +93,7 @@ static size_t take_written(uint8_t *written, size_t capacity) {
 }
 
 void harness_reset(enum scene_output_kind kind) {
-    const struct scene_port port = {"harness", "1.2.3", write_line, cycles, overruns, 25000000};
+    const struct scene_port port = {"harness", "1.2.3", "c0ffee", write_line, cycles, overruns, 25000000};
     const struct scene_memory memory = {.history = history,
         .history_samples = HISTORY,
         .work = work,

@@ -108,7 +108,7 @@ def test_info(board: Board) -> None:
         "<B8sIIIHHBBfiI", 1, bytes.fromhex("0123456789abcdef"), 25_000_000, 8000, 1000, 4, 5, 3, 0, 0.125, -3, 1024
     )
     strings = b"\x07harness\x051.2.3\x08foretold" + struct.pack("<H", len(labels)) + labels
-    assert board.ask(INFO) == OK + fixed + strings
+    assert board.ask(INFO) == OK + fixed + strings + b"\x06c0ffee"
 
 
 def test_features_written_in_parts_are_classified(board: Board) -> None:

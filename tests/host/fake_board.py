@@ -37,6 +37,7 @@ INFO = DeviceInfo(
     firmware="0.1.0",
     bundle="student",
     labels=("bus", "park", "tram"),
+    build="0a1b2c3d4e5f gcc 12.2.1",
 )
 WINDOW = 700  # samples of a frame
 

@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,12 @@ def test_info_round_trip() -> None:
     """A board's description survives packing."""
     assert DeviceInfo.unpack(INFO.pack()) == INFO
     assert INFO.features == 40 * 51
+
+
+def test_info_of_older_firmware() -> None:
+    """The first firmware of this version says nothing of its build."""
+    older = INFO.pack().removesuffix(bytes([len(INFO.build)]) + INFO.build.encode())
+    assert DeviceInfo.unpack(older) == replace(INFO, build="")
 
 
 def test_info_of_the_table() -> None:

@@ -1,10 +1,13 @@
 // board.h for mps2, which exists as QEMU's mps2-an386: no clock to set up, and the UART has no baud rate.
 #include "../board.h"
 
+#include <stdbool.h>
+
 #include "../common/receive.h"
 #include "mps2.h"
 
-#define SMALLEST_DIVISOR 16u // DDI 0479, 4.3.3
+#define SMALLEST_DIVISOR 16u   // DDI 0479, 4.3.3
+#define PATIENCE MPS2_CLOCK_HZ // ticks: a second for a host that reads slowly, as QEMU's line has back-pressure
 
 const char board_name[] = "mps2";
 
@@ -32,11 +35,24 @@ uint32_t board_clock_hz(void) {
     return MPS2_CLOCK_HZ;
 }
 
-void board_write(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-        while (UART0_STATE & UART_STATE_TX_FULL) {
+// Waits until there is room for a byte; false if that takes too long.
+static bool wait_for_room(uint32_t patience) {
+    uint32_t begin = timer0_ticks();
+    while (UART0_STATE & UART_STATE_TX_FULL) {
+        if (timer0_ticks() - begin > patience) {
+            return false;
         }
-        UART0_DATA = bytes[i];
+    }
+    return true;
+}
+
+void board_write(const uint8_t *bytes, size_t count) {
+    static bool stuck; // nobody reads: what is to be sent is lost, and costs no more waiting until somebody does
+    for (size_t i = 0; i < count; ++i) {
+        stuck = !wait_for_room(stuck ? 0 : PATIENCE);
+        if (!stuck) {
+            UART0_DATA = bytes[i];
+        }
     }
 }
 

@@ -98,6 +98,7 @@ static enum status info(struct scene *scene, struct request request, struct answ
     answer_str8(answer, scene->port.firmware);
     answer_str8(answer, bundle->name);
     answer_labels(answer, bundle);
+    answer_str8(answer, scene->port.build);
     return STATUS_OK;
 }
 

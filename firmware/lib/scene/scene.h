@@ -40,6 +40,7 @@ struct scene_bundle {
 struct scene_port {
     const char *board;    // its name
     const char *firmware; // version
+    const char *build;    // what tells two builds of one version apart; at most 64 characters
     link_write write;
     uint32_t (*cycles)(void);   // a counter at clock_hz, modulo 2^32
     uint32_t (*overruns)(void); // received bytes that were lost

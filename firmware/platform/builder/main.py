@@ -1,6 +1,8 @@
 """SCons script of the platform: how the firmware is compiled, linked, measured and uploaded."""
 
+import hashlib
 import re
+import subprocess
 from pathlib import Path
 
 from platformio.device.list.util import list_serial_ports
@@ -73,6 +75,19 @@ env.Append(
 )
 
 
+def build_name():
+    """Return what INFO calls this build: a digest of all that is compiled, and the compiler.
+
+    The same sources give the same name, committed or not, here or elsewhere; the bundle's C is among them.
+    """
+    digest = hashlib.sha256((PROJECT / "firmware/platform/builder/main.py").read_bytes())
+    for folder in [*SOURCES, "src"]:
+        for path in sorted((FIRMWARE / folder).glob("*.[chl]*")):
+            digest.update(path.relative_to(FIRMWARE).as_posix().encode() + b"\0" + path.read_bytes())
+    version = subprocess.run([env.subst("$CC"), "-dumpfullversion"], capture_output=True, text=True, check=False)
+    return f"{digest.hexdigest()[:12]} gcc {version.stdout.strip() or 'unknown'}"
+
+
 def compile_sources():
     """Compile all but src, which PlatformIO takes by itself."""
     for folder, optimisation in SOURCES.items():
@@ -86,6 +101,7 @@ def build():
     if "nobuild" in COMMAND_LINE_TARGETS:
         return "$BUILD_DIR/${PROGNAME}.elf", "$BUILD_DIR/${PROGNAME}.bin"
     compile_sources()
+    env.Append(CPPDEFINES=[("TINYSCENE_BUILD", env.StringifyMacro(build_name()))])  # after the rest: for src only
     elf = env.BuildProgram()
     env.Depends(elf, [str(BOARD / "linker.ld"), str(FIRMWARE / "boards" / "common" / "sections.ld")])
     flat = env.ElfToBin("$BUILD_DIR/${PROGNAME}", elf)

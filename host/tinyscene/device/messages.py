@@ -92,6 +92,7 @@ class DeviceInfo:
         max_payload: bytes that one of its frames can carry.
         board, firmware, bundle: names of the board and the bundle, and the version of the firmware.
         labels: the scenes, in the order of its outputs.
+        build: what tells two builds of one firmware version apart; empty where the firmware is too old to say.
     """
 
     protocol: int
@@ -109,6 +110,7 @@ class DeviceInfo:
     firmware: str
     bundle: str
     labels: tuple[str, ...]
+    build: str = ""
 
     @property
     def features(self) -> int:
@@ -132,7 +134,8 @@ class DeviceInfo:
             self.max_payload,
         )
         strings = [_pack_string(text, "<B") for text in (self.board, self.firmware, self.bundle)]
-        return b"".join([numbers, *strings, _pack_string("\t".join(self.labels), "<H")])
+        labels = _pack_string("\t".join(self.labels), "<H")
+        return b"".join([numbers, *strings, labels, _pack_string(self.build, "<B")])
 
     @classmethod
     def unpack(cls, body: bytes) -> "DeviceInfo":
@@ -150,6 +153,7 @@ class DeviceInfo:
             for length in ("<B", "<B", "<B", "<H"):
                 text, rest = _unpack_string(rest, length)
                 strings.append(text)
+            build, rest = _unpack_string(rest, "<B") if rest else ("", rest)
         except (struct.error, UnicodeDecodeError) as error:
             raise ProtocolError(f"the board's description is damaged: {error}") from error
         labels = tuple(strings[3].split("\t"))
@@ -171,6 +175,7 @@ class DeviceInfo:
             firmware=strings[1],
             bundle=strings[2],
             labels=labels,
+            build=build,
         )
 
 
