@@ -1,22 +1,18 @@
 """The firmware's answers to every request of docs/PROTOCOL.md, with a front end and a model that can be foretold."""
 
 import ctypes
-import functools
 import math
 import struct
 import zlib
-from pathlib import Path
 
 import link_binding
 import numpy as np
 import pytest
 from cobs import cobs
 
-from tinyscene import native
-from tinyscene.paths import FIRMWARE_LIB
+import native_board
+from native_board import CELLS, CLASSES, CLIP_SAMPLES, HOP, WINDOW, library
 
-HARNESS = Path(__file__).with_name("scene_harness.c")
-SCENE = FIRMWARE_LIB / "scene"
 INFO, STATISTICS = 0x01, 0x02
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
@@ -25,21 +21,9 @@ PROBE_WRITE, PROBE_READ = 0x40, 0x41
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
 LOGITS, PROBABILITIES = 0, 1
 
-CELLS, CLASSES, CLIP_SAMPLES, HOP = 20, 3, 1000, 50
-WINDOW, STAGES = 700, 5  # of the foretold front end
+STAGES = 5
 MOST_VALUES = 255  # in one answer
 MODEL_MICROSECONDS = (2500 + 25) // 25
-
-
-@functools.cache
-def library() -> ctypes.CDLL:
-    sources = [HARNESS, *link_binding.SOURCES, *sorted(SCENE.glob("*.c"))]
-    harness = native.build_library("scene", sources, [link_binding.FOLDER, SCENE, FIRMWARE_LIB / "frontend"])
-    harness.harness_receive.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
-    harness.harness_receive.restype = ctypes.c_size_t
-    harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
-    harness.harness_greet.restype = ctypes.c_size_t
-    return harness
 
 
 class Board:
@@ -103,12 +87,7 @@ def test_greeting_names_board_bundle_and_protocol() -> None:
 
 
 def test_info(board: Board) -> None:
-    labels = b"bus\tmetro_station\tpark"
-    fixed = struct.pack(
-        "<B8sIIIHHBBfiI", 1, bytes.fromhex("0123456789abcdef"), 25_000_000, 8000, 1000, 4, 5, 3, 0, 0.125, -3, 1024
-    )
-    strings = b"\x07harness\x051.2.3\x08foretold" + struct.pack("<H", len(labels)) + labels
-    assert board.ask(INFO) == OK + fixed + strings + b"\x06c0ffee"
+    assert board.ask(INFO) == OK + native_board.info_body()
 
 
 def test_features_written_in_parts_are_classified(board: Board) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene.device.chunks import Chunks
 from tinyscene.device.link import Link, RefusedError
 from tinyscene.device.messages import (
     DeviceInfo,
@@ -31,6 +33,7 @@ from tinyscene.frontend_stage import Stage
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
 FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
+MOST_STAGE_VALUES = 0xFFFF
 _SERIAL = b"\0"  # STREAM_START's source
 
 Answer = TypeVar("Answer")
@@ -66,6 +69,7 @@ class Board:
         self.transfers_repeated = 0
         self._run_timeout = RUN_TIMEOUT
         self._mark: _Mark | None = None
+        self._chunks = Chunks(link, MAX_PAYLOAD)
         self.info = self.identify()
 
     def identify(self) -> DeviceInfo:
@@ -104,10 +108,11 @@ class Board:
             )
         values = image.tobytes()
 
+        def write(begin: int, end: int, attempts: int | None) -> None:
+            self.link.request(Request.FEATURES_WRITE, features_write(begin, values[begin:end]), attempts=attempts)
+
         def send() -> Inference:
-            step = self._payload - len(features_write(0, b""))
-            for offset in range(0, len(values), step):
-                self.link.request(Request.FEATURES_WRITE, features_write(offset, values[offset : offset + step]))
+            _finish(self._chunks.transfer(len(values), self._payload - len(features_write(0, b"")), 1, write))
             return self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
 
         return self._whole(send)
@@ -138,21 +143,21 @@ class Board:
 
         def send() -> Inference:
             self.link.request(Request.AUDIO_BEGIN)
-            for offset, part in self._parts(samples):
-                self.link.request(Request.AUDIO_WRITE, samples_write(offset, part))
+            _finish(self._send_samples(Request.AUDIO_WRITE, samples))
             return self._run(Request.AUDIO_END, Inference.unpack_audio_end)
 
         return send
 
     def read_features(self) -> NDArray[np.int8]:
         """Return the board's last INT8 image, written or computed, int8 [mels, frames]."""
-        count = self.info.features
-        step = self._payload - 1  # the answer's status
-        parts = [
-            self.link.request(Request.FEATURES_READ, features_read(offset, min(step, count - offset)))
-            for offset in range(0, count, step)
-        ]
-        return np.frombuffer(b"".join(parts), np.int8).reshape(self.info.mels, self.info.frames)
+        values = bytearray()
+
+        def read(begin: int, end: int, attempts: int | None) -> None:
+            payload = features_read(begin, end - begin)
+            values.extend(self.link.request(Request.FEATURES_READ, payload, attempts=attempts))
+
+        _finish(self._chunks.transfer(self.info.features, self._payload - 1, 1, read))  # after the answer's status
+        return np.frombuffer(bytes(values), np.int8).reshape(self.info.mels, self.info.frames)
 
     def probe(self, samples: NDArray[np.int16]) -> dict[Stage, NDArray[np.float32]]:
         """Run the front end on one frame and return the values of each stage; ends a clip or stream under way.
@@ -164,21 +169,28 @@ class Board:
             LinkError: no answer, or the board refused.
         """
 
+        def write(begin: int, end: int, attempts: int | None) -> None:
+            self.link.request(Request.PROBE_WRITE, probe_write(begin, samples[begin:end]), attempts=attempts)
+
         def look() -> dict[Stage, NDArray[np.float32]]:
-            step = (self._payload - len(probe_write(0, samples[:0]))) // samples.itemsize
-            for offset in range(0, len(samples), step):
-                self.link.request(Request.PROBE_WRITE, probe_write(offset, samples[offset : offset + step]))
+            most = (self._payload - len(probe_write(0, samples[:0]))) // samples.itemsize
+            _finish(self._chunks.transfer(len(samples), most, samples.itemsize, write))
             return {stage: self._read_stage(stage) for stage in Stage}
 
         return self._whole(look)
 
     def _read_stage(self, stage: Stage) -> NDArray[np.float32]:
-        most = most_probe_values(self._payload)
         values, total = np.empty(0, np.float32), 1
-        while len(values) < total:
-            payload = probe_read(stage, len(values), most)
-            total, part = self._unpack(unpack_probe_read, self.link.request(Request.PROBE_READ, payload))
+
+        def read(begin: int, end: int, attempts: int | None) -> None:
+            nonlocal values, total
+            answer = self.link.request(Request.PROBE_READ, probe_read(stage, begin, end - begin), attempts=attempts)
+            total, part = self._unpack(unpack_probe_read, answer)
             values = np.append(values, part)
+
+        for _ in self._chunks.transfer(MOST_STAGE_VALUES, most_probe_values(self._payload), values.itemsize, read):
+            if len(values) >= total:
+                break
         return values
 
     def stream(self, samples: NDArray[np.int16]) -> Generator[int, None, None]:
@@ -194,27 +206,32 @@ class Board:
         """
         self.link.request(Request.STREAM_START, _SERIAL)
         with contextlib.suppress(GeneratorExit):
-            for offset, part in self._parts(samples):
-                # The part that completes a clip is answered after the model has run.
-                try:
-                    self.link.request(Request.STREAM_WRITE, samples_write(offset, part), timeout=RUN_TIMEOUT)
-                except RefusedError as error:
-                    if error.status not in FORGOTTEN:
-                        raise
-                    raise LinkError(
-                        f"the board at {self.link.url} restarted while it was listening; start the stream again"
-                    ) from error
-                yield offset + len(part)
+            # The part that completes a clip is answered after the model has run.
+            try:
+                yield from self._send_samples(Request.STREAM_WRITE, samples, timeout=RUN_TIMEOUT)
+            except RefusedError as error:
+                if error.status not in FORGOTTEN:
+                    raise
+                raise LinkError(
+                    f"the board at {self.link.url} restarted while it was listening; start the stream again"
+                ) from error
         self.link.request(Request.STREAM_STOP)
 
     @property
     def _payload(self) -> int:
         return min(MAX_PAYLOAD, self.info.max_payload)
 
-    def _parts(self, samples: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int16]]]:
-        step = (self._payload - len(samples_write(0, samples[:0]))) // samples.itemsize
-        for offset in range(0, len(samples), step):
-            yield offset, samples[offset : offset + step]
+    def _send_samples(
+        self, request: Request, samples: NDArray[np.int16], timeout: float | None = None
+    ) -> Iterator[int]:
+        """Send samples piece after piece; yields how many are there."""
+
+        def write(begin: int, end: int, attempts: int | None) -> None:
+            payload = samples_write(begin, samples[begin:end])
+            self.link.request(request, payload, timeout=timeout, attempts=attempts)
+
+        most = (self._payload - len(samples_write(0, samples[:0]))) // samples.itemsize
+        return self._chunks.transfer(len(samples), most, samples.itemsize, write)
 
     def _run(self, request: Request, unpack: Callable[[bytes], Inference]) -> Inference:
         begin = time.monotonic()
@@ -271,3 +288,8 @@ class Board:
             return unpack(body)
         except ProtocolError as error:
             raise LinkError(f"{self.link.url}: {error}; flash firmware of this version of tinyscene") from error
+
+
+def _finish(transfer: Iterator[int]) -> None:
+    """Let a transfer run to its end."""
+    deque(transfer, maxlen=0)

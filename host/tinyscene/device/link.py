@@ -15,17 +15,20 @@ import serial
 from serial.tools import list_ports
 
 from tinyscene.device.messages import ANSWER, Request, Status
+from tinyscene.device.pace import REPETITIONS, Attempts, Pace
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.errors import LinkError
 
 BAUD = 115200
-TIMEOUT = 1.0  # seconds that an answer may take to begin with; each repetition waits twice as long, up to LONGEST
-LONGEST = 8.0
-REPETITIONS = 5
+TIMEOUT = 1.0  # seconds that an answer may take, until it is known how long they take here: see `Pace`
 RECONNECT_SECONDS = 15.0
 _WRITE_TIMEOUT = 5.0
 _KEPT_LINES = 1000
 _SEQUENCES = 0x10000
+
+
+class UnansweredError(LinkError):
+    """No answer came, however often the request was sent."""
 
 
 class RefusedError(LinkError):
@@ -79,6 +82,7 @@ class Link:
         self._reconnect_seconds = reconnect_seconds
         # Not zero: answers to an earlier program's requests may still be on their way.
         self._sequence = random.randrange(_SEQUENCES)
+        self._pace = Pace()
         self._port: serial.SerialBase
         self._demultiplexer = Demultiplexer()
         self._open()
@@ -100,7 +104,9 @@ class Link:
         """Chunks dropped on this connection because they were damaged."""
         return self._demultiplexer.errors.total()
 
-    def request(self, request: Request, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
+    def request(
+        self, request: Request, payload: bytes = b"", *, timeout: float | None = None, attempts: int | None = None
+    ) -> bytes:
         """Send a request, again where no answer comes or the port vanishes, and return the answer's body.
 
         Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before.
@@ -110,32 +116,44 @@ class Link:
             request: what to ask.
             payload: at most protocol.MAX_PAYLOAD bytes.
             timeout: seconds, where the board needs longer than usual.
+            attempts: give up after so many; default: see `Attempts`.
 
         Returns:
             The answer's payload after its status byte.
 
         Raises:
             RefusedError: the board answered with another status than OK.
-            LinkError: no answer, or the port vanished and did not come back.
+            UnansweredError: no answer.
+            LinkError: the port vanished and did not come back, or keeps vanishing.
         """
         self.requests += 1
         self._sequence = (self._sequence + 1) % _SEQUENCES
         data = encode(Frame(request, self._sequence, payload))
-        patience = timeout or self._timeout
-        for attempt in range(1 + REPETITIONS):
-            self.repetitions += attempt > 0
+        limit = (timeout or self._timeout) + 10 * len(data) / self._baud
+        tries = Attempts(self._pace.patience(request, limit), limit, attempts)
+        vanished = 0
+        while not tries.exhausted:
+            self.repetitions += tries.made + vanished > 0
+            begin = time.monotonic()
             try:
-                answer = self._ask(request, data, patience)
+                answer = self._ask(request, data, tries.patience)
             except serial.SerialTimeoutException:
                 answer = None
             except (serial.SerialException, OSError) as error:
+                vanished += 1
+                if vanished > REPETITIONS:
+                    raise LinkError(f"{self.url} keeps vanishing ({error}); check its cable and its power") from error
                 self._reopen(error)
                 continue
+            tries.made += 1
             if answer:
+                if tries.made == 1:
+                    self._pace.answered(request, time.monotonic() - begin)
                 return _body(request, answer)
-            patience = min(2 * patience, max(LONGEST, patience))
-        raise LinkError(
-            f"no answer to {request.name} from {self.url} after {1 + REPETITIONS} attempts; is tinyscene's firmware "
+            if answer is None:
+                tries.had_silence()
+        raise UnansweredError(
+            f"no answer to {request.name} from {self.url} after {tries.made} attempts; is tinyscene's firmware "
             "running there, at this baud rate, and does no other program hold the port?"
         )
 
@@ -153,7 +171,8 @@ class Link:
                 self._reopen(error)
 
     def _ask(self, request: Request, data: bytes, patience: float) -> bytes | None:
-        """Send once; return the answer's payload, or None when there was none in time."""
+        """Send once; return the answer's payload, or None when there was none in time, or b"" when it was damaged."""
+        before = self.errors
         self._port.write(data)
         deadline = time.monotonic() + patience
         wanted = (request | ANSWER, self._sequence)
@@ -162,6 +181,9 @@ class Link:
                 if (frame.type, frame.sequence) == wanted and frame.payload:
                     return frame.payload
                 self.stale += 1
+                self._pace.came_late(frame.type & ~ANSWER)
+            if self.errors > before:
+                return b""
         return None
 
     def _receive(self, seconds: float) -> list[Frame]:

@@ -1,0 +1,67 @@
+"""How long to wait for an answer before the request is sent again, and when to give up."""
+
+import time
+
+LONGEST = 8.0  # seconds between two repetitions
+REPETITIONS = 5  # at least, before a request is given up
+_MARGIN = 4.0  # times the usual time of a request's answers
+_SLACK = 0.1  # of the limit, on top: schedulers and USB bridges take their time
+_FADING = 0.9  # by which a slow answer counts less with every later one
+
+
+class Pace:
+    """What is known of a board's answer times, by request type.
+
+    A request whose time is not known yet is given all of its limit. A wait that was too short shows in an answer that
+    comes when nobody waits for it any more: then the usual time is taken to be twice as long.
+    """
+
+    def __init__(self) -> None:
+        self._usual: dict[int, float] = {}
+
+    def patience(self, kind: int, limit: float) -> float:
+        """Return the seconds to wait for the first answer to a request of type `kind`, at most `limit`."""
+        usual = self._usual.get(kind)
+        return limit if usual is None else min(limit, _MARGIN * usual + _SLACK * limit)
+
+    def answered(self, kind: int, seconds: float) -> None:
+        """Note how long an answer took; only where the request was sent once, or it is unknown which one it is to."""
+        self._usual[kind] = max(seconds, _FADING * self._usual.get(kind, 0.0))
+
+    def came_late(self, kind: int) -> None:
+        """Note that an answer came after its request had been sent again."""
+        if kind in self._usual:
+            self._usual[kind] *= 2
+
+
+class Attempts:
+    """The repetitions of one request.
+
+    After silence each wait is twice as long as the one before, up to LONGEST (or the limit). A damaged answer says that
+    the board is there and the line is bad: the request is repeated at once, and the waits do not grow. Given up is it
+    once REPETITIONS have had no answer and as much time has passed as they take with all of the limit.
+
+    Args:
+        patience: seconds, the first wait.
+        limit: seconds that an answer may take.
+        most: give up after so many attempts instead.
+    """
+
+    def __init__(self, patience: float, limit: float, most: int | None = None) -> None:
+        self.made = 0
+        self.patience = patience
+        self._longest = max(LONGEST, limit)
+        self._most = most
+        waits = (min(limit * 2**k, self._longest) for k in range(1 + REPETITIONS))
+        self._end = time.monotonic() + sum(waits)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether to give up."""
+        if self._most is not None:
+            return self.made >= self._most
+        return self.made > REPETITIONS and time.monotonic() >= self._end
+
+    def had_silence(self) -> None:
+        """Wait longer the next time."""
+        self.patience = min(2 * self.patience, self._longest)
