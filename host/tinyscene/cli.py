@@ -224,21 +224,47 @@ def device_classify(port: PortOption, audio: Path) -> None:
 
 @device_app.command("evaluate")
 def device_evaluate(
-    port: PortOption,
-    bundle: Annotated[Path, typer.Option(help="The bundle that the board must carry.")],
+    port: Annotated[list[str], typer.Option(help="pyserial URL of a board; repeated, the boards share out the clips.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle that the boards must carry.")],
     data: DataOption,
     split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
     mode: Annotated[str, typer.Option(help="features (INT8 images) or audio (PCM).")] = "features",
     limit: Annotated[int | None, typer.Option(min=1, help="Only this many clips, spread evenly over the list.")] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(min=2, help="Only this many clips, stratified by scene, device and location; with intervals."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --subset: the same seed, the same clips.")] = 1,
     journal: Annotated[
         Path | None, typer.Option(help="Journal to resume from; default: beside the JSON, or in runs/.")
     ] = None,
     as_json: JsonOption = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Also write the answers as a DCASE 2022 task 1 submission (CSV).")
+    ] = None,
+    diff: Annotated[
+        Path | None, typer.Option(help="Also run the host's INT8 kernels, and list here each clip that differs (TSV).")
+    ] = None,
 ) -> None:
-    """Score the very board against a list of clips, over its serial port; the same command resumes."""
+    """Score the very boards against a list of clips, over their serial ports; the same command resumes."""
     from tinyscene.device import evaluation
 
-    evaluation.report(port, bundle, data, split, mode, limit, journal, as_json)
+    evaluation.report(
+        evaluation.Options(
+            ports=port,
+            bundle=bundle,
+            data=data,
+            split=split,
+            mode=mode,
+            limit=limit,
+            subset=subset,
+            seed=seed,
+            journal=journal,
+            as_json=as_json,
+            submission=submission,
+            diff=diff,
+        )
+    )
 
 
 @device_app.command("verify")

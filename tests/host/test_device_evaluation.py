@@ -15,14 +15,13 @@ from fake_board import INFO, FakeBoard, FakePort, outputs_of
 from serial.urlhandler import protocol_socket
 from typer.testing import CliRunner
 
-import tinyscene
 from tinyscene import features, metrics
 from tinyscene.bundle import Bundle, Normalisation, Quantisation
 from tinyscene.cli import app
 from tinyscene.dataset import Dataset
 from tinyscene.device import monitor
 from tinyscene.device.board import Board
-from tinyscene.device.evaluation import compare_with_host, report, spread
+from tinyscene.device.evaluation import Options, report, spread
 from tinyscene.device.journal import Header, Journal
 from tinyscene.device.messages import Inference, Request, parse_probabilities
 from tinyscene.errors import LinkError, TinysceneError
@@ -112,7 +111,18 @@ def evaluate(folder: Path, data: Path, tmp_path: Path) -> Evaluate:
     def run(port: FakePort, mode: str = "features", limit: int | None = None, **paths: Path | None) -> dict[str, Any]:
         json_file = tmp_path / "device.json"
         json_file.unlink(missing_ok=True)
-        report(port.url, folder, data, SPLIT, mode, limit, paths.get("journal"), json_file)
+        report(
+            Options(
+                ports=[port.url],
+                bundle=folder,
+                data=data,
+                split=SPLIT,
+                mode=mode,
+                limit=limit,
+                journal=paths.get("journal"),
+                as_json=json_file,
+            )
+        )
         return json.loads(json_file.read_text())
 
     return run
@@ -244,7 +254,7 @@ def test_cut_off_header_starts_over(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_text('{"journal": 1, "bun')
     with Journal(path, HEADER) as journal:
-        journal.append("audio/x.wav", Inference(np.array([-128, 127], np.int8), 5))
+        journal.append("audio/x.wav", Inference(np.array([-128, 127], np.int8), 5), "port")
     with Journal(path, HEADER) as journal:
         assert journal.answers["audio/x.wav"].outputs.tolist() == [-128, 127]
         assert journal.answers["audio/x.wav"].outputs.dtype == np.int8
@@ -319,7 +329,7 @@ def test_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with Journal(tmp_path / "j.jsonl", HEADER) as journal:
         monkeypatch.setattr("os.fsync", full)
         with pytest.raises(TinysceneError, match="No space left on device; free some space"):
-            journal.append("x", Inference(np.zeros(2, np.int8), 5))
+            journal.append("x", Inference(np.zeros(2, np.int8), 5), "port")
 
 
 @pytest.mark.parametrize(
@@ -340,14 +350,13 @@ def test_bad_arguments(folder: Path, data: Path, arguments: dict[str, str], said
     paths = {"bundle": folder, "data": data} | {key: Path(value) for key, value in arguments.items()}
     with pytest.raises(TinysceneError) as error:
         report(
-            "socket://127.0.0.1:1",
-            paths["bundle"],
-            paths["data"],
-            arguments.get("split", SPLIT),
-            arguments.get("mode", "features"),
-            None,
-            None,
-            None,
+            Options(
+                ports=["socket://127.0.0.1:1"],
+                bundle=paths["bundle"],
+                data=paths["data"],
+                split=arguments.get("split", SPLIT),
+                mode=arguments.get("mode", "features"),
+            )
         )
     assert said in str(error.value)
 
@@ -374,23 +383,6 @@ def test_spread(count: int, limit: int | None, chosen: list[int]) -> None:
     assert spread(range(count), limit) == chosen
 
 
-def test_compare_with_host(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clips that differ from the reference kernels are counted."""
-    host = np.array([[1, 2, 3], [9, 0, 0], [5, 4, 0]], np.int8)
-    board = np.array([[1, 2, 3], [7, 0, 0], [4, 5, 0]], np.int8)
-    images = np.zeros((3, *bundle.frontend.shape), np.float32)
-    # In the place of the module, which takes its time to import TensorFlow.
-    reference = SimpleNamespace(run_reference=lambda _, inputs: host[: len(inputs)])
-    monkeypatch.setattr(tinyscene, "quantize", reference, raising=False)
-    answers = [Inference(outputs, 1) for outputs in board]
-    assert compare_with_host(bundle, images, answers) == {
-        "clips": 3,
-        "identical": 1,
-        "same_class": 2,
-        "max_abs_diff": 2,
-    }
-
-
 def test_progress_counts_what_was_known(
     board: FakeBoard, evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -402,6 +394,104 @@ def test_progress_counts_what_was_known(
     assert f"5 of 10 answers are in {tmp_path}" in captured.err.replace("\n", "")
     assert "log loss" in captured.out
     assert "1.2 ms a clip (median) on the board" in captured.out
+
+
+# ------------------------------------------------------------------------------------------- several boards, and files
+
+
+@pytest.fixture
+def reference(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The host's INT8 run, in the place of TensorFlow Lite's: the fake boards' own answers. Keeps the inputs."""
+    inputs: list[np.ndarray] = []
+
+    def run(_: bytes, images: np.ndarray) -> np.ndarray:
+        inputs.append(images)
+        return np.stack([outputs_of(image.tobytes(), len(CLASSES)) for image in images])
+
+    monkeypatch.setattr("tinyscene.evaluation.run", run)
+    return inputs
+
+
+def test_two_boards_one_killed_on_the_way(
+    board: FakeBoard, bundle: Bundle, folder: Path, data: Path, tmp_path: Path, reference: list[np.ndarray]
+) -> None:
+    """The journal has each clip once, and scores and files are those of one board."""
+    other = FakeBoard(board.info)
+    with FakePort(board, restart_at=(10,)) as first, FakePort(other) as second:
+        report(
+            Options(
+                ports=[first.url, second.url],
+                bundle=folder,
+                data=data,
+                split=SPLIT,
+                journal=tmp_path / "j.jsonl",
+                as_json=tmp_path / "device.json",
+                submission=tmp_path / "submission.csv",
+                diff=tmp_path / "diff.tsv",
+            )
+        )
+    _, *lines = map(json.loads, (tmp_path / "j.jsonl").read_text().splitlines())
+    clips = list(Dataset(data).list(SPLIT))
+    assert sorted(line["clip"] for line in lines) == sorted(clip.filename for clip in clips)
+    result = json.loads((tmp_path / "device.json").read_text())
+    scores = expected(bundle, data, "features")
+    assert {key: result[key] for key in DESIGN_KEYS} == json.loads(json.dumps(scores))
+    assert set(result["boards"]) == {first.url, second.url}
+    assert sum(about["clips"] for about in result["boards"].values()) == CLIPS
+    assert result["boards"][first.url]["build"] == INFO.build
+    assert result["host"] == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
+    assert len(reference[0]) == CLIPS
+    assert [line.split("\t")[0] for line in (tmp_path / "diff.tsv").read_text().splitlines()] == ["filename"]
+    rows = (tmp_path / "submission.csv").read_text().splitlines()
+    assert rows[0] == "filename\tscene_label\tbus\tpark\ttram"
+    assert [row.split("\t")[0] for row in rows[1:]] == [clip.filename for clip in clips]
+
+
+def test_another_list_of_boards_resumes(
+    board: FakeBoard, folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One board, then two others: only what is missing is asked, and who answered what is kept."""
+    options = Options(ports=(), bundle=folder, data=data, split=SPLIT, journal=tmp_path / "j.jsonl")
+    with FakePort(board) as port:
+        report(replace(options, ports=[port.url], limit=4))
+        first = port.url
+    others = FakeBoard(board.info), FakeBoard(board.info)
+    with FakePort(others[0]) as one, FakePort(others[1]) as two:
+        report(replace(options, ports=[one.url, two.url], as_json=tmp_path / "device.json"))
+    assert sum(other.asked[Request.FEATURES_RUN] for other in others) == CLIPS - 4
+    boards = json.loads((tmp_path / "device.json").read_text())["boards"]
+    assert (boards[first]["clips"], "board" in boards[first]) == (4, False)
+    assert f"{first}: 4 clips" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_an_unlabelled_list_gives_a_submission(board: FakeBoard, folder: Path, data: Path, tmp_path: Path) -> None:
+    """The challenge's evaluation list has no labels: there are answers, and no scores."""
+    names = [clip.filename for clip in Dataset(data).list(SPLIT)]
+    (data / "evaluation_setup" / "fold1_test.csv").write_text("\n".join(["filename", *names]) + "\n")
+    with FakePort(board) as port:
+        options = Options(ports=[port.url], bundle=folder, data=data, split="fold1_test", as_json=tmp_path / "d.json")
+        with pytest.raises(TinysceneError, match="no labels"):
+            report(options)
+        report(replace(options, submission=tmp_path / "s.csv"))
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 1 + CLIPS
+    assert "accuracy" not in json.loads((tmp_path / "d.json").read_text())
+
+
+def test_a_subset_has_intervals(
+    board: FakeBoard, folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are in the JSON and printed."""
+    with FakePort(board) as port:
+        options = Options(ports=[port.url], bundle=folder, data=data, split=SPLIT, subset=6)
+        report(replace(options, as_json=tmp_path / "d.json"))
+        with pytest.raises(TinysceneError, match="both --limit and --subset"):
+            report(replace(options, limit=3))
+    result = json.loads((tmp_path / "d.json").read_text())
+    assert result["clips"] == 6
+    for key in ("accuracy", "log_loss"):
+        low, high = result["intervals"][key]
+        assert low < result[key] < high
+    assert "of all 10 clips, with 95 % confidence: accuracy" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------------ watching

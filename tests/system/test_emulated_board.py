@@ -23,7 +23,7 @@ from tinyscene.dataset import SCENES, Dataset
 from tinyscene.device import monitor, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
-from tinyscene.device.evaluation import compare_with_host, report
+from tinyscene.device.evaluation import Options, report
 from tinyscene.device.link import Link
 from tinyscene.device.messages import Inference, parse_probabilities
 from tinyscene.errors import LinkError
@@ -144,15 +144,25 @@ def test_features_mode_equals_the_reference_kernels(
 ) -> None:
     """Every output byte of every clip is that of TensorFlow Lite's reference kernels, and so are the scores."""
     journal, result = tmp_path / "j.jsonl", tmp_path / "device.json"
-    report(emulator.url, folder, data, SPLIT, "features", None, journal, result)
+    report(
+        Options(
+            ports=[emulator.url],
+            bundle=folder,
+            data=data,
+            split=SPLIT,
+            journal=journal,
+            as_json=result,
+            diff=tmp_path / "diff.tsv",
+        )
+    )
     host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
     assert len({tuple(row) for row in host.tolist()}) > CLIPS // 2, "the clips should not all look the same"
     answers = answers_of(journal)
     assert [answer.outputs.tolist() for answer in answers] == host.tolist()
-    compared = compare_with_host(bundle, images, answers)
-    assert compared == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
     scores = json.loads(result.read_text())
     assert scores["emulated"]
+    assert scores["host"] == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
+    assert len((tmp_path / "diff.tsv").read_text().splitlines()) == 1
     devices = [clip.device for clip in Dataset(data).list(SPLIT)]
     assert scores | metrics.score(SCENES[:CLIPS], bundle.probabilities(host), devices, SCENES) == scores
 
@@ -161,7 +171,17 @@ def test_audio_mode_equals_the_front_end_on_the_host(
     emulator: Emulator, bundle: Bundle, folder: Path, data: Path, tmp_path: Path
 ) -> None:
     """The board's own features, from PCM, are those of the same C on the host, and so are the answers."""
-    report(emulator.url, folder, data, SPLIT, "audio", 3, tmp_path / "j.jsonl", None)
+    report(
+        Options(
+            ports=[emulator.url],
+            bundle=folder,
+            data=data,
+            split=SPLIT,
+            mode="audio",
+            limit=3,
+            journal=tmp_path / "j.jsonl",
+        )
+    )
     frontend = HostFrontend(CONFIG, bundle.normalisation, bundle.input)
     pcm = [features.clip_pcm(data / f"audio/{SCENES[k]}-lyon-{k}-1-{'abs'[k % 3]}.wav", CONFIG) for k in (0, 3, 6)]
     heard = np.stack([frontend.features(samples) for samples in pcm])
@@ -200,17 +220,27 @@ def test_restart_on_the_way(
 
     monkeypatch.setattr(Board, "classify_features", restarting)
     monkeypatch.setattr(Link, "request", cut)
-    report(emulator.url, folder, data, SPLIT, "features", None, tmp_path / "j.jsonl", None)
+    report(Options(ports=[emulator.url], bundle=folder, data=data, split=SPLIT, journal=tmp_path / "j.jsonl"))
     answers = answers_of(tmp_path / "j.jsonl")
-    assert compare_with_host(bundle, images, answers)["identical"] == len(answers) == CLIPS
+    host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
+    assert [answer.outputs.tolist() for answer in answers] == host.tolist()
 
 
 def test_journal_resumes(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:
     """A second run asks the board only for what the first has not answered."""
-    report(emulator.url, folder, data, SPLIT, "features", 4, tmp_path / "j.jsonl", None)
+    report(Options(ports=[emulator.url], bundle=folder, data=data, split=SPLIT, limit=4, journal=tmp_path / "j.jsonl"))
     with Link(emulator.url) as link:
         assert Board(link).statistics().inferences == 4
-    report(emulator.url, folder, data, SPLIT, "features", None, tmp_path / "j.jsonl", tmp_path / "device.json")
+    report(
+        Options(
+            ports=[emulator.url],
+            bundle=folder,
+            data=data,
+            split=SPLIT,
+            journal=tmp_path / "j.jsonl",
+            as_json=tmp_path / "device.json",
+        )
+    )
     with Link(emulator.url) as link:
         assert Board(link).statistics().inferences == CLIPS
     assert json.loads((tmp_path / "device.json").read_text())["clips"] == CLIPS
@@ -221,7 +251,11 @@ def test_board_with_another_bundle_is_refused(emulator: Emulator, bundle: Bundle
     other = replace(bundle, classes=bundle.classes[::-1])
     other.save(tmp_path / "other", "card")
     with pytest.raises(LinkError) as error:
-        report(emulator.url, tmp_path / "other", data, SPLIT, "features", None, tmp_path / "j.jsonl", None)
+        report(
+            Options(
+                ports=[emulator.url], bundle=tmp_path / "other", data=data, split=SPLIT, journal=tmp_path / "j.jsonl"
+            )
+        )
     assert other.identity in str(error.value)
     assert bundle.identity in str(error.value)
     assert not (tmp_path / "j.jsonl").exists()
@@ -289,8 +323,10 @@ def test_a_board_with_one_wrong_number_is_told_its_stage(
 
 def test_journal_of_another_board_is_refused(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:
     """A journal started on another board is not continued on this one."""
-    report(emulator.url, folder, data, SPLIT, "features", 1, tmp_path / "j.jsonl", None)
+    report(Options(ports=[emulator.url], bundle=folder, data=data, split=SPLIT, limit=1, journal=tmp_path / "j.jsonl"))
     text = (tmp_path / "j.jsonl").read_text()
     (tmp_path / "j.jsonl").write_text(text.replace('"board": "mps2"', '"board": "stm32l496"'))
     with pytest.raises(Exception, match="another board"):
-        report(emulator.url, folder, data, SPLIT, "features", 1, tmp_path / "j.jsonl", None)
+        report(
+            Options(ports=[emulator.url], bundle=folder, data=data, split=SPLIT, limit=1, journal=tmp_path / "j.jsonl")
+        )

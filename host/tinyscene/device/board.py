@@ -48,6 +48,10 @@ class _Mark:
     repetitions: int
 
 
+class ForeignError(LinkError):
+    """A board with another bundle or protocol version than the one that was asked for."""
+
+
 class Board:
     """The requests as methods.
 
@@ -60,7 +64,8 @@ class Board:
         transfers_repeated: clips sent again because the board restarted while it received them.
 
     Raises:
-        LinkError: no answer, another protocol version, or another bundle than `expected`.
+        ForeignError: another protocol version, or another bundle than `expected`.
+        LinkError: no answer.
     """
 
     def __init__(self, link: Link, expected: str | None = None) -> None:
@@ -76,12 +81,12 @@ class Board:
         """Ask the board what it is, and refuse one with another protocol or bundle."""
         self.info = self._unpack(DeviceInfo.unpack, self.link.request(Request.INFO))
         if self.info.protocol != VERSION:
-            raise LinkError(
+            raise ForeignError(
                 f"the board at {self.link.url} speaks protocol version {self.info.protocol}, this host {VERSION}; "
                 "flash firmware of this version of tinyscene"
             )
         if self.expected not in (None, self.info.identity):
-            raise LinkError(
+            raise ForeignError(
                 f"the board at {self.link.url} carries bundle {self.info.bundle!r} with identity {self.info.identity}, "
                 f"not {self.expected}; export the bundle (tinyscene export BUNDLE), then build and flash it "
                 f"(make flash BOARD={self.info.board}) or name the bundle that it carries"

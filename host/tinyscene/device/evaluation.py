@@ -1,8 +1,9 @@
-"""Score the very board: send it every clip of a list, keep its answers in a journal, and sum them up."""
+"""Score the very boards: share out the clips of a list among them, keep their answers in a journal, and sum them up."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,135 +14,193 @@ from tinyscene import features, files, metrics
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.dataset import Clip, Dataset
+from tinyscene.device import answers, subset
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import MACHINES
+from tinyscene.device.fleet import Fleet
 from tinyscene.device.journal import Header, Journal, fingerprint
-from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference
+from tinyscene.device.messages import Inference
 from tinyscene.errors import ConfigError, DatasetError
 from tinyscene.feature_engines import LIBROSA
 from tinyscene.paths import REPOSITORY
 from tinyscene.score_table import render_scores
 
-MODES = ("features", "audio")
+FRONTENDS = {"features": LIBROSA, "audio": "c"}  # mode: whose features the boards' networks get
 
 Item = TypeVar("Item")
 
 
-def report(
-    port: str,
-    bundle: Path,
-    data: Path,
-    split: str,
-    mode: str,
-    limit: int | None,
-    journal: Path | None,
-    as_json: Path | None,
-) -> None:
-    """Score a board on a list of clips, write the JSON and print the tables; the same command resumes.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to score, and what to write.
 
-    Args:
-        port: pyserial URL of the board.
-        bundle: folder of the bundle that it must carry.
+    Attributes:
+        ports: pyserial URLs of the boards.
+        bundle: folder of the bundle that they must carry.
         data: data set in the TAU layout.
-        split: a list with labels: a path, or a name in evaluation_setup.
+        split: a list: a path, or a name in evaluation_setup; without labels only for a submission or a comparison.
         mode: "features": INT8 images computed here; "audio": PCM16, the board computes the features.
         limit: only so many clips, evenly spread over the list.
+        subset: only so many clips, stratified by scene, device and location, with confidence intervals.
+        seed: of the subset.
         journal: where the answers are kept; None: beside the JSON or in runs/, and put aside when all are there.
         as_json: where to write the result.
+        submission: where to write the answers in the format of a DCASE submission.
+        diff: where to write the clips whose outputs are not those of the host's INT8 run.
+    """
+
+    ports: Sequence[str]
+    bundle: Path
+    data: Path
+    split: str
+    mode: str = "features"
+    limit: int | None = None
+    subset: int | None = None
+    seed: int = 1
+    journal: Path | None = None
+    as_json: Path | None = None
+    submission: Path | None = None
+    diff: Path | None = None
+
+
+def report(options: Options) -> None:
+    """Score boards on a list of clips, write what is asked for and print the tables; the same command resumes.
 
     Raises:
         TinysceneError: a bad argument, list, clip, journal or bundle, a board that does not answer or carries
-            another bundle.
+            another bundle at the start, or all boards lost on the way.
     """
-    if mode not in MODES:
-        raise ConfigError(f"no mode {mode!r}; modes are {', '.join(MODES)}")
-    model = Bundle.load(bundle)
-    dataset = Dataset(data)
-    clips = _labelled(dataset.list(split), split, model.classes)
-    with Link(port) as link:
-        board = Board(link, model.identity)
-        header = Header(bundle=model.identity, board=board.info.board, split=fingerprint(clips), mode=mode)
-        chosen = spread(clips, limit)
-        path = journal or _default_journal(model, split, mode, as_json)
-        with Journal(path, header) as book:
-            answers = evaluate(board, model, dataset, chosen, mode, book)
-    result = summarise(model, chosen, answers) | _about(board.info, split, mode, answers)
-    if as_json:
-        files.write_json(as_json, result)
-    console.print(render_scores(result, f"{board.info.board}, {mode}, {Path(split).name}"))
-    clock = "by the emulator's clock, which is this machine's" if result["emulated"] else "on the board"
-    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}", highlight=False)
-    if journal is None:
+    _check(options)
+    bundle = Bundle.load(options.bundle)
+    dataset = Dataset(options.data)
+    clips = _listed(dataset, options, bundle.classes)
+    chosen = _choose(clips, options)
+    path = options.journal or _default_journal(bundle, options)
+    with Fleet(options.ports, bundle.identity) as fleet:
+        kinds = "+".join(sorted({board.info.board for board in fleet.boards.values()}))
+        header = Header(bundle=bundle.identity, board=kinds, split=fingerprint(clips), mode=options.mode)
+        with Journal(path, header) as journal:
+            evaluate(fleet, bundle, dataset, chosen, options.mode, journal)
+    outputs = np.stack([journal.answers[clip.filename].outputs for clip in chosen])
+    result = _about(fleet, options, chosen, journal)
+    if chosen[0].scene is not None:
+        result |= _score(bundle, chosen, outputs, options)
+    if options.submission:
+        answers.write_submission(options.submission, bundle, chosen, outputs)
+    if options.diff:
+        result["host"] = _compare(options, bundle, dataset, chosen, outputs, journal)
+    if options.as_json:
+        files.write_json(options.as_json, result)
+    _print(result, options, len(clips))
+    if options.journal is None:
         path.replace(path.with_name(path.name.replace(".journal.", ".answers.")))
 
 
 def evaluate(
-    board: Board, bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str, journal: Journal
-) -> list[Inference]:
-    """Send the clips that the journal does not have yet, and return the answers to all, in their order.
+    fleet: Fleet, bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str, journal: Journal
+) -> None:
+    """Have the clips that the journal does not have yet classified, and write the answers into it.
 
     Raises:
-        TinysceneError: a clip cannot be read, or the board is lost or carries another bundle now.
+        TinysceneError: a clip cannot be read, or all boards are lost or carry another bundle now.
     """
     missing = [clip for clip in clips if clip.filename not in journal.answers]
     known = len(clips) - len(missing)
     if known:
         error_console.print(f"{known} of {len(clips)} answers are in {journal.path}", highlight=False)
-    if missing:
-        ask = _asker(board, bundle, dataset, missing, mode)
-        begin = time.monotonic()
-        with progress_bar() as progress:
-            task = progress.add_task(mode, total=len(clips), completed=known)
-            for number, clip in enumerate(missing):
-                journal.append(clip.filename, ask(number))
-                rate = (number + 1) / (time.monotonic() - begin)
-                progress.update(task, advance=1, description=f"{mode}, {rate:.2f} clips/s")
-    return [journal.answers[clip.filename] for clip in clips]
+    if not missing:
+        return
+    ask = _asker(bundle, dataset, missing, mode)
+    begin = time.monotonic()
+    with progress_bar() as progress:
+        task = progress.add_task(mode, total=len(clips), completed=known)
+        for count, answer in enumerate(fleet.classify(len(missing), ask), start=1):
+            journal.append(missing[answer.number].filename, answer.inference, answer.port)
+            rate = count / (time.monotonic() - begin)
+            progress.update(task, advance=1, description=f"{mode}, {rate:.2f} clips/s, {_boards(fleet)}")
 
 
-def _asker(
-    board: Board, bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str
-) -> Callable[[int], Inference]:
-    """Return what classifies the clip of a number on the board."""
+def _boards(fleet: Fleet) -> str:
+    """Say how many boards are at work."""
+    count = len(fleet.boards)
+    if fleet.lost:
+        return f"{count - len(fleet.lost)} of {count} boards"
+    return "1 board" if count == 1 else f"{count} boards"
+
+
+def _asker(bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str) -> Callable[[Board, int], Inference]:
+    """Return what has a board classify the clip of a number."""
     if mode == "features":
         images = features.extract(dataset, clips, bundle.frontend, engine=LIBROSA).images
-        return lambda number: board.classify_features(bundle.quantised_features(images[number]))
+        return lambda board, number: board.classify_features(bundle.quantised_features(images[number]))
 
-    return lambda number: board.classify_audio(features.clip_pcm(dataset.path(clips[number]), bundle.frontend))
+    return lambda board, number: board.classify_audio(features.clip_pcm(dataset.path(clips[number]), bundle.frontend))
 
 
-def summarise(bundle: Bundle, clips: Sequence[Clip], answers: Sequence[Inference]) -> dict[str, Any]:
-    """Return `metrics.score` of a board's answers."""
-    outputs = np.stack([answer.outputs for answer in answers])
+def _score(bundle: Bundle, clips: Sequence[Clip], outputs: NDArray[np.int8], options: Options) -> dict[str, Any]:
+    """Return `metrics.score` of the boards' answers, and the intervals of a subset."""
+    probabilities = bundle.probabilities(outputs)
     scenes = [str(clip.scene) for clip in clips]
-    return metrics.score(scenes, bundle.probabilities(outputs), [clip.device for clip in clips], bundle.classes)
+    scores = metrics.score(scenes, probabilities, [clip.device for clip in clips], bundle.classes)
+    if options.subset and len(clips) > 1:
+        scores["intervals"] = subset.intervals(clips, probabilities, bundle.classes)
+    return scores
 
 
-def compare_with_host(
-    bundle: Bundle, images: NDArray[np.floating], answers: Sequence[Inference]
-) -> dict[str, int | float]:
-    """Compare a board's answers with TensorFlow Lite's reference kernels on the host.
+def _compare(
+    options: Options,
+    bundle: Bundle,
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    outputs: NDArray[np.int8],
+    journal: Journal,
+) -> dict[str, int]:
+    """Run the same clips through TensorFlow Lite's reference kernels, and write what differs."""
+    from tinyscene import evaluation  # imports TensorFlow
 
-    Args:
-        bundle: what the board carries.
-        images: [N, n_mels, frames] log-mel images, as `features.extract` gives them.
-        answers: the board's, N of them.
+    assert options.diff
+    inputs = evaluation.quantised_inputs(bundle, dataset, clips, FRONTENDS[options.mode])
+    host = evaluation.run(bundle.model, inputs)
+    answers.write_differences(options.diff, bundle, clips, journal.ports, outputs, host)
+    return answers.compare(outputs, host)
 
-    Returns:
-        `clips`; `identical`: clips whose outputs are the same bytes; `same_class`: clips with the same answer;
-        `max_abs_diff`: the largest difference of an output.
-    """
-    from tinyscene import quantize  # imports TensorFlow
 
-    host = quantize.run_reference(bundle.model, bundle.quantised_features(images)).astype(int)
-    device = np.stack([answer.outputs for answer in answers]).astype(int)
-    return {
-        "clips": len(host),
-        "identical": int((host == device).all(axis=1).sum()),
-        "same_class": int((host.argmax(axis=1) == device.argmax(axis=1)).sum()),
-        "max_abs_diff": int(np.abs(host - device).max()),
-    }
+def _print(result: dict[str, Any], options: Options, whole: int) -> None:
+    if "accuracy" in result:
+        console.print(render_scores(result, f"{result['board']}, {options.mode}, {result['split']}"))
+    if "intervals" in result:
+        console.print(subset.render(result, whole), highlight=False, soft_wrap=True)
+    clock = "by the emulator's clock, which is this machine's" if result["emulated"] else "on the board"
+    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}", highlight=False)
+    if len(result["boards"]) > 1:
+        for port, about in result["boards"].items():
+            share = f"{port}: {about['clips']:,} clips, {about['microseconds'] / 1000:.1f} ms"
+            console.print(share, highlight=False, soft_wrap=True)
+    if host := result.get("host"):
+        differ = host["clips"] - host["identical"]
+        said = (
+            f"{differ:,} of {host['clips']:,} clips have outputs"
+            if differ
+            else f"no clip of {host['clips']:,} has an output"
+        )
+        console.print(
+            f"{said} other than TensorFlow Lite's reference kernels here; {options.diff} lists them",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _check(options: Options) -> None:
+    if options.mode not in FRONTENDS:
+        raise ConfigError(f"no mode {options.mode!r}; modes are {', '.join(FRONTENDS)}")
+    if options.limit and options.subset:
+        raise ConfigError("both --limit and --subset choose clips; leave one of them away")
+
+
+def _choose(clips: list[Clip], options: Options) -> list[Clip]:
+    if options.subset:
+        return subset.stratified(clips, options.subset, options.seed)
+    return spread(clips, options.limit)
 
 
 def spread(items: Sequence[Item], limit: int | None) -> list[Item]:
@@ -151,35 +210,49 @@ def spread(items: Sequence[Item], limit: int | None) -> list[Item]:
     return [items[k * len(items) // limit] for k in range(limit)]
 
 
-def _labelled(clips: Iterator[Clip], split: str, classes: Sequence[str]) -> list[Clip]:
-    chosen = []
+def _listed(dataset: Dataset, options: Options, classes: Sequence[str]) -> list[Clip]:
+    """Read the list, and refuse what the bundle does not know; labels may be missing where no scores are wanted."""
+    clips = list(dataset.list(options.split, labelled=not (options.submission or options.diff)))
     for clip in clips:
-        if clip.scene not in classes:
+        if clip.scene is not None and clip.scene not in classes:
             raise DatasetError(
-                f"{split}:{clip.line}: {clip.filename} has the scene {clip.scene}, which the bundle does not know; "
-                f"it knows {', '.join(classes)}"
+                f"{options.split}:{clip.line}: {clip.filename} has the scene {clip.scene}, which the bundle does not "
+                f"know; it knows {', '.join(classes)}"
             )
-        chosen.append(clip)
-    return chosen
+    return clips
 
 
-def _default_journal(bundle: Bundle, split: str, mode: str, as_json: Path | None) -> Path:
+def _default_journal(bundle: Bundle, options: Options) -> Path:
     """Name a journal that no other bundle or mode has."""
-    start = as_json.with_suffix("") if as_json else REPOSITORY / "runs" / f"device-{bundle.name}-{Path(split).stem}"
-    return start.with_name(f"{start.name}.{mode}.{bundle.identity[:8]}.journal.jsonl")
+    if options.as_json:
+        start = options.as_json.with_suffix("")
+    else:
+        start = REPOSITORY / "runs" / f"device-{bundle.name}-{Path(options.split).stem}"
+    return start.with_name(f"{start.name}.{options.mode}.{bundle.identity[:8]}.journal.jsonl")
 
 
-def _about(info: DeviceInfo, split: str, mode: str, answers: Sequence[Inference]) -> dict[str, Any]:
-    frontend = [answer.frontend_microseconds for answer in answers if answer.frontend_microseconds is not None]
+def _about(fleet: Fleet, options: Options, clips: Sequence[Clip], journal: Journal) -> dict[str, Any]:
+    """Return what the boards are and how long they took; those of an earlier, resumed run by their ports only."""
+    given = [journal.answers[clip.filename] for clip in clips]
+    frontend = [answer.frontend_microseconds for answer in given if answer.frontend_microseconds is not None]
+    infos = {port: board.info for port, board in fleet.boards.items()}
+    first = infos[options.ports[0]]
+    boards = {}
+    for port in sorted({journal.ports[clip.filename] for clip in clips}):
+        times = [journal.answers[c.filename].model_microseconds for c in clips if journal.ports[c.filename] == port]
+        boards[port] = {"clips": len(times), "microseconds": statistics.median(times)}
+        if info := infos.get(port):
+            boards[port] |= {"board": info.board, "firmware": info.firmware, "build": info.build}
     return {
-        "split": Path(split).name,
-        "mode": mode,
-        "board": info.board,
-        "bundle": info.bundle,
-        "identity": info.identity,
-        "firmware": info.firmware,
-        "clock_hz": info.clock_hz,
-        "emulated": info.board in MACHINES,
-        "microseconds": statistics.median(answer.model_microseconds for answer in answers),
+        "split": Path(options.split).name,
+        "mode": options.mode,
+        "board": "+".join(sorted({info.board for info in infos.values()})),
+        "bundle": first.bundle,
+        "identity": first.identity,
+        "firmware": first.firmware,
+        "clock_hz": first.clock_hz,
+        "emulated": all(info.board in MACHINES for info in infos.values()),
+        "microseconds": statistics.median(answer.model_microseconds for answer in given),
         "frontend_microseconds": statistics.median(frontend) if frontend else None,
+        "boards": boards,
     }

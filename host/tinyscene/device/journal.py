@@ -27,7 +27,7 @@ class Header:
 
     Attributes:
         bundle: identity of the bundle.
-        board: name of the board.
+        board: name of the board; of several kinds, all names joined by "+".
         split: `fingerprint` of the list of clips.
         mode: "features" or "audio".
     """
@@ -55,6 +55,7 @@ class Journal:
 
     Attributes:
         answers: the answers so far, by the clip's file name.
+        ports: where each came from, by the clip's file name.
 
     Raises:
         TinysceneError: the file cannot be used, belongs to something else, is damaged, or is in use.
@@ -63,6 +64,7 @@ class Journal:
     def __init__(self, path: Path, header: Header) -> None:
         self.path = Path(path)
         self.answers: dict[str, Inference] = {}
+        self.ports: dict[str, str] = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self.path.open("a+b", buffering=0)
@@ -82,8 +84,8 @@ class Journal:
     ) -> None:
         self._stream.close()
 
-    def append(self, filename: str, answer: Inference) -> None:
-        """Add a clip's answer; it is on the disk when this returns.
+    def append(self, filename: str, answer: Inference, port: str) -> None:
+        """Add a clip's answer by the board at a port; it is on the disk when this returns.
 
         Raises:
             TinysceneError: it cannot be written.
@@ -94,9 +96,11 @@ class Journal:
                 "outputs": answer.outputs.tolist(),
                 "model_us": answer.model_microseconds,
                 "frontend_us": answer.frontend_microseconds,
+                "port": port,
             }
         )
         self.answers[filename] = answer
+        self.ports[filename] = port
 
     def _take(self, header: Header) -> None:
         try:
@@ -117,9 +121,9 @@ class Journal:
         for number, line in enumerate(lines[1:], start=2):
             entry = _object(line)
             try:
-                self.answers[str(entry["clip"])] = Inference(
-                    _int8(entry["outputs"]), entry["model_us"], entry["frontend_us"]
-                )
+                clip = str(entry["clip"])
+                self.answers[clip] = Inference(_int8(entry["outputs"]), entry["model_us"], entry["frontend_us"])
+                self.ports[clip] = str(entry.get("port", "?"))  # journals of 0.1.0 do not say
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise TinysceneError(f"{self.path}:{number} is damaged; delete this line, or the file") from error
 

@@ -2,8 +2,9 @@
 
 import time
 
-LONGEST = 8.0  # seconds between two repetitions
 REPETITIONS = 5  # at least, before a request is given up
+_LONGEST = 2.0  # times the limit: so long one repetition waits at most
+_ENDURANCE = 30.0  # times the limit, up to as many seconds: so long a request is repeated
 _MARGIN = 4.0  # times the usual time of a request's answers
 _SLACK = 0.1  # of the limit, on top: schedulers and USB bridges take their time
 _FADING = 0.9  # by which a slow answer counts less with every later one
@@ -37,23 +38,25 @@ class Pace:
 class Attempts:
     """The repetitions of one request.
 
-    After silence each wait is twice as long as the one before, up to LONGEST (or the limit). A damaged answer says that
-    the board is there and the line is bad: the request is repeated at once, and the waits do not grow. Given up is it
-    once REPETITIONS have had no answer and as much time has passed as they take with all of the limit.
+    After silence each wait is twice as long as the one before, up to _LONGEST. A damaged answer says that the board is
+    there and the line is bad: the request is repeated at once, and the waits do not grow. It is given up once
+    REPETITIONS have had no answer and _ENDURANCE is over.
 
     Args:
         patience: seconds, the first wait.
         limit: seconds that an answer may take.
         most: give up after so many attempts instead.
+
+    Attributes:
+        made: attempts that had no answer so far.
     """
 
     def __init__(self, patience: float, limit: float, most: int | None = None) -> None:
         self.made = 0
         self.patience = patience
-        self._longest = max(LONGEST, limit)
+        self._longest = _LONGEST * limit
         self._most = most
-        waits = (min(limit * 2**k, self._longest) for k in range(1 + REPETITIONS))
-        self._end = time.monotonic() + sum(waits)
+        self._end = time.monotonic() + _ENDURANCE * min(limit, 1.0)
 
     @property
     def exhausted(self) -> bool:
