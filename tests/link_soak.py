@@ -22,7 +22,7 @@ from tinyscene.device.link import Link
 from tinyscene.errors import LinkError
 
 ONE_PERCENT = Trouble(
-    lose=0.0025, flip=0.005, double=0.0025, delay=0.0005, delay_seconds=0.005, stall=0.00005, reset=0.00001
+    lose=0.0025, flip=0.005, double=0.0025, delay=0.0005, delay_seconds=0.005, stall=0.00005, reset_every=100_000
 )
 TIMEOUT = 0.05  # seconds: there is no UART, and the model takes no time
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Trouble:
-    """What happens on the line; the probabilities are per byte, and the same seed makes the same decisions.
+    """What happens on the line; the chances are per byte, and the same seed makes the same decisions.
 
     Attributes:
         lose, flip, double: a byte vanishes, has one bit changed, arrives twice.
         delay: what follows this byte comes `delay_seconds` later.
         stall: the same, `stall_seconds` later.
-        reset: the board is reset when it has received this byte.
+        reset_every: the board is reset whenever it has received so many bytes; 0: never.
     """
 
     seed: int = 1
@@ -28,7 +28,7 @@ class Trouble:
     double: float = 0.0
     delay: float = 0.0
     stall: float = 0.0
-    reset: float = 0.0
+    reset_every: int = 0
     delay_seconds: float = 0.002
     stall_seconds: float = 0.3
 
@@ -55,6 +55,7 @@ class NoisyLine:
         self._listener.settimeout(0.05)
         self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
         self.bytes_passed = self.bytes_hurt = self.resets = 0
+        self._to_board = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -96,7 +97,8 @@ class NoisyLine:
                     target.sendall(out)
                     out.clear()
                     time.sleep(seconds)
-            if to_board and chance.random() < trouble.reset:
+            self._to_board += to_board
+            if to_board and trouble.reset_every and self._to_board % trouble.reset_every == 0:
                 target.sendall(out)
                 out.clear()
                 self.resets += 1

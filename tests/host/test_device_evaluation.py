@@ -413,7 +413,13 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_two_boards_one_killed_on_the_way(
-    board: FakeBoard, bundle: Bundle, folder: Path, data: Path, tmp_path: Path, reference: list[np.ndarray]
+    board: FakeBoard,
+    bundle: Bundle,
+    folder: Path,
+    data: Path,
+    tmp_path: Path,
+    reference: list[np.ndarray],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The journal has each clip once, and scores and files are those of one board."""
     other = FakeBoard(board.info)
@@ -442,6 +448,7 @@ def test_two_boards_one_killed_on_the_way(
     assert result["host"] == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
     assert len(reference[0]) == CLIPS
     assert [line.split("\t")[0] for line in (tmp_path / "diff.tsv").read_text().splitlines()] == ["filename"]
+    assert f"outputs of {CLIPS} clips compared" in capsys.readouterr().out
     rows = (tmp_path / "submission.csv").read_text().splitlines()
     assert rows[0] == "filename\tscene_label\tbus\tpark\ttram"
     assert [row.split("\t")[0] for row in rows[1:]] == [clip.filename for clip in clips]
@@ -504,7 +511,18 @@ def test_info(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureFixture[st
     about = json.loads((tmp_path / "info.json").read_text())
     assert (about["board"], about["identity"], about["labels"]) == ("fake", board.info.identity, list(CLASSES))
     assert about["statistics"]["frames_ok"] == 2
-    assert board.info.identity in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for said in (
+        "board fake, 25 MHz",
+        f"build {INFO.build}",
+        f"bundle student, identity {board.info.identity}",
+        f"clip 1 s: {board.info.clip_samples:,} samples at {board.info.sample_rate:,} Hz",
+        "classes 3: bus, park, tram",
+        "outputs logits: 0.0625 * (INT8 + 3)",
+        "frames received 2",
+        "bytes lost 0",
+    ):
+        assert said in shown
 
 
 def test_classify(board: FakeBoard, bundle: Bundle, data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_byte_in_a_hundred_hurt() -> None:
     """Bytes lost, flipped, doubled, late; stalls, and resets in mid-frame. By hand: tests/link_soak.py."""
-    trouble = replace(link_soak.ONE_PERCENT, seed=2, reset=0.0001)
+    trouble = replace(link_soak.ONE_PERCENT, seed=2, reset_every=4000)
     board = NativeBoard()
     questions = [question for question in link_soak.native_questions(2) if question.__name__ != "probe"]
     with FakePort(board) as port, NoisyLine(port.url, trouble, board.boot) as line:

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import pytest
 import soundfile
 from elftools.elf.elffile import ELFFile
 
+import link_soak
 from clean_checkout import CleanCheckout
+from noisy_line import NoisyLine
 from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize
 from tinyscene.bundle import Bundle
@@ -224,6 +227,69 @@ def test_restart_on_the_way(
     answers = answers_of(tmp_path / "j.jsonl")
     host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
     assert [answer.outputs.tolist() for answer in answers] == host.tolist()
+
+
+def test_two_boards_share_out_the_clips(
+    image: Path, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is killed while it has a clip, and started again: nothing is lost, nothing counted twice, and it rejoins."""
+    names = (data / "evaluation_setup" / f"{SPLIT}.csv").read_text().splitlines()[1:]
+    request = Link.request
+    killed, rejoined = threading.Event(), threading.Event()
+
+    with Emulator(image) as steady, Emulator(image) as shaky:
+
+        def cut(self: Link, *arguments: object, **options: object) -> bytes:
+            """Kill the one in the middle of its second clip; keep the other from doing all the rest meanwhile."""
+            if self.url == shaky.url and self.requests == 9 and not killed.is_set():
+                shaky.stop()
+                killed.set()
+            elif self.url == shaky.url and killed.is_set():
+                rejoined.set()
+            elif self.url == steady.url and self.requests == 9:
+                assert killed.wait(30)
+                shaky.start()
+                assert rejoined.wait(30)
+            return request(self, *arguments, **options)
+
+        monkeypatch.setattr(Link, "request", cut)
+        report(
+            Options(
+                ports=[steady.url, shaky.url],
+                bundle=folder,
+                data=data,
+                split=SPLIT,
+                journal=tmp_path / "j.jsonl",
+                as_json=tmp_path / "device.json",
+                diff=tmp_path / "diff.tsv",
+                submission=tmp_path / "submission.csv",
+            )
+        )
+    assert killed.is_set()
+    assert rejoined.is_set()
+    lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()[1:]]
+    assert sorted(line["clip"] for line in lines) == sorted(name.split("\t")[0] for name in names)
+    result = json.loads((tmp_path / "device.json").read_text())
+    assert result["host"] == {"clips": CLIPS, "identical": CLIPS, "same_class": CLIPS, "max_abs_diff": 0}
+    assert sum(about["clips"] for about in result["boards"].values()) == CLIPS
+    assert {about["board"] for about in result["boards"].values()} == {"mps2"}
+    assert len((tmp_path / "submission.csv").read_text().splitlines()) == 1 + CLIPS
+
+
+def test_a_noisy_line(emulator: Emulator, bundle: Bundle, images: np.ndarray) -> None:
+    """One byte in a hundred hurt on the way to the emulated board and back; it is reset now and then in mid-frame."""
+    inputs = bundle.quantised_features(images)
+    expected = quantize.run_reference(bundle.model, inputs).tolist()
+
+    def question(number: int) -> Callable[[Board], bool]:
+        return lambda board: board.classify_features(inputs[number]).outputs.tolist() == expected[number]
+
+    trouble = replace(link_soak.ONE_PERCENT, seed=3, reset_every=3000)
+    with NoisyLine(emulator.url, trouble, emulator.reset) as line:
+        tally = link_soak.soak(line, [question(number) for number in range(CLIPS)], requests=150, seed=3)
+    assert tally.wrong == 0
+    assert tally.answers > 0
+    assert tally.resets > 0
 
 
 def test_journal_resumes(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:

@@ -132,6 +132,12 @@ class Emulator:
         self.stop()
         self.start()
 
+    def reset(self) -> None:
+        """Reset the board, as its button does: the connection stays, what is on the line too."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(b'{"execute": "system_reset"}\n')
+
     def _listen(self) -> socket.socket:
         try:
             listener = socket.create_server((HOST, self._port), backlog=1)

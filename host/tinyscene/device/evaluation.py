@@ -178,13 +178,9 @@ def _print(result: dict[str, Any], options: Options, whole: int) -> None:
             console.print(share, highlight=False, soft_wrap=True)
     if host := result.get("host"):
         differ = host["clips"] - host["identical"]
-        said = (
-            f"{differ:,} of {host['clips']:,} clips have outputs"
-            if differ
-            else f"no clip of {host['clips']:,} has an output"
-        )
+        said = f"{differ:,} of them differ, see {options.diff}" if differ else "all are the same bytes"
         console.print(
-            f"{said} other than TensorFlow Lite's reference kernels here; {options.diff} lists them",
+            f"outputs of {host['clips']:,} clips compared with TensorFlow Lite's reference kernels: {said}",
             highlight=False,
             soft_wrap=True,
         )
@@ -237,7 +233,7 @@ def _about(fleet: Fleet, options: Options, clips: Sequence[Clip], journal: Journ
     frontend = [answer.frontend_microseconds for answer in given if answer.frontend_microseconds is not None]
     infos = {port: board.info for port, board in fleet.boards.items()}
     first = infos[options.ports[0]]
-    boards = {}
+    boards: dict[str, dict[str, Any]] = {}
     for port in sorted({journal.ports[clip.filename] for clip in clips}):
         times = [journal.answers[c.filename].model_microseconds for c in clips if journal.ports[c.filename] == port]
         boards[port] = {"clips": len(times), "microseconds": statistics.median(times)}

@@ -11,18 +11,28 @@ from numpy.typing import NDArray
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from tinyscene import files, metrics
 from tinyscene.bundle import Quantisation
 from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
 from tinyscene.device.board import Board
+from tinyscene.device.emulator import MACHINES
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, parse_probabilities
+from tinyscene.device.messages import DeviceInfo, Inference, Statistics, parse_probabilities
 from tinyscene.errors import DatasetError
 from tinyscene.resampling import resample
 
 _POLL_SECONDS = 0.2
+_COUNTERS = {
+    "frames_ok": "frames received",
+    "crc_errors": "damaged: wrong CRC",
+    "oversize": "damaged: too long",
+    "malformed": "damaged: no frame",
+    "overruns": "bytes lost",
+    "inferences": "runs of the model",
+}
 
 
 def info(port: str, as_json: Path | None) -> None:
@@ -31,12 +41,7 @@ def info(port: str, as_json: Path | None) -> None:
         board = Board(link)
         counted = board.statistics()
     about = dataclasses.asdict(board.info) | {"statistics": dataclasses.asdict(counted)}
-    table = Table(show_header=False)
-    for name, value in dataclasses.asdict(board.info).items():
-        table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
-    for name, value in about["statistics"].items():
-        table.add_row(name.replace("_", " "), str(value))
-    console.print(table)
+    console.print(_described(board.info, counted))
     if as_json:
         files.write_json(as_json, about)
 
@@ -125,6 +130,30 @@ def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
     """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
     values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
     return metrics.softmax(values) if board.output_kind == "logits" else values / values.sum()
+
+
+def _described(info: DeviceInfo, counted: Statistics) -> Table:
+    """Return what a board is, in the units that people think in."""
+    seconds = info.clip_samples / info.sample_rate
+    zero = f"{'-' if info.output_zero_point > 0 else '+'} {abs(info.output_zero_point)}"
+    rows = [
+        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz{', emulated' if info.board in MACHINES else ''}"),
+        ("firmware", f"{info.firmware}, build {info.build or 'unknown'}"),
+        ("protocol", f"version {info.protocol}, up to {info.max_payload:,} bytes a frame"),
+        ("bundle", f"{info.bundle}, identity {info.identity}"),
+        ("clip", f"{seconds:g} s: {info.clip_samples:,} samples at {info.sample_rate:,} Hz"),
+        ("features", f"{info.mels} mel bands x {info.frames} frames, INT8"),
+        ("classes", f"{len(info.labels)}: {', '.join(info.labels)}"),
+        ("outputs", f"{info.output_kind}: {info.output_scale:g} * (INT8 {zero})"),
+    ]
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    table.add_section()
+    for name, count in dataclasses.asdict(counted).items():
+        table.add_row(_COUNTERS.get(name, name.replace("_", " ")), f"{count:,}")
+    return table
 
 
 def _bars(values: dict[str, float]) -> Table:
