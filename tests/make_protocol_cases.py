@@ -1,7 +1,8 @@
 """Write tests/protocol_cases.json: byte streams, and what a receiver must make of them (docs/PROTOCOL.md).
 
 The streams are made with PyPI's `cobs` and with zlib, not with our own code;
-what to expect of each is said here by hand.
+what to expect of each is said here by hand. The requests of conversations, and the status of each answer, are in
+conversation_cases.py.
 """
 
 import json

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.device.messages import ANSWER, DeviceInfo, Request, Status
-from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.device.protocol import MAX_PAYLOAD, Demultiplexer, Frame, encode
+from tinyscene.frontend_stage import Stage
 
 INFO = DeviceInfo(
     protocol=1,
@@ -40,6 +41,22 @@ INFO = DeviceInfo(
     build="0a1b2c3d4e5f gcc 12.2.1",
 )
 WINDOW = 700  # samples of a frame
+MOST_VALUES = 255  # of a stage, in one answer
+LENGTHS = {  # of a payload: least, most, and what the rest is a multiple of
+    Request.INFO: (0, 0, 1),
+    Request.STATISTICS: (0, 0, 1),
+    Request.FEATURES_WRITE: (3, MAX_PAYLOAD, 1),
+    Request.FEATURES_RUN: (0, 0, 1),
+    Request.FEATURES_READ: (4, 4, 1),
+    Request.AUDIO_BEGIN: (0, 0, 1),
+    Request.AUDIO_WRITE: (6, MAX_PAYLOAD, 2),
+    Request.AUDIO_END: (0, 0, 1),
+    Request.STREAM_START: (1, 1, 1),
+    Request.STREAM_WRITE: (6, MAX_PAYLOAD, 2),
+    Request.STREAM_STOP: (0, 0, 1),
+    Request.PROBE_WRITE: (4, MAX_PAYLOAD, 2),
+    Request.PROBE_READ: (5, 5, 1),
+}
 
 
 @dataclass
@@ -143,7 +160,9 @@ class FakeBoard:
 
     def _answer(self, frame: Frame) -> tuple[bytes, Status, bytes]:
         payload = frame.payload
-        if status := self.refuse.get(Request(frame.type)):
+        if frame.type not in LENGTHS:
+            return b"", Status.UNKNOWN_REQUEST, b""
+        if status := self.refuse.get(Request(frame.type)) or self._objection(frame.type, payload):
             return b"", status, b""
         match frame.type:
             case Request.INFO:
@@ -165,40 +184,72 @@ class FakeBoard:
                 self.streaming = frame.type == Request.STREAM_START
                 return b"", Status.OK, b""
             case Request.AUDIO_WRITE | Request.STREAM_WRITE:
-                return self._samples(*struct.unpack_from("<I", payload), payload[4:])
+                return self._samples(*struct.unpack_from("<I", payload), payload[4:], frame.type)
             case Request.AUDIO_END:
-                if self.outputs is None and self.audio is not None and len(self.audio) == 2 * self.info.clip_samples:
+                whole = self.audio is not None and len(self.audio) == 2 * self.info.clip_samples
+                if self.outputs is None and self.audio and whole and not self.streaming:
                     self.inferences += 1
                     self.outputs = self.run_audio(bytes(self.audio))
                 if self.outputs is None:
                     return b"", Status.BAD_STATE, b""
                 return b"", Status.OK, struct.pack("<II", 100, 1234) + self.outputs
             case Request.STREAM_STOP:
-                self.streaming, self.audio = False, None
+                if self.streaming:
+                    self._end()
                 return b"", Status.OK, b""
             case Request.PROBE_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 samples = np.frombuffer(payload, "<i2", offset=2)
-                self.streaming, self.audio, self.outputs = False, None, None
-                if offset + len(samples) > self.window:
-                    return b"", Status.BAD_OFFSET, b""
+                self._end()
                 self.frame[offset : offset + len(samples)] = samples
                 return b"", Status.OK, b""
             case Request.PROBE_READ:
                 stage, offset, count = struct.unpack("<BHH", payload)
-                self.streaming, self.audio, self.outputs = False, None, None
+                self._end()
                 values = self.stage(stage)
+                if offset >= len(values):
+                    return b"", Status.BAD_OFFSET, b""
                 part = values[offset : offset + count].astype("<f4").tobytes()
                 return b"", Status.OK, struct.pack("<H", len(values)) + part
         return b"", Status.UNKNOWN_REQUEST, b""
 
-    def _samples(self, offset: int, data: bytes) -> tuple[bytes, Status, bytes]:
-        if self.audio is None:
+    def _objection(self, kind: int, payload: bytes) -> Status | None:
+        """Return why a request is refused whatever the state: its length, a value, or a place outside."""
+        least, most, item = LENGTHS[kind]
+        if not least <= len(payload) <= most or (len(payload) - least) % item:
+            return Status.BAD_LENGTH
+        match kind:
+            case Request.FEATURES_WRITE:
+                (offset,) = struct.unpack_from("<H", payload)
+                return Status.BAD_OFFSET if offset + len(payload) - 2 > self.info.features else None
+            case Request.FEATURES_READ:
+                offset, count = struct.unpack("<HH", payload)
+                if not 0 < count < MAX_PAYLOAD:
+                    return Status.BAD_VALUE
+                return Status.BAD_OFFSET if offset + count > self.info.features else None
+            case Request.STREAM_START:
+                return Status.BAD_VALUE if payload != b"\0" else None
+            case Request.PROBE_WRITE:
+                (offset,) = struct.unpack_from("<H", payload)
+                return Status.BAD_OFFSET if offset + len(payload) // 2 - 1 > self.window else None
+            case Request.PROBE_READ:
+                stage, _, count = struct.unpack("<BHH", payload)
+                return Status.BAD_VALUE if stage >= len(Stage) or not 0 < count <= MOST_VALUES else None
+        return None
+
+    def _end(self) -> None:
+        """Forget a clip, its answer and a stream."""
+        self.streaming, self.audio, self.outputs = False, None, None
+
+    def _samples(self, offset: int, data: bytes, kind: int) -> tuple[bytes, Status, bytes]:
+        streaming = kind == Request.STREAM_WRITE
+        if self.audio is None or streaming != self.streaming or self.outputs is not None:
             return b"", Status.BAD_STATE, b""
-        if 2 * offset + len(data) <= len(self.audio):
-            return b"", Status.OK, b""
-        if 2 * offset != len(self.audio):
+        if not streaming and offset + len(data) // 2 > self.info.clip_samples:
             return b"", Status.BAD_OFFSET, b""
+        ahead = (offset - len(self.audio) // 2 + 2**31) % 2**32 - 2**31  # of what came before, modulo 2^32
+        if ahead:
+            return b"", Status.OK if ahead + len(data) // 2 <= 0 else Status.BAD_OFFSET, b""
         size, text = 2 * self.info.clip_samples, b""
         clips = len(self.audio) // size
         self.audio += data
