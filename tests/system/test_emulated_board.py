@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -140,6 +141,7 @@ def test_info(emulator: Emulator, bundle: Bundle, tmp_path: Path) -> None:
     assert np.float32(about["output_scale"]) == np.float32(bundle.output.scale)
     assert about["output_zero_point"] == bundle.output.zero_point
     assert about["output_kind"] == "logits"
+    assert re.fullmatch(r"[0-9a-f]{12} gcc [0-9.]+", about["build"])
 
 
 def test_features_mode_equals_the_reference_kernels(
