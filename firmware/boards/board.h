@@ -5,11 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "microphone.h"
+
 // Symbols a second of the serial port, on the boards that have one: 8 data bits, no parity, 1 stop bit.
 #define BOARD_BAUD 115200u
 
 // Name of the board: that of its folder and of its PlatformIO environment.
 extern const char board_name[];
+
+// The board's microphone; NULL: none.
+extern const struct microphone *const board_microphone;
 
 // Brings up clocks, serial port and cycle counter. Never hangs: what does not start in time is left out, and
 // board_clock_hz() tells the clock that was reached.
@@ -30,7 +35,7 @@ void board_write(const uint8_t *bytes, size_t count);
 // Cycles of the core clock; wraps at 2^32, does not count while board_idle() sleeps.
 uint32_t board_cycles(void);
 
-// Sleeps until an interrupt, unless a received byte is waiting.
+// Sleeps until an interrupt, unless a received byte or recorded sound is waiting.
 void board_idle(void);
 
 #endif

@@ -12,6 +12,7 @@ static int16_t history[FRONTEND_HISTORY_SAMPLES];
 static float work[FRONTEND_WORK_FLOATS];
 static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
+static float posteriors[(SCENE_MAX_SMOOTHING + 1) * MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
 static struct scene scene;
 
@@ -33,6 +34,7 @@ int main(void) {
         .cycles = board_cycles,
         .overruns = board_overruns,
         .clock_hz = board_clock_hz(),
+        .microphone = board_microphone,
     };
     const struct scene_memory memory = {
         .history = history,
@@ -41,6 +43,7 @@ int main(void) {
         .work_floats = FRONTEND_WORK_FLOATS,
         .image = image,
         .outputs = outputs,
+        .posteriors = posteriors,
         .arena = arena,
     };
     if (scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK) {
@@ -52,7 +55,7 @@ int main(void) {
         size_t count = board_read(bytes, sizeof bytes);
         if (count > 0) {
             scene_receive(&scene, bytes, count);
-        } else {
+        } else if (!scene_listen(&scene)) {
             board_idle();
         }
     }

@@ -29,8 +29,8 @@ enum frontend_status frontend_host_features(
 enum frontend_status frontend_host_follow(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);
 
-// One frame's values up to a stage, from win_length samples, into `values` [n_fft], or [mels] if more; returns how many there are, 0 where
-// the tables are refused.
+// One frame's values up to a stage, from win_length samples, into `values` [n_fft], or [mels] if more; returns how many
+// there are, 0 where the tables are refused.
 size_t frontend_host_stage(
     struct frontend_host *host, const int16_t *samples, enum frontend_stage stage, float *values);
 

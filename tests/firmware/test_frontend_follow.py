@@ -43,7 +43,9 @@ def test_columns_are_those_of_one_long_clip(name):
         # columns whose window, and the padding before it, lie within so many samples
         offset = (config.n_fft - config.win_length) // 2 - padding
         ends = np.arange(columns.shape[1]) * config.hop_length + offset + config.win_length
-        seen = int((np.maximum(ends, config.win_length - ends + 1 if config.pad_mode == "reflect" else 0) <= length).sum())
+        seen = int(
+            (np.maximum(ends, config.win_length - ends + 1 if config.pad_mode == "reflect" else 0) <= length).sum()
+        )
         image = host(config).follow(samples[:length], cuts(length, 700, seed=length))
         kept = min(seen, config.shape[1])
         np.testing.assert_array_equal(image[:, -kept:], columns[:, seen - kept : seen])

@@ -20,7 +20,7 @@ SCENE = FIRMWARE_LIB / "scene"
 INFO, STATISTICS = 0x01, 0x02
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
 LOGITS, PROBABILITIES = 0, 1
@@ -39,6 +39,10 @@ def library() -> ctypes.CDLL:
     harness.harness_receive.restype = ctypes.c_size_t
     harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
     harness.harness_greet.restype = ctypes.c_size_t
+    harness.harness_record.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32)
+    harness.harness_listen.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+    harness.harness_listen.restype = ctypes.c_size_t
+    harness.harness_set_microphone.argtypes = (ctypes.c_uint32, ctypes.c_bool, ctypes.c_bool)
     return harness
 
 
@@ -280,7 +284,15 @@ def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> 
         (AUDIO_WRITE, bytes(6), BAD_STATE),
         (AUDIO_END, b"", BAD_STATE),
         (STREAM_START, b"", BAD_LENGTH),
-        (STREAM_START, b"\1", BAD_VALUE),
+        (STREAM_START, b"\2", BAD_VALUE),
+        (STREAM_START, bytes(2), BAD_LENGTH),
+        (STREAM_START, bytes(7), BAD_LENGTH),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 0, 0, 0), BAD_VALUE),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 17, 0, 0), BAD_VALUE),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 16, 100, 0), OK),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 1, 101, 0), BAD_VALUE),
+        (STREAM_STATUS, b"", BAD_STATE),
+        (STREAM_STATUS, b"\0", BAD_LENGTH),
         (STREAM_WRITE, bytes(6), BAD_STATE),
         (STREAM_STOP, b"\0", BAD_LENGTH),
         (STREAM_STOP, b"", OK),

@@ -1,9 +1,12 @@
 // A ring buffer with one writer, the interrupt, and one reader, the main loop: neither needs to lock out the other.
 #include "receive.h"
 
+#include <stdbool.h>
+
 #include "../board.h"
 #include "cortex_m4.h"
 
+static volatile bool woken;
 static struct {
     volatile uint8_t bytes[RECEIVE_BYTES];
     volatile uint32_t written; // bytes ever put in, modulo 2^32
@@ -25,6 +28,10 @@ void receive_lost(void) {
     ring.lost = ring.lost + 1;
 }
 
+void receive_wake(void) {
+    woken = true;
+}
+
 size_t board_read(uint8_t *bytes, size_t capacity) {
     size_t count = 0;
     while (count < capacity && ring.read != ring.written) {
@@ -39,9 +46,10 @@ uint32_t board_overruns(void) {
 }
 
 void board_idle(void) {
-    interrupts_off(); // a byte that comes between the look and the sleep ends the sleep all the same
-    if (ring.read == ring.written) {
+    interrupts_off(); // what comes between the look and the sleep ends the sleep all the same
+    if (ring.read == ring.written && !woken) {
         wait_for_interrupt();
     }
+    woken = false;
     interrupts_on();
 }

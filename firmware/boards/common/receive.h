@@ -15,4 +15,7 @@ void receive_byte(uint8_t byte);
 // From the interrupt: the serial port itself has lost a byte.
 void receive_lost(void);
 
+// From any interrupt: the main loop has something else to do, so board_idle() is not to sleep.
+void receive_wake(void);
+
 #endif

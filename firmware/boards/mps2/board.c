@@ -7,6 +7,7 @@
 #define SMALLEST_DIVISOR 16u // DDI 0479, 4.3.3
 
 const char board_name[] = "mps2";
+const struct microphone *const board_microphone = NULL;
 
 void uart0_receive_interrupt(void);
 

@@ -15,6 +15,7 @@
 #define TIMEOUT 100000u // turns of a waiting loop: at least 20 ms at any clock; what we wait for takes 1 ms at most
 
 const char board_name[] = "stm32l496";
+const struct microphone *const board_microphone = NULL;
 
 static uint32_t clock_hz = MSI_HZ;
 

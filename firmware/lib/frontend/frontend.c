@@ -278,8 +278,7 @@ bool frontend_can_follow(const struct frontend_config *config) {
            window_start(config, frame) + config->win_length <= (int32_t)config->clip_samples;
 }
 
-size_t frontend_follow(
-    struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features, bool *moved) {
+size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features, bool *moved) {
     const struct frontend_config *config = frontend->config;
     const size_t taken = frontend_push(frontend, pcm, count), frames = config->frames;
     *moved = compute_frame(frontend);

@@ -154,9 +154,10 @@ static const struct request_kind request_kinds[] = {
     {0x20, 0, 0, audio_begin},
     {0x21, 6, LINK_MAX_PAYLOAD, audio_write},
     {0x22, 0, 0, audio_end},
-    {0x30, 1, 1, stream_start},
+    {0x30, 1, 6, stream_start},
     {0x31, 6, LINK_MAX_PAYLOAD, stream_write},
     {0x32, 0, 0, stream_stop},
+    {0x33, 0, 0, stream_status},
     {0x40, 4, LINK_MAX_PAYLOAD, probe_write},
     {0x41, 5, 5, probe_read},
 };

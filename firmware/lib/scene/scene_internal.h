@@ -47,10 +47,27 @@ enum status audio_end(struct scene *scene, struct request request, struct answer
 enum status stream_start(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_write(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_stop(struct scene *scene, struct request request, struct answer *answer);
+enum status stream_status(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_write(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_read(struct scene *scene, struct request request, struct answer *answer);
 
-// Writes the result line of memory.outputs.
-void text_result(const struct scene *scene);
+// Where a stream's samples come from.
+enum source {
+    SOURCE_SERIAL = 0,
+    SOURCE_MICROPHONE = 1,
+};
+
+// The next samples of the stream under way.
+void stream_samples(struct scene *scene, const int16_t *samples, size_t count);
+
+// Ends a clip or stream under way.
+void stream_leave(struct scene *scene);
+
+// The classes' probabilities of memory.outputs.
+void scene_probabilities(const struct scene *scene, float *probabilities);
+
+// A result's line, and the line about the stream that may follow it.
+void text_probabilities(const struct scene *scene, const float *probabilities);
+void text_status(const struct scene *scene, uint32_t dropped);
 
 #endif
