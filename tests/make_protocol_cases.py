@@ -17,7 +17,7 @@ DELIMITER = b"\0"
 INFO, STATISTICS = 0x01, 0x02
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
 ANSWER = 0x80
 MAX_PAYLOAD = 1024
@@ -91,6 +91,9 @@ def every_type() -> list[dict[str, Any]]:
         good("STREAM_START", STREAM_START, 9, b"\0"),
         good("STREAM_WRITE", STREAM_WRITE, 10, struct.pack("<I", 0) + samples),
         good("STREAM_STOP", STREAM_STOP, 11),
+        good("STREAM_START from the microphone", STREAM_START, 15, struct.pack("<BHBBb", 1, 25, 4, 60, -6)),
+        good("STREAM_STATUS", STREAM_STATUS, 16),
+        good("STREAM_STATUS answer", STREAM_STATUS | ANSWER, 16, b"\0" + struct.pack("<IIhhB", 7, 0, -312, -100, 255)),
         good("PROBE_WRITE", PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
         good("PROBE_READ", PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
         good("PROBE_READ answer", PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),

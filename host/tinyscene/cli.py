@@ -206,12 +206,20 @@ def device_stream(
     audio: Annotated[
         Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
     ] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds from a result to the next; default: clip after clip.")
+    ] = None,
+    smoothing: Annotated[int, typer.Option(help="Show the mean of so many results.")] = 1,
+    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the likeliest class must reach.")] = 0,
+    gain: Annotated[float, typer.Option(help="Of the microphone, in dB beside the board's usual one.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
 ) -> None:
-    """Show the class probabilities that a board streams, one line a second."""
-    from tinyscene.device import monitor
+    """Show the class probabilities that a board streams, with its sound level and what it dropped."""
+    from tinyscene.device import streaming
 
-    monitor.stream(port, audio, seconds)
+    wishes = streaming.Wishes(every, smoothing, reject, gain)
+    streaming.stream(port, audio, microphone, wishes, seconds)
 
 
 @device_app.command("classify")

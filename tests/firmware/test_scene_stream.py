@@ -1,7 +1,7 @@
 """Streams with options: the microphone, results by columns, smoothing, rejection, the level, what is dropped."""
 
 import ctypes
-import struct
+import dataclasses
 
 import numpy as np
 import pytest
@@ -21,16 +21,17 @@ from test_scene import (
     library,
 )
 
-SERIAL, MICROPHONE = 0, 1
+from tinyscene.device.messages import Source, StreamOptions, StreamStatus
+from tinyscene.device.streaming import MAX_SMOOTHING
+
 COLUMN, FRAMES = 10, 5
 RATE = 8000
 NAMES = ("bus", "metro_station", "park")
-REJECTED = 255
 NOT_RECORDING = 1000
 
 
-def options(source: int = MICROPHONE, hop: int = 0, smoothing: int = 1, reject: int = 0, gain: int = 0) -> bytes:
-    return struct.pack("<BHBBb", source, hop, smoothing, reject, gain)
+def options(source: Source = Source.MICROPHONE, **wishes: int) -> bytes:
+    return StreamOptions(source, **wishes).pack()
 
 
 def column(*outputs: int) -> np.ndarray:
@@ -53,10 +54,10 @@ def board() -> Board:
     return Board(PROBABILITIES)
 
 
-def status(board: Board) -> tuple[int, ...]:
+def status(board: Board) -> tuple[object, ...]:
     answer = board.ask(STREAM_STATUS)
     assert answer[:1] == OK
-    return struct.unpack("<IIhhB", answer[1:])
+    return dataclasses.astuple(StreamStatus.unpack(answer[1:]))
 
 
 def test_the_microphone_gives_a_line_a_clip_and_one_about_the_stream(board: Board) -> None:
@@ -67,7 +68,7 @@ def test_the_microphone_gives_a_line_a_clip_and_one_about_the_stream(board: Boar
     assert len(lines) == 2
     assert lines[0].startswith("bus:0.33\t")
     assert lines[1] == "# scene=bus level=-6.0 peak=-6.0 dropped=0"
-    assert status(board) == (1, 0, -60, -60, 0)
+    assert status(board) == (1, 0, -6.0, -6.0, 0)
     assert board.ask(STREAM_STOP) == OK
     assert library().harness_gain() == NOT_RECORDING
     assert board.ask(STREAM_STATUS) == BAD_STATE
@@ -98,7 +99,7 @@ def test_cuts_do_not_matter(board: Board, cut: int) -> None:
 
 
 def test_the_serial_port_may_use_the_same_options(board: Board) -> None:
-    assert board.ask(STREAM_START, options(SERIAL, hop=1)) == OK
+    assert board.ask(STREAM_START, options(Source.SERIAL, hop=1)) == OK
     assert hear(np.zeros(CLIP_SAMPLES)) == []
     board.write_samples(STREAM_WRITE, np.concatenate([column(255, 0, 0)] * FRAMES), chunk=len(column(0, 0, 0)) * FRAMES)
     assert board.text.decode().splitlines()[0] == "bus:0.33\tmetro_station:0.33\tpark:0.33"
@@ -117,10 +118,15 @@ def test_probabilities_are_smoothed_over_the_latest_results(board: Board) -> Non
     np.testing.assert_allclose(heard, [1, 1 / 2, 1 / 2, 1 / 6, 1 / 6, 0], atol=0.0051)
 
 
+def test_the_longest_smoothing_is_the_hosts(board: Board) -> None:
+    assert board.ask(STREAM_START, options(smoothing=MAX_SMOOTHING)) == OK
+    assert board.ask(STREAM_START, options(smoothing=MAX_SMOOTHING + 1)) == BAD_VALUE
+
+
 def test_what_is_not_likely_enough_is_rejected(board: Board) -> None:
     loud = np.zeros(CLIP_SAMPLES)
     loud[:150:50] = np.array([0, 120, 80]) - 128 - 1  # 60 % and 40 %
-    for reject, name, index in ((59, "metro_station", 1), (61, "?", REJECTED)):
+    for reject, name, index in ((59, "metro_station", 1), (61, "?", None)):
         assert board.ask(STREAM_START, options(reject=reject)) == OK
         assert status(board)[0] == 0
         assert hear(loud)[1].startswith(f"# scene={name} level=")

@@ -20,7 +20,7 @@ from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import monitor, verification
+from tinyscene.device import monitor, streaming, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
 from tinyscene.device.evaluation import compare_with_host, report
@@ -245,9 +245,12 @@ def test_classify_and_stream(
     assert times.startswith("front end ")
 
     soundfile.write(tmp_path / "two.wav", np.concatenate(pcm), CONFIG.sample_rate, subtype="PCM_16")
-    monitor.stream(emulator.url, tmp_path / "two.wav", None)
-    streamed = [parse_probabilities(line) for line in capsys.readouterr().out.splitlines()]
+    streaming.stream(emulator.url, tmp_path / "two.wav", False, streaming.Wishes(), None)
+    *lines, about = capsys.readouterr().out.splitlines()
+    streamed = [parse_probabilities(line) for line in lines[::2]]
     assert len(streamed) == 2
+    assert about.startswith(f"# scene={SCENES[probabilities[1].argmax()]} level=-")
+    assert about.endswith(" dropped=0")
     for line, row in zip(streamed, probabilities, strict=True):
         assert line is not None
         assert tuple(line) == SCENES

@@ -1,15 +1,11 @@
-"""Watch a board: what it is, what it says of one clip, and what it streams."""
+"""Look at a board: what it is, and what it says of one clip."""
 
-import contextlib
 import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from tinyscene import files, metrics
@@ -18,7 +14,7 @@ from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, parse_probabilities
+from tinyscene.device.messages import DeviceInfo, Inference
 from tinyscene.errors import DatasetError
 from tinyscene.resampling import resample
 
@@ -52,41 +48,6 @@ def classify(port: str, audio: Path) -> None:
         console.print(f"{label:<20} {value:6.1%}", highlight=False)
     frontend, model = answer.frontend_microseconds or 0, answer.model_microseconds
     console.print(f"front end {frontend / 1000:.1f} ms, model {model / 1000:.1f} ms", highlight=False)
-
-
-def stream(port: str, audio: Path | None, seconds: float | None) -> None:
-    """Show what a board streams: bars on a terminal, else a line for every clip.
-
-    Args:
-        port: pyserial URL of the board.
-        audio: a file to play to the board, clip after clip, as fast as it takes it; None: only listen.
-        seconds: stop after so long; None: at the end of the file, or at Ctrl-C.
-    """
-    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
-    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-
-    def show(line: str) -> None:
-        values = parse_probabilities(line)
-        if live and values:
-            live.update(_bars(values), refresh=True)
-        elif live:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, flush=True)  # as it came: rich would expand the tabs
-
-    with Link(port, on_text=show) as link:
-        board = Board(link)
-        samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples) if audio else None
-        with live or contextlib.nullcontext():
-            if samples is None:
-                error_console.print(f"listening to {board.info.board}; Ctrl-C ends it", highlight=False)
-                while (left := deadline - time.monotonic()) > 0:
-                    link.poll(min(left, _POLL_SECONDS))
-                return
-            with contextlib.closing(board.stream(samples)) as playing:
-                for _ in playing:
-                    if time.monotonic() >= deadline:
-                        break
 
 
 def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.int16]:
@@ -125,10 +86,3 @@ def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
     """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
     values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
     return metrics.softmax(values) if board.output_kind == "logits" else values / values.sum()
-
-
-def _bars(values: dict[str, float]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for label, value in values.items():
-        table.add_row(label, ProgressBar(total=1.0, completed=value, width=40), f"{value:4.0%}")
-    return table
