@@ -33,4 +33,10 @@ uint32_t board_cycles(void);
 // Sleeps until an interrupt, unless a received byte is waiting.
 void board_idle(void);
 
+// Starts the firmware again, once what was written has left; does not return.
+void board_restart(void);
+
+// Starts the board's boot loader instead, so that it can be flashed; NULL on a board that has none.
+extern void (*const board_boot_loader)(void);
+
 #endif

@@ -27,6 +27,7 @@ SOURCES = {
     "lib/frontend": FAST,
     "lib/link": SMALL,
     "lib/scene": SMALL,
+    "lib/usb": SMALL,
 }
 
 env.Replace(
