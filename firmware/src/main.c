@@ -33,6 +33,8 @@ int main(void) {
         .cycles = board_cycles,
         .overruns = board_overruns,
         .clock_hz = board_clock_hz(),
+        .restart = board_restart,
+        .boot_loader = board_boot_loader,
     };
     const struct scene_memory memory = {
         .history = history,

@@ -44,6 +44,8 @@ struct scene_port {
     uint32_t (*cycles)(void);   // a counter at clock_hz, modulo 2^32
     uint32_t (*overruns)(void); // received bytes that were lost
     uint32_t clock_hz;
+    void (*restart)(void);     // once what was written has left
+    void (*boot_loader)(void); // the same, into the boot loader; NULL: there is none
 };
 
 // The caller's buffers; sizes in the generated headers.
@@ -73,6 +75,7 @@ struct scene {
     uint8_t answer[LINK_MAX_FRAME];
     struct frontend frontend;
     enum scene_state state;
+    void (*leave)(void);        // to be called when the answer is out; NULL: stay
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
     uint32_t clip_position;     // samples of the current clip
     uint32_t frontend_cycles;   // spent on the current clip
