@@ -24,7 +24,8 @@ size_t board_read(uint8_t *bytes, size_t capacity);
 // Received bytes that were lost since boot because nobody read the earlier ones in time.
 uint32_t board_overruns(void);
 
-// Sends `count` bytes, waiting for the line. Usable from fault handlers: needs no interrupts.
+// Sends `count` bytes, waiting for the line; where nobody listens at its other end, they may be dropped. Usable from
+// fault handlers: needs no interrupts.
 void board_write(const uint8_t *bytes, size_t count);
 
 // Cycles of the core clock; wraps at 2^32, does not count while board_idle() sleeps.
