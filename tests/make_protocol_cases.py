@@ -15,6 +15,7 @@ from cobs import cobs
 
 DELIMITER = b"\0"
 INFO, STATISTICS = 0x01, 0x02
+REBOOT = 0x05
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
@@ -77,6 +78,8 @@ def every_type() -> list[dict[str, Any]]:
         good("INFO answer", INFO | ANSWER, 0x1234, b"\0" + information),
         good("STATISTICS", STATISTICS, 1),
         good("STATISTICS answer", STATISTICS | ANSWER, 1, b"\0" + struct.pack("<6I", 7, 0, 0, 256, 65536, 0xFFFFFFFF)),
+        good("REBOOT", REBOOT, 1, b"\1"),
+        good("REBOOT answer, bad_state", REBOOT | ANSWER, 1, b"\4"),
         good("FEATURES_WRITE", FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
         good("FEATURES_WRITE answer", FEATURES_WRITE | ANSWER, 2, b"\0"),
         good("FEATURES_RUN", FEATURES_RUN, 3),

@@ -29,7 +29,8 @@ size_t board_read(uint8_t *bytes, size_t capacity);
 // Received bytes that were lost since boot because nobody read the earlier ones in time.
 uint32_t board_overruns(void);
 
-// Sends `count` bytes, waiting for the line. Usable from fault handlers: needs no interrupts.
+// Sends `count` bytes, waiting for the line; where nobody listens at its other end, they may be dropped. Usable from
+// fault handlers: needs no interrupts.
 void board_write(const uint8_t *bytes, size_t count);
 
 // Cycles of the core clock; wraps at 2^32, does not count while board_idle() sleeps.
@@ -37,5 +38,11 @@ uint32_t board_cycles(void);
 
 // Sleeps until an interrupt, unless a received byte or recorded sound is waiting.
 void board_idle(void);
+
+// Starts the firmware again, once what was written has left; does not return.
+void board_restart(void);
+
+// Starts the board's boot loader instead, so that it can be flashed; NULL on a board that has none.
+extern void (*const board_boot_loader)(void);
 
 #endif

@@ -80,6 +80,9 @@ def generate():
     if not is_up_to_date(record, bundle):
         run_tinyscene("tinyscene", "export", str(bundle))
         record = read_record()
+    env.Replace(  # noqa: F821 - for the uploader, which compares
+        TINYSCENE_PYTHON=python_with_tinyscene() or sys.executable, TINYSCENE_IDENTITY=record["identity"]
+    )
     print(f"Bundle: {record['name']}, identity {record['identity']}, from {bundle}")
 
 

@@ -35,6 +35,8 @@ int main(void) {
         .overruns = board_overruns,
         .clock_hz = board_clock_hz(),
         .microphone = board_microphone,
+        .restart = board_restart,
+        .boot_loader = board_boot_loader,
     };
     const struct scene_memory memory = {
         .history = history,

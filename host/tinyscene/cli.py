@@ -263,6 +263,29 @@ def device_verify(
     raise typer.Exit(verification.report(port, bundle, as_json))
 
 
+@device_app.command("upload")
+def device_upload(
+    image: Annotated[Path, typer.Argument(help="Flat binary: .pio/build/nano33ble/firmware.bin.")],
+    port: Annotated[str | None, typer.Option(help="Serial port of the board; default: the only one there is.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Of the bundle that the board must carry in the end.")] = None,
+) -> None:
+    """Write an Arduino Nano 33 BLE over its USB cable, compare, start it, and ask what it is."""
+    from tinyscene.device import upload
+
+    upload.report(image, port, identity)
+
+
+@device_app.command("reboot")
+def device_reboot(
+    port: PortOption,
+    bootloader: Annotated[bool, typer.Option("--bootloader", help="Into the boot loader, to be flashed.")] = False,
+) -> None:
+    """Start a board's firmware again, or its boot loader."""
+    from tinyscene.device import monitor
+
+    monitor.reboot(port, bootloader)
+
+
 @app.command()
 def bench(as_json: JsonOption = None) -> None:
     """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""

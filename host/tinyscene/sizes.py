@@ -29,7 +29,7 @@ _GROUPS = (
     (r"generated/model[^/]*\.o:", "network: code"),
     (r"lib/engine/", "network: code"),
     (r"src/main\.o:|lib/scene/|lib/link/|generated/bundle\.o:", "scene and link"),
-    (r"boards/", "board"),
+    (r"boards/|lib/usb/", "board"),
     (r"\.stack$", "stack and its guard"),
     (r"lib(c|m|gcc)[^/]*\.a\(", "C library"),
 )

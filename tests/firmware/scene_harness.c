@@ -15,6 +15,7 @@ enum { COLUMN = 10, NOT_RECORDING = 1000 };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
 
 void harness_reset(enum scene_output_kind kind);
+void harness_reset_with_boot_loader(bool present);
 size_t harness_receive(const uint8_t *bytes, size_t count, uint8_t *written, size_t capacity);
 size_t harness_greet(uint8_t *written, size_t capacity);
 void harness_record(const int16_t *samples, size_t count, uint32_t lost);
@@ -35,6 +36,7 @@ static struct {
     size_t count;
 } line;
 static uint32_t clock_cycles;
+static bool has_boot_loader;
 static int16_t history[HISTORY];
 static float work[WORK];
 static int8_t image[MELS * FRAMES], outputs[CLASSES];
@@ -151,6 +153,17 @@ static uint32_t lost_by_recorder(void) {
 static struct microphone microphone = {
     .start = start_recorder, .stop = stop_recorder, .read = read_recorder, .lost = lost_by_recorder};
 
+// A board that restarts would not come back; this one says so, and goes on.
+static void restart(void) {
+    write_line((const uint8_t *)"restarted", 9);
+    scene.leave = NULL;
+}
+
+static void boot_loader(void) {
+    write_line((const uint8_t *)"boot loader", 11);
+    scene.leave = NULL;
+}
+
 static size_t take_written(uint8_t *written, size_t capacity) {
     size_t count = line.count < capacity ? line.count : capacity;
     memcpy(written, line.bytes, count);
@@ -159,7 +172,15 @@ static size_t take_written(uint8_t *written, size_t capacity) {
 }
 
 void harness_reset(enum scene_output_kind kind) {
-    const struct scene_port port = {"harness", "1.2.3", write_line, cycles, overruns, 25000000, &microphone};
+    const struct scene_port port = {.board = "harness",
+        .firmware = "1.2.3",
+        .write = write_line,
+        .cycles = cycles,
+        .overruns = overruns,
+        .clock_hz = 25000000,
+        .microphone = &microphone,
+        .restart = restart,
+        .boot_loader = has_boot_loader ? boot_loader : NULL};
     const struct scene_memory memory = {.history = history,
         .history_samples = HISTORY,
         .work = work,
@@ -184,6 +205,11 @@ void harness_reset(enum scene_output_kind kind) {
     line.count = 0;
     clock_cycles = 0xFFFFF000u; // wraps early on
     (void)scene_init(&scene, &bundle, &port, &memory);
+}
+
+void harness_reset_with_boot_loader(bool present) {
+    has_boot_loader = present;
+    harness_reset(SCENE_LOGITS);
 }
 
 // Gives the scene `count` bytes; what it wrote goes to `written`, and how much is returned.

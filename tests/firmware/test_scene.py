@@ -22,6 +22,7 @@ FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
+REBOOT = 0x05
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
 LOGITS, PROBABILITIES = 0, 1
 
@@ -113,6 +114,24 @@ def test_info(board: Board) -> None:
     )
     strings = b"\x07harness\x051.2.3\x08foretold" + struct.pack("<H", len(labels)) + labels
     assert board.ask(INFO) == OK + fixed + strings
+
+
+def reboot(board: Board, mode: int) -> tuple[bytes, bytes]:
+    """Return the answer's payload, and what the board wrote after the answer."""
+    written = board.receive(link_binding.send(REBOOT, 1, bytes([mode])))
+    _, chunk, after = written.split(b"\0")
+    return cobs.decode(chunk)[4:-4], after
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_reboot_answers_first(board: Board, present: bool) -> None:
+    library().harness_reset_with_boot_loader(present)
+    assert reboot(board, 0) == (OK, b"restarted")
+    assert reboot(board, 1) == ((OK, b"boot loader") if present else (BAD_STATE, b""))
+    assert reboot(board, 2) == (BAD_VALUE, b"")
+    assert board.ask(REBOOT) == BAD_LENGTH
+    assert board.ask(REBOOT, b"\0\0") == BAD_LENGTH
+    assert board.ask(STATISTICS)[:1] == OK
 
 
 def test_features_written_in_parts_are_classified(board: Board) -> None:

@@ -88,12 +88,14 @@ class FakeBoard:
         window: samples of a frame.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
+        reboots: the modes of the REBOOT requests; what they cause, FakePort does.
     """
 
     info: DeviceInfo
     window: int = WINDOW
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
+    reboots: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start as after a reset."""
@@ -149,6 +151,9 @@ class FakeBoard:
                 return b"", Status.OK, self.info.pack()
             case Request.STATISTICS:
                 return b"", Status.OK, struct.pack("<6I", self.frames_ok, 0, 0, 0, self.inferences, 0)
+            case Request.REBOOT:
+                self.reboots.append(payload[0])
+                return b"", Status.OK, b""
             case Request.FEATURES_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 self.image[offset : offset + len(payload) - 2] = payload[2:]

@@ -29,6 +29,8 @@ VERBS = (
     "device classify",
     "device evaluate",
     "device verify",
+    "device upload",
+    "device reboot",
     "bench",
     "report",
 )
@@ -97,6 +99,9 @@ def folder(tmp_path: Path) -> Path:
         f"device evaluate --port {NO_BOARD} --bundle {{}}/bundle --data {{}}/empty --split x.csv",
         f"device verify --port {NO_BOARD}",
         f"device verify --port {NO_BOARD} --bundle {{}}/nowhere",
+        f"device reboot --port {NO_BOARD}",
+        "device upload {}/nowhere.bin",
+        "device upload {}/nonsense.tflite",
         "report {}/nowhere",
         "report {}/empty",
     ],

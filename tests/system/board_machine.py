@@ -24,7 +24,7 @@ from unicorn.arm_const import (
 
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
-NVIC_ISER = 0xE000E100
+NVIC_ISER, NVIC_ICER, NVIC_BYTES = 0xE000E100, 0xE000E180, 32
 WFI = b"\x30\xbf"
 STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
 STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -46,6 +46,7 @@ class Machine:
         self.sent = bytearray()
         self.line: deque[int] = deque()
         self._asleep = False
+        self._enabled = 0  # a bit an interrupt
         self._cpu = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._cpu.ctl_set_cpu_model(UC_CPU_ARM_CORTEX_M4)
         self._cpu.mem_map(*self.flash)
@@ -82,30 +83,34 @@ class Machine:
         self._cpu.mem_write(address, struct.pack("<I", value))
 
     def run(self) -> None:
-        """Run until the board sleeps with nothing left on the line."""
+        """Run until the board sleeps and nothing more happens to it."""
         while True:
             self._asleep = False
             self._cpu.emu_start(self._pc | 1, self._return)
             assert self._asleep
-            if not self.line:
+            if self.next_interrupt() is None:
                 return
-            while self.line:
-                self._receive_interrupt()
+            while (number := self.next_interrupt()) is not None:
+                self._interrupt(number)
             self._pc += len(WFI)
+
+    def next_interrupt(self) -> int | None:
+        """Let the next thing happen to the sleeping board, if there is one, and return the interrupt that it raises."""
+        return self.interrupt if self.line else None
 
     def _sleep(self, cpu: Uc, address: int, _size: int, _data: None) -> None:
         self._asleep = True
         self._pc = address
         cpu.emu_stop()
 
-    def _receive_interrupt(self) -> None:
+    def _interrupt(self, number: int) -> None:
         """Call the handler as the core does, with the registers of the interrupted program kept."""
-        enabled = self.read(NVIC_ISER + self.interrupt // 32 * 4)
-        assert enabled >> self.interrupt % 32 & 1, "the interrupt is not enabled"
+        assert self._enabled >> number & 1, "the interrupt is not enabled"
         registers = [(register, self._cpu.reg_read(register)) for register in STACKED]
         self._cpu.reg_write(UC_ARM_REG_LR, self._return | 1)
-        handler = self.read(self._vectors + 4 * (16 + self.interrupt))
-        self._raise()
+        handler = self.read(self._vectors + 4 * (16 + number))
+        if number == self.interrupt:
+            self._raise()
         self._cpu.emu_start(handler, self._return)
         for register, value in registers:
             self._cpu.reg_write(register, value)
@@ -115,7 +120,12 @@ class Machine:
         self.write(address, value)
 
     def _before_write(self, _cpu: Uc, _access: int, address: int, _size: int, value: int, _data: None) -> None:
-        self.written(address, value & 0xFFFFFFFF)
+        value &= 0xFFFFFFFF
+        if NVIC_ISER <= address < NVIC_ISER + NVIC_BYTES:
+            self._enabled |= value << 8 * (address - NVIC_ISER)
+        elif NVIC_ICER <= address < NVIC_ICER + NVIC_BYTES:
+            self._enabled &= ~(value << 8 * (address - NVIC_ICER))
+        self.written(address, value)
 
     def _raise(self) -> None:
         """A byte of the line arrives in the UART."""
@@ -171,6 +181,11 @@ class Nano33Ble(Machine):
     interrupt = 2
     HFCLKSTARTED = 0x40000100
     RXDRDY, TXDRDY, RXD, TXD = 0x40002108, 0x4000211C, 0x40002518, 0x4000251C
+    FACTORY_INFORMATION = (0x10000000, 0x1000)
+
+    def __init__(self, elf: Path) -> None:
+        super().__init__(elf)
+        self._cpu.mem_map(*self.FACTORY_INFORMATION)
 
     def _raise(self) -> None:
         self.write(self.RXDRDY, 1)

@@ -139,6 +139,19 @@ def test_info(emulator: Emulator, bundle: Bundle, tmp_path: Path) -> None:
     assert about["output_kind"] == "logits"
 
 
+def test_reboot(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The board answers, starts anew, and is found again; into a boot loader that it lacks it refuses to go."""
+    with Link(emulator.url) as link:
+        for _ in range(5):
+            before = Board(link).statistics()
+    monitor.reboot(emulator.url, False)
+    assert "mps2 restarted; it carries bundle small" in capsys.readouterr().out
+    with Link(emulator.url) as link:
+        assert Board(link).statistics().frames_ok < before.frames_ok
+    with pytest.raises(LinkError, match="refused REBOOT"):
+        monitor.reboot(emulator.url, True)
+
+
 def test_features_mode_equals_the_reference_kernels(
     emulator: Emulator, bundle: Bundle, folder: Path, data: Path, images: np.ndarray, tmp_path: Path
 ) -> None:

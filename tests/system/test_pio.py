@@ -135,6 +135,14 @@ def test_upload_to_the_emulated_board_says_what_to_do(checkout: CleanCheckout) -
     assert "mps2 is an emulated board, nothing to upload; boot it with: tinyscene emulate mps2" in printed
 
 
+@pytest.mark.usefixtures("first_run")
+def test_upload_without_a_board_says_what_to_look_at(checkout: CleanCheckout) -> None:
+    result = checkout.pio("run", "-e", "nano33ble", "-t", "upload", "--upload-port", "/dev/ttyS99")
+    assert result.returncode != 0
+    assert "error: /dev/ttyS99 is no Nano 33 BLE" in " ".join((result.stdout + result.stderr).split())
+    assert "Traceback" not in result.stdout + result.stderr
+
+
 def test_without_tinyscene_the_remedy_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

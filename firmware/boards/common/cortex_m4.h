@@ -2,6 +2,7 @@
 #ifndef CORTEX_M4_H
 #define CORTEX_M4_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -28,7 +29,10 @@
 #define MPU_RASR_NO_ACCESS 0u
 
 // B3.4 Nested vectored interrupt controller
+#define NVIC_INTERRUPTS 240u // the most that there can be
 #define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
+#define NVIC_ICER(interrupt) REGISTER(0xE000E180u + 4u * ((interrupt) / 32u))
+#define NVIC_ICPR(interrupt) REGISTER(0xE000E280u + 4u * ((interrupt) / 32u))
 
 // C1.6 Debug monitor, C1.8 Data watchpoint and trace
 #define SCB_DEMCR REGISTER(0xE000EDFCu)
@@ -47,6 +51,13 @@ static inline void interrupts_off(void) {
 
 static inline void interrupts_on(void) {
     __asm volatile("cpsie i" ::: "memory");
+}
+
+// Whether this is an interrupt's or a fault's handler (B1.4.2: IPSR).
+static inline bool in_handler(void) {
+    uint32_t number;
+    __asm volatile("mrs %0, ipsr" : "=r"(number));
+    return number != 0;
 }
 
 // Sleeps until an interrupt is pending, also one that interrupts_off() holds back.

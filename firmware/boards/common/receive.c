@@ -24,6 +24,10 @@ void receive_byte(uint8_t byte) {
     ring.written = written + 1;
 }
 
+uint32_t receive_room(void) {
+    return RECEIVE_BYTES - (ring.written - ring.read);
+}
+
 void receive_lost(void) {
     ring.lost = ring.lost + 1;
 }

@@ -63,6 +63,14 @@ static void guard_stack(void) {
     MPU_CTRL = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
 }
 
+// A boot loader may have left interrupts on that nobody here handles.
+static void forget_interrupts(void) {
+    for (uint32_t interrupt = 0; interrupt < NVIC_INTERRUPTS; interrupt += 32u) {
+        NVIC_ICER(interrupt) = UINT32_MAX;
+        NVIC_ICPR(interrupt) = UINT32_MAX;
+    }
+}
+
 __attribute__((used)) void startup(void) {
     SCB_VTOR = (uint32_t)__vectors;
     SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
@@ -74,6 +82,7 @@ __attribute__((used)) void startup(void) {
     for (uint32_t *to = __bss_start; to < __bss_end;) {
         *to++ = 0;
     }
+    forget_interrupts();
     interrupts_on();
     startup_exit(main());
     for (;;) {

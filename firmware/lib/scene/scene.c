@@ -5,6 +5,8 @@
 
 #define MAX_ANSWER (LINK_MAX_PAYLOAD - 1) // after the status
 
+enum { REBOOT_FIRMWARE, REBOOT_BOOT_LOADER }; // REBOOT's mode
+
 typedef enum status (*handler)(struct scene *scene, struct request request, struct answer *answer);
 
 struct request_kind {
@@ -112,6 +114,19 @@ static enum status statistics(struct scene *scene, struct request request, struc
     return STATUS_OK;
 }
 
+static enum status reboot(struct scene *scene, struct request request, struct answer *answer) {
+    (void)answer;
+    if (request.payload[0] > REBOOT_BOOT_LOADER) {
+        return STATUS_BAD_VALUE;
+    }
+    void (*leave)(void) = request.payload[0] == REBOOT_FIRMWARE ? scene->port.restart : scene->port.boot_loader;
+    if (leave == NULL) {
+        return STATUS_BAD_STATE;
+    }
+    scene->leave = leave;
+    return STATUS_OK;
+}
+
 static enum status features_write(struct scene *scene, struct request request, struct answer *answer) {
     (void)answer;
     size_t offset = read_u16(request.payload);
@@ -148,6 +163,7 @@ static enum status features_read(struct scene *scene, struct request request, st
 static const struct request_kind request_kinds[] = {
     {0x01, 0, 0, info},
     {0x02, 0, 0, statistics},
+    {0x05, 1, 1, reboot},
     {0x10, 3, LINK_MAX_PAYLOAD, features_write},
     {0x11, 0, 0, features_run},
     {0x12, 4, 4, features_read},
@@ -188,6 +204,9 @@ static void converse(struct scene *scene, bool version_known) {
     payload[0] = (uint8_t)status;
     size_t bytes = status == STATUS_OK ? 1 + answer.length : 1;
     link_send(scene->answer, frame.type | LINK_ANSWER, frame.sequence, bytes, scene->port.write);
+    if (scene->leave != NULL) {
+        scene->leave();
+    }
 }
 
 enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,

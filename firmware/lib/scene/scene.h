@@ -49,6 +49,8 @@ struct scene_port {
     uint32_t (*overruns)(void); // received bytes that were lost
     uint32_t clock_hz;
     const struct microphone *microphone; // NULL: none
+    void (*restart)(void);     // once what was written has left
+    void (*boot_loader)(void); // the same, into the boot loader; NULL: there is none
 };
 
 // The caller's buffers; sizes in the generated headers.
@@ -102,6 +104,7 @@ struct scene {
     uint8_t answer[LINK_MAX_FRAME];
     struct frontend frontend;
     enum scene_state state;
+    void (*leave)(void);        // to be called when the answer is out; NULL: stay
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
     uint32_t frontend_cycles;   // spent on the current clip
     uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from platformio.device.list.util import list_serial_ports
 from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
@@ -27,6 +26,7 @@ SOURCES = {
     "lib/frontend": FAST,
     "lib/link": SMALL,
     "lib/scene": SMALL,
+    "lib/usb": SMALL,
 }
 
 env.Replace(
@@ -103,23 +103,15 @@ def upload_by_openocd():
 
 
 def upload_by_boot_loader():
-    """Write through Arduino's boot loader, which adds the 64 KB that it occupies to every address itself."""
+    """Write through Arduino's boot loader, with the uploader of this package; generate.py says by which Python."""
     env.Replace(
-        UPLOADER="bossac",
-        UPLOADERFLAGS=["--port", "$UPLOAD_PORT", "-U", "-i", "-e", "-w", "-R"],
-        UPLOADCMD="$UPLOADER $UPLOADERFLAGS $SOURCE",
+        UPLOADER="$TINYSCENE_PYTHON",
+        UPLOADERFLAGS=["-m", "tinyscene", "device", "upload", "--identity", "$TINYSCENE_IDENTITY"],
+        UPLOADCMD='"$UPLOADER" $UPLOADERFLAGS $PORT_OPTION $SOURCE',
+        PORT_OPTION='${UPLOAD_PORT and "--port " + UPLOAD_PORT}',
     )
-
-    def enter_boot_loader(target, source, env):  # noqa: ARG001
-        env.AutodetectUploadPort()
-        ports = list_serial_ports()
-        env.TouchSerialPort("$UPLOAD_PORT", 1200)
-        env.Replace(UPLOAD_PORT=env.WaitForNewSerialPort(ports))
-
-    return [
-        env.VerboseAction(enter_boot_loader, "Looking for the boot loader (double-tap the button if this fails)..."),
-        env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE"),
-    ]
+    env["ENV"]["PYTHONPATH"] = str(PROJECT / "host")
+    return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
 
 
 def upload_nothing():

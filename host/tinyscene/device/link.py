@@ -139,6 +139,23 @@ class Link:
             "running there, at this baud rate, and does no other program hold the port?"
         )
 
+    def tell(self, request: Request, payload: bytes) -> None:
+        """Send a request after which the board, and perhaps its port, vanishes: once, and not to whatever comes back.
+
+        Raises:
+            RefusedError: the board answered with another status than OK.
+            LinkError: no answer, and the port is still there.
+        """
+        self.requests += 1
+        self._sequence = (self._sequence + 1) % _SEQUENCES
+        try:
+            answer = self._ask(request, encode(Frame(request, self._sequence, payload)), self._timeout)
+        except (serial.SerialException, OSError):
+            return  # gone before the answer was read
+        if answer is None:
+            raise LinkError(f"no answer to {request.name} from {self.url}; is tinyscene's firmware running there?")
+        _body(request, answer)
+
     def poll(self, seconds: float) -> None:
         """Read for so many seconds, for the sake of the text lines; reconnects where the port vanishes.
 

@@ -22,6 +22,7 @@ class Request(enum.IntEnum):
 
     INFO = 0x01
     STATISTICS = 0x02
+    REBOOT = 0x05
     FEATURES_WRITE = 0x10
     FEATURES_RUN = 0x11
     FEATURES_READ = 0x12

@@ -14,11 +14,9 @@ from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference
+from tinyscene.device.messages import DeviceInfo, Inference, Request
 from tinyscene.errors import DatasetError
 from tinyscene.resampling import resample
-
-_POLL_SECONDS = 0.2
 
 
 def info(port: str, as_json: Path | None) -> None:
@@ -35,6 +33,18 @@ def info(port: str, as_json: Path | None) -> None:
     console.print(table)
     if as_json:
         files.write_json(as_json, about)
+
+
+def reboot(port: str, boot_loader: bool) -> None:
+    """Start a board again and say what it then is, or send it to its boot loader."""
+    with Link(port) as link:
+        board = Board(link).info.board
+        link.tell(Request.REBOOT, bytes([boot_loader]))
+        if boot_loader:
+            console.print(f"{board} is in its boot loader; flash it with: make flash BOARD={board}", highlight=False)
+            return
+        info = Board(link).info
+    console.print(f"{info.board} restarted; it carries bundle {info.bundle}", highlight=False)
 
 
 def classify(port: str, audio: Path) -> None:
