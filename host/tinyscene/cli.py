@@ -193,11 +193,15 @@ def emulate(
 
 
 @device_app.command("info")
-def device_info(port: PortOption, as_json: JsonOption = None) -> None:
-    """Ask a board what it is and which bundle it carries."""
+def device_info(
+    port: PortOption,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
     from tinyscene.device import monitor
 
-    monitor.info(port, as_json)
+    monitor.info(port, as_json, forget_crash)
 
 
 @device_app.command("stream")

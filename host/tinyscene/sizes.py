@@ -39,8 +39,8 @@ _OUTPUT = re.compile(r"^(?P<name>\.[\w.]+)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<si
 _INPUT = re.compile(
     r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x[0-9a-f]+\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
 )
-_FLASH = {".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
-_RAM = {".stack", ".data", ".bss"}
+_FLASH = {".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
+_RAM = {".stack", ".noinit", ".data", ".bss"}
 
 
 class Sizes(NamedTuple):

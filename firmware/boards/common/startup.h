@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "../../lib/health/self_test.h"
 #include "cortex_m4.h"
 
 #define STACK_GUARD_LOG2_BYTES 10u // 1 KB, as in sections.ld
@@ -12,8 +13,8 @@
 typedef void (*vector)(void);
 
 // From sections.ld
-extern uint32_t __vectors[], __stack_guard[], __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[],
-    __bss_end[];
+extern uint32_t __vectors[], __stack_guard[], __stack_bottom[], __stack_top[], __data_load[], __data_start[],
+    __data_end[], __bss_start[], __bss_end[];
 
 int main(void);
 
@@ -27,6 +28,10 @@ void startup_fault(const uint32_t *frame);
 void startup_reset(void);
 void startup(void);
 void startup_fault_entry(void);
+
+// The system timer's interrupt: watchdog.c's. Test images have none.
+void systick_interrupt(void);
+__attribute__((weak, alias("startup_fault_entry"))) void systick_interrupt(void);
 
 __attribute__((weak)) void startup_exit(int code) {
     (void)code;
@@ -63,10 +68,20 @@ static void guard_stack(void) {
     MPU_CTRL = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
 }
 
+// Fills what the stack has not reached yet, for self_test_stack_used().
+static void paint_stack(void) {
+    const uint32_t *here;
+    __asm volatile("mov %0, sp" : "=r"(here));
+    for (volatile uint32_t *to = __stack_bottom; to < here; ++to) { // volatile: memset() has a stack, too
+        *to = SELF_TEST_PAINT;
+    }
+}
+
 __attribute__((used)) void startup(void) {
     SCB_VTOR = (uint32_t)__vectors;
     SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
     guard_stack();
+    paint_stack();
     __asm volatile("dsb\n isb" ::: "memory");
     for (uint32_t *from = __data_load, *to = __data_start; to < __data_end;) {
         *to++ = *from++;
@@ -83,6 +98,6 @@ __attribute__((used)) void startup(void) {
 // The sixteen vectors of the core; interrupts are left to the board.
 #define STARTUP_CORE_VECTORS                                                                                           \
     [0] = (vector)__stack_top, [1] = startup_reset, [2 ... 6] = startup_fault_entry,                                   \
-    [11 ... 12] = startup_fault_entry, [14 ... 15] = startup_fault_entry
+    [11 ... 12] = startup_fault_entry, [14] = startup_fault_entry, [EXCEPTION_SYSTICK] = systick_interrupt
 
 #endif

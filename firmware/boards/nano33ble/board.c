@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "../common/receive.h"
+#include "../common/watchdog.h"
 #include "nrf52840.h"
 
 #define CLOCK_HZ 64000000u // whether the crystal started or the RC oscillator has to do
@@ -69,6 +70,11 @@ void board_init(void) {
     start_crystal();
     cycle_counter_start();
     start_serial();
+    watchdog_start(CLOCK_HZ);
+}
+
+uint32_t board_intended_clock_hz(void) {
+    return CLOCK_HZ;
 }
 
 uint32_t board_clock_hz(void) {

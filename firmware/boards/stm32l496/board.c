@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "../common/receive.h"
+#include "../common/watchdog.h"
 #include "stm32l496.h"
 
 #define MSI_HZ 4000000u // after reset: RM0351, 6.2.3
@@ -91,6 +92,11 @@ void board_init(void) {
     start_clock();
     cycle_counter_start();
     start_serial();
+    watchdog_start(clock_hz);
+}
+
+uint32_t board_intended_clock_hz(void) {
+    return PLL_HZ;
 }
 
 uint32_t board_clock_hz(void) {

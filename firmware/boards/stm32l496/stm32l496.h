@@ -27,6 +27,13 @@
 #define RCC_AHB2ENR REGISTER(0x4002104Cu)
 #define RCC_APB1ENR1 REGISTER(0x40021058u)
 #define RCC_APB1ENR2 REGISTER(0x4002105Cu)
+#define RCC_CSR REGISTER(0x40021094u)
+#define RCC_CSR_RMVF (1u << 23)
+#define RCC_CSR_PINRSTF (1u << 26)
+#define RCC_CSR_BORRSTF (1u << 27)
+#define RCC_CSR_SFTRSTF (1u << 28)
+#define RCC_CSR_IWDGRSTF (1u << 29)
+#define RCC_CSR_OTHERS ((1u << 24) | (1u << 25) | (1u << 30) | (1u << 31)) // firewall, options, WWDG, low power
 #define RCC_CR_PLLON (1u << 24)
 #define RCC_CR_PLLRDY (1u << 25)
 #define RCC_CFGR_SW 3u
@@ -49,6 +56,20 @@
 #define GPIOG_AFRH REGISTER(0x48001824u)
 #define GPIO_MODE_ALTERNATE 2u
 #define GPIO_PULL_UP 1u
+
+// 40.4 Independent watchdog
+#define IWDG_KR REGISTER(0x40003000u)
+#define IWDG_PR REGISTER(0x40003004u)
+#define IWDG_RLR REGISTER(0x40003008u)
+#define IWDG_SR REGISTER(0x4000300Cu)
+#define IWDG_KR_START 0xCCCCu
+#define IWDG_KR_UNLOCK 0x5555u
+#define IWDG_KR_RELOAD 0xAAAAu
+#define IWDG_PR_256 6u
+
+// 48.16 MCU debug component
+#define DBGMCU_APB1FZR1 REGISTER(0xE0042008u)
+#define DBGMCU_IWDG_STOP (1u << 12)
 
 // 41.7 Low-power UART
 #define LPUART1_CR1 REGISTER(0x40008000u)

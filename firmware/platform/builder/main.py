@@ -1,6 +1,7 @@
 """SCons script of the platform: how the firmware is compiled, linked, measured and uploaded."""
 
 import re
+import sys
 from pathlib import Path
 
 from platformio.device.list.util import list_serial_ports
@@ -13,6 +14,9 @@ board = env.BoardConfig()
 PROJECT = Path(env.subst("$PROJECT_DIR"))
 FIRMWARE = PROJECT / "firmware"
 BOARD = FIRMWARE / "boards" / board.id
+sys.path.insert(0, str(FIRMWARE / "platform" / "builder"))
+from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
+
 VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
@@ -25,6 +29,7 @@ SOURCES = {
     "generated": FAST,
     "lib/engine": FAST,
     "lib/frontend": FAST,
+    "lib/health": SMALL,
     "lib/link": SMALL,
     "lib/scene": SMALL,
 }
@@ -44,15 +49,18 @@ env.Replace(
     PROGSUFFIX=".elf",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
-    SIZEPROGREGEXP=r"^\.(?:vectors|text|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
-    SIZEDATAREGEXP=r"^\.(?:stack|data|bss)\s+(\d+)",
+    SIZEPROGREGEXP=r"^\.(?:vectors|text|constants|constants_crc|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
+    SIZEDATAREGEXP=r"^\.(?:stack|noinit|data|bss)\s+(\d+)",
 )
 env.Append(
     ASFLAGS=MACHINE,
     OPTIMISATION=SMALL,
     CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS],
     CFLAGS=["-std=c11"],
-    CPPDEFINES=[("TINYSCENE_VERSION", env.StringifyMacro(VERSION))],
+    CPPDEFINES=[
+        ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
+        ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
+    ],
     CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],
     LINKFLAGS=[
         *MACHINE,
@@ -81,6 +89,11 @@ def compile_sources():
         env.Append(PIOBUILDFILES=[env.Object(node, OPTIMISATION=optimisation) for node in nodes])
 
 
+def seal_constants(target, source, env):  # noqa: ARG001
+    """Give the image the checksum of its constants."""
+    seal(Path(str(target[0])))
+
+
 def build():
     """Build the image, unless told not to, and return it as ELF and as flat binary."""
     if "nobuild" in COMMAND_LINE_TARGETS:
@@ -88,6 +101,7 @@ def build():
     compile_sources()
     elf = env.BuildProgram()
     env.Depends(elf, [str(BOARD / "linker.ld"), str(FIRMWARE / "boards" / "common" / "sections.ld")])
+    env.AddPostAction(elf, env.VerboseAction(seal_constants, "Sealing $TARGET"))
     flat = env.ElfToBin("$BUILD_DIR/${PROGNAME}", elf)
     env.Depends(flat, "checkprogsize")
     return elf, flat
