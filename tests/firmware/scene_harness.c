@@ -2,16 +2,24 @@
 //
 // The front end: of a clip of 1000 samples, cell i of the 4 x 5 image is the low byte of sample 50 * i. The model:
 // output c is cell c plus 1, modulo 256. The clock advances by 25 cycles at each look, the front end's and the model's
-// time by their own. A probe of n samples: value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
+// time by their own. The constants are 1000 bytes, the stack has 64 words of which 3 were used. A probe of n samples:
+// value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
 #include <string.h>
 
+#include "crash.c" // not only its header: harness_flip() reaches into the record
+#include "crc32.h"
 #include "scene.h"
 
 enum { MELS = 4, FRAMES = 5, CLASSES = 3, CLIP_SAMPLES = 1000, HOP = CLIP_SAMPLES / (MELS * FRAMES) };
 enum { WINDOW = 700, HISTORY = WINDOW + 1, WORK = WINDOW + FRONTEND_STAGE_LOG };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
 
+enum { CONSTANTS = 1000, STACK_WORDS = 64, USED_WORDS = 3 };
+
 void harness_reset(enum scene_output_kind kind);
+void harness_damage(size_t position);
+size_t harness_flip(size_t bit);
+void harness_boot(enum scene_output_kind kind, enum reset_cause cause);
 size_t harness_receive(const uint8_t *bytes, size_t count, uint8_t *written, size_t capacity);
 size_t harness_greet(uint8_t *written, size_t capacity);
 
@@ -27,6 +35,9 @@ static uint32_t clock_cycles;
 static int16_t history[HISTORY];
 static float work[WORK];
 static int8_t image[MELS * FRAMES], outputs[CLASSES];
+static uint8_t constants[CONSTANTS];
+static uint32_t stack[STACK_WORDS];
+static struct scene_port port = {.board = "harness", .firmware = "1.2.3", .clock_hz = 25000000};
 static struct scene_bundle bundle;
 static struct scene scene;
 
@@ -92,8 +103,28 @@ static size_t take_written(uint8_t *written, size_t capacity) {
     return count;
 }
 
+// Flips a bit of the constants; harness_reset() makes them good.
+void harness_damage(size_t position) {
+    constants[position] ^= 1u;
+}
+
+// Flips a bit of the record of the last crash; returns how many it has.
+size_t harness_flip(size_t bit) {
+    ((uint8_t *)&record)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    return 8 * sizeof record;
+}
+
 void harness_reset(enum scene_output_kind kind) {
-    const struct scene_port port = {"harness", "1.2.3", write_line, cycles, overruns, 25000000};
+    for (size_t i = 0; i < CONSTANTS; ++i) {
+        constants[i] = (uint8_t)(i * i & 0xFFu);
+    }
+    port.constants = (struct self_test_constants){constants, CONSTANTS, crc32(0, constants, CONSTANTS)};
+    crash_forget();
+    harness_boot(kind, RESET_POWER);
+}
+
+void harness_boot(enum scene_output_kind kind, enum reset_cause cause) {
+    crash_begin(cause);
     const struct scene_memory memory = {.history = history,
         .history_samples = HISTORY,
         .work = work,
@@ -109,6 +140,15 @@ void harness_reset(enum scene_output_kind kind) {
         .output_zero_point = kind == SCENE_LOGITS ? -3 : -128,
         .frontend = &config,
         .run = model};
+    port.write = write_line;
+    port.cycles = cycles;
+    port.overruns = overruns;
+    port.intended_clock_hz = 80000000;
+    port.reset_cause = cause;
+    port.stack = (struct self_test_stack){stack, stack + STACK_WORDS};
+    for (size_t i = 0; i < STACK_WORDS; ++i) {
+        stack[i] = i < STACK_WORDS - USED_WORDS ? SELF_TEST_PAINT : 0;
+    }
     memset(image, 0, sizeof image);
     memset(history, 0, sizeof history);
     line.count = 0;

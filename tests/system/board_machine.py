@@ -3,6 +3,7 @@
 Only what the firmware touches is modelled; every other register is plain memory. Time does not pass.
 """
 
+import itertools
 import struct
 from collections import deque
 from pathlib import Path
@@ -93,6 +94,15 @@ class Machine:
                 self._receive_interrupt()
             self._pc += len(WFI)
 
+    def instructions_of_receiving(self, byte: int) -> int:
+        """Let a byte arrive, and return how many instructions the interrupt took."""
+        self.line.append(byte)
+        counted = itertools.count()
+        hook = self._cpu.hook_add(UC_HOOK_CODE, lambda *_: next(counted))
+        self._receive_interrupt()
+        self._cpu.hook_del(hook)
+        return next(counted)
+
     def _sleep(self, cpu: Uc, address: int, _size: int, _data: None) -> None:
         self._asleep = True
         self._pc = address
@@ -130,37 +140,65 @@ class Machine:
 
 
 class Stm32L496(Machine):
-    """ST's Nucleo-L496ZG; with `pll` false, the PLL never locks."""
+    """ST's Nucleo-L496ZG.
+
+    Args:
+        elf: the image.
+        stuck: what never comes: "voltage", "latency" (of the flash), "pll" or "switch" (to another clock).
+
+    Attributes:
+        writes: (address, value) of all writes to peripherals, in order.
+    """
 
     flash = (0x08000000, 1 << 20)
     ram_bytes = 320 << 10
     interrupt = 70
-    RCC_CR, RCC_CFGR = 0x40021000, 0x40021008
-    LPUART1_ISR, LPUART1_RDR, LPUART1_TDR = 0x4000801C, 0x40008024, 0x40008028
-    PLLON, PLLRDY = 1 << 24, 1 << 25
-    RXNE, TC, TXE = 1 << 5, 1 << 6, 1 << 7
+    uart = 0x40008000  # LPUART1
+    FLASH_ACR, PWR_CR1, PWR_SR2 = 0x40022000, 0x40007000, 0x40007014
+    RCC_CR, RCC_CFGR, RCC_CSR = 0x40021000, 0x40021008, 0x40021094
+    PLLON, PLLRDY, VOSF, PLL = 1 << 24, 1 << 25, 1 << 10, 3
+    ORE, RXNE, TC, TXE = 1 << 3, 1 << 5, 1 << 6, 1 << 7
 
-    def __init__(self, elf: Path, pll: bool = True) -> None:
-        self._pll = pll
+    def __init__(self, elf: Path, stuck: str = "") -> None:
+        self._stuck = stuck
+        self.writes: list[tuple[int, int]] = []
         super().__init__(elf)
+
+    def uart_register(self, offset: int) -> int:
+        """Return the content of a register of the UART."""
+        return self.read(self.uart + offset)
 
     def value_read(self, address: int, value: int) -> int:
         """Ready bits follow what was asked for; the UART is always ready to send."""
+        if address == self.PWR_SR2:
+            return self.VOSF if self._stuck == "voltage" else 0
+        if address == self.FLASH_ACR and self._stuck == "latency":
+            return value & ~7
         if address == self.RCC_CR:
-            ready = self._pll and value & self.PLLON
+            ready = self._stuck != "pll" and value & self.PLLON
             return value | self.PLLRDY if ready else value & ~self.PLLRDY
         if address == self.RCC_CFGR:
-            return value & ~0xC | (value & 3) << 2
-        if address == self.LPUART1_ISR:
-            return self.TXE | self.TC | (self.RXNE if self.line else 0)
-        if address == self.LPUART1_RDR:
+            return value & ~0xC | (0 if self._stuck == "switch" else (value & 3) << 2)
+        if address == self.uart + 0x1C:
+            return self.TXE | self.TC | value & self.ORE | (self.RXNE if self.line else 0)
+        if address == self.uart + 0x24:
             return self.line.popleft()
         return value
 
     def written(self, address: int, value: int) -> None:
         """Take what is sent."""
-        if address == self.LPUART1_TDR:
+        self.writes.append((address, value))
+        if address == self.uart + 0x28:
             self.sent.append(value & 0xFF)
+        if address == self.uart + 0x20:  # ICR: what is written as 1 is cleared in ISR
+            self.write(self.uart + 0x1C, self.uart_register(0x1C) & ~value)
+
+
+class DiscoL496(Stm32L496):
+    """ST's 32L496GDISCOVERY: the same with another UART."""
+
+    interrupt = 38
+    uart = 0x40004400  # USART2
 
 
 class Nano33Ble(Machine):

@@ -20,7 +20,7 @@ KB = 1024
 # Board: start of its program in flash and end of it, end of RAM, interrupts, and the one that receives.
 BOARDS = {
     "mps2": (0x00000000, 4096 * KB, 0x20000000 + 4096 * KB, 32, (0, "uart0_receive_interrupt")),
-    "stm32l496": (0x08000000, 0x08000000 + 1024 * KB, 0x20000000 + 320 * KB, 91, (70, "lpuart1_interrupt")),
+    "stm32l496": (0x08000000, 0x08000000 + 1024 * KB, 0x20000000 + 320 * KB, 91, (70, "serial_interrupt")),
     "nano33ble": (0x00010000, 1024 * KB, 0x20000000 + 256 * KB, 48, (2, "uart0_interrupt")),
 }
 SHIPPED = sorted(path.parent for path in (REPOSITORY / "models").glob("*/bundle.toml"))
@@ -73,9 +73,9 @@ def test_sizes_by_group_are_those_of_the_image(checkout: CleanCheckout, env: str
     found = sizes.of_map(checkout.built(env, "firmware.map").read_text())
     with checkout.built(env).open("rb") as stream:
         sections = {section.name: section["sh_size"] for section in ELFFile(stream).iter_sections()}
-    flash = (".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
+    flash = (".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
     assert found.flash.total() == sum(sections.get(name, 0) for name in flash)
-    assert found.ram.total() == sum(sections[name] for name in (".stack", ".data", ".bss"))
+    assert found.ram.total() == sum(sections[name] for name in (".stack", ".noinit", ".data", ".bss"))
     for memory in found:
         assert memory["others and alignment"] < 100
 

@@ -21,8 +21,8 @@ int main(void);
 // Called with what main() returned. Weak: by default sleeps for ever; semihost.c ends the emulator instead.
 void startup_exit(int code);
 
-// Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr, the stack pointer reset to the top
-// of the stack (an overflowed stack must not keep the report from being made). Weak: by default resets.
+// Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr. Where the stack has no room left the
+// report is made on a new one: it begins at the top again. Weak: by default resets.
 void startup_fault(const uint32_t *frame);
 
 void startup_reset(void);
@@ -45,12 +45,17 @@ __attribute__((weak)) void startup_fault(const uint32_t *frame) {
     system_reset();
 }
 
-// Every fault and every interrupt without a handler ends here.
+// Every fault and every interrupt without a handler ends here. The report takes less than 512 bytes.
 __attribute__((naked)) void startup_fault_entry(void) {
     __asm volatile("mov r0, sp\n"
                    "ldr r1, =__stack_top\n"
-                   "mov sp, r1\n"
-                   "bl startup_fault\n"
+                   "ldr r2, =__stack_bottom + 512\n"
+                   "cmp r0, r1\n"
+                   "bhi 1f\n"
+                   "cmp r0, r2\n"
+                   "bhs 2f\n"
+                   "1: mov sp, r1\n"
+                   "2: bl startup_fault\n"
                    "b .\n");
 }
 

@@ -7,7 +7,6 @@
 #define LSI_HIGHEST_HZ 34000u // data sheet, table 69; nominally 32 kHz, so that the time is up to 15 % longer
 #define PRESCALER 256u
 #define RELOAD (WATCHDOG_HARDWARE_SECONDS * LSI_HIGHEST_HZ / PRESCALER)
-#define TIMEOUT 100000u // turns: the registers take 5 cycles of LSI / 256 at most, 40 ms
 
 _Static_assert(RELOAD <= 0xFFFu, "the counter has 12 bits");
 
@@ -17,8 +16,7 @@ void watchdog_hardware_start(void) {
     IWDG_KR = IWDG_KR_UNLOCK;
     IWDG_PR = IWDG_PR_256;
     IWDG_RLR = RELOAD;
-    for (uint32_t turn = 0; turn < TIMEOUT && IWDG_SR != 0; ++turn) {
-    }
+    // no waiting for IWDG_SR: the registers take over within 5 cycles of LSI / 256, 50 ms, and are not written again
     watchdog_hardware_feed();
 }
 

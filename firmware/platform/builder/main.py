@@ -13,7 +13,7 @@ board = env.BoardConfig()
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))
 FIRMWARE = PROJECT / "firmware"
-BOARD = FIRMWARE / "boards" / board.id
+BOARD = FIRMWARE / "boards" / board.get("build.folder", board.id)  # boards that differ by a flag share one
 sys.path.insert(0, str(FIRMWARE / "platform" / "builder"))
 from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
 
@@ -25,7 +25,7 @@ SMALL = ["-Os"]
 FAST = ["-O3", "-ffp-contract=off", "-fno-math-errno"]  # where the time goes, and what rounds as on the host
 SOURCES = {
     "boards/common": SMALL,
-    f"boards/{board.id}": SMALL,
+    f"boards/{BOARD.name}": SMALL,
     "generated": FAST,
     "lib/engine": FAST,
     "lib/frontend": FAST,
@@ -56,7 +56,7 @@ env.Append(
     ASFLAGS=MACHINE,
     OPTIMISATION=SMALL,
     CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS],
-    CFLAGS=["-std=c11"],
+    CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
     CPPDEFINES=[
         ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
         ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
@@ -111,7 +111,7 @@ def upload_by_openocd():
     """Write through the ST-LINK that is on the board, read back, compare, start."""
     package = platform.get_package_dir("tool-openocd")
     scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
-    commands = ["-f", "board/st_nucleo_l4.cfg", "-c", "program {$SOURCE} verify reset exit"]
+    commands = ["-f", board.get("upload.openocd_script"), "-c", "program {$SOURCE} verify reset exit"]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
     return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
 

@@ -1,0 +1,15 @@
+"""Built images, damaged on purpose."""
+
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+
+def with_flipped_bit(image: Path, place: float) -> bytes:
+    """Return an ELF file with one bit of its constants flipped, at `place` from 0 (their start) to 1 (their end)."""
+    with image.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".constants")
+        position = section["sh_offset"] + round(place * (section["sh_size"] - 1))
+    content = bytearray(image.read_bytes())
+    content[position] ^= 1
+    return bytes(content)
