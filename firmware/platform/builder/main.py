@@ -55,7 +55,15 @@ env.Replace(
 env.Append(
     ASFLAGS=MACHINE,
     OPTIMISATION=SMALL,
-    CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS],
+    CCFLAGS=[
+        *MACHINE,
+        "$OPTIMISATION",
+        "-g",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-fcallgraph-info=su",
+        *WARNINGS,
+    ],
     CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
     CPPDEFINES=[
         ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
