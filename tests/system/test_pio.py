@@ -4,6 +4,7 @@ import importlib.util
 import re
 import runpy
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,9 @@ def test_image_is_for_its_board(checkout: CleanCheckout, env: str) -> None:
     flat = checkout.built(env, "firmware.bin").read_bytes()
     assert flat[: 4 * len(vectors)] == struct.pack(f"<{len(vectors)}I", *vectors)
     assert bytes.fromhex(tiny_bundle().identity) in flat
+    start, end, word = (symbols[f"__constants_{name}"] - flash for name in ("start", "end", "crc"))
+    assert end - start > 1000
+    assert struct.unpack_from("<I", flat, word) == (zlib.crc32(flat[start:end]),)
     assert not {"malloc", "_sbrk", "printf", "_printf_float", "semihost_exit"} & set(symbols)
 
 
