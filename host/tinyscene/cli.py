@@ -204,6 +204,19 @@ def device_info(
     monitor.info(port, as_json, forget_crash)
 
 
+@device_app.command("check")
+def device_check(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+) -> None:
+    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    from tinyscene.device import check
+
+    raise typer.Exit(check.report(bundle, port))
+
+
 @device_app.command("stream")
 def device_stream(
     port: PortOption,

@@ -86,12 +86,14 @@ class FakeBoard:
     Attributes:
         info: what it says of itself.
         window: samples of a frame.
+        tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
     """
 
     info: DeviceInfo
     window: int = WINDOW
+    tells: dict[Request, bytes] = field(default_factory=dict)
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
 
@@ -144,6 +146,8 @@ class FakeBoard:
         payload = frame.payload
         if status := self.refuse.get(Request(frame.type)):
             return b"", status, b""
+        if (body := self.tells.get(Request(frame.type))) is not None:
+            return b"", Status.OK, body
         match frame.type:
             case Request.INFO:
                 return b"", Status.OK, self.info.pack()

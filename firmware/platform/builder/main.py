@@ -1,6 +1,8 @@
 """SCons script of the platform: how the firmware is compiled, linked, measured and uploaded."""
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,7 @@ MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SMALL = ["-Os"]
 FAST = ["-O3", "-ffp-contract=off", "-fno-math-errno"]  # where the time goes, and what rounds as on the host
+NO_PORT = 3  # exit code of `tinyscene device check`: there was nobody to ask
 SOURCES = {
     "boards/common": SMALL,
     f"boards/{BOARD.name}": SMALL,
@@ -121,7 +124,22 @@ def upload_by_openocd():
     scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
     commands = ["-f", board.get("upload.openocd_script"), "-c", "program {$SOURCE} verify reset exit"]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
-    return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
+    return [
+        env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE"),
+        env.VerboseAction(check_what_runs, "Asking the board what it runs..."),
+    ]
+
+
+def check_what_runs(target, source, env):  # noqa: ARG001
+    """Fail unless the board answers with the bundle that was flashed; without a port, only say so."""
+    if not env.get("TINYSCENE_PYTHON"):
+        print("not asked: tinyscene is not installed here; run `make setup`, then `tinyscene device check`")
+        return
+    port = env.subst("$UPLOAD_PORT")
+    command = [env["TINYSCENE_PYTHON"], "-m", "tinyscene", "device", "check", *(["--port", port] if port else [])]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "host")}
+    if subprocess.run(command, cwd=PROJECT, env=environment).returncode not in (0, NO_PORT):
+        env.Exit(1)
 
 
 def upload_by_boot_loader():
