@@ -14,7 +14,8 @@ from serial.urlhandler import protocol_socket
 
 from tiny_bundle import tiny_bundle
 from tinyscene import export
-from tinyscene.device import check, monitor
+from tinyscene.device import baud, check, monitor
+from tinyscene.device.link import Link
 from tinyscene.device.messages import Request, Status
 from tinyscene.errors import LinkError, ToolError
 
@@ -155,3 +156,18 @@ def test_what_is_no_answer_is_refused(board: FakeBoard, port: FakePort, body: by
     board.tells[Request.CRASH_READ] = body
     with pytest.raises(LinkError, match="flash firmware of this version of tinyscene"):
         monitor.info(port.url, None)
+
+
+def test_ports_are_opened_at_the_speed_of_the_firmware(
+    port: FakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert baud.monitor_speed() == 115200
+    settings = tmp_path / "platformio.ini"
+    settings.write_text("[platformio]\nsrc_dir = x%y\n[env]\nmonitor_speed = 921600\n")
+    monkeypatch.setattr(baud, "SETTINGS", settings)
+    with Link(port.url) as link:
+        assert link._port.baudrate == 921600
+    for content in ("", "[env]\nmonitor_speed = fast\n", "nonsense"):
+        settings.write_text(content)
+        with pytest.raises(LinkError, match=r"tells no baud rate .*monitor_speed = 115200"):
+            Link(port.url)

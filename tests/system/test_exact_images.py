@@ -1,10 +1,12 @@
 """The very images that are flashed, run on models of their boards: they boot, answer, and compute the host's bytes."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from board_machine import DiscoL496, Machine, Nano33Ble, Stm32L496
+from small_firmware import build
 
 from clean_checkout import CleanCheckout
 from images import with_flipped_bit
@@ -107,6 +109,24 @@ def test_the_receive_interrupt_keeps_up_with_two_megabaud(checkout: CleanCheckou
     machine = Stm32L496(checkout.built("stm32l496"))
     machine.run()
     assert machine.instructions_of_receiving(ord("?")) < 60
+
+
+@pytest.mark.parametrize("baud", [38_400, 921_600, 2_000_000])
+@pytest.mark.parametrize("stuck", ["", "pll"])
+def test_stm32l496_divides_its_clock_for_any_baud_rate(tmp_path: Path, baud: int, stuck: str) -> None:
+    """At the slow clock not for more than 115200, which its interrupt could not keep up with."""
+    build(tmp_path / "small.elf", "stm32l496", "for (;;) { board_idle(); }", baud)
+    machine = Stm32L496(tmp_path / "small.elf", stuck)
+    machine.run()
+    clock, reached = (4_000_000, min(baud, 115_200)) if stuck else (80_000_000, baud)
+    assert machine.uart_register(0x0C) == round(256 * clock / reached)
+    assert machine.sent.startswith(b"hello")
+
+
+def test_a_baud_rate_that_the_uart_cannot_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        build(tmp_path / "small.elf", "stm32l496", "", 300)
+    assert "platformio.ini: this UART cannot have monitor_speed symbols a second" in failed.value.stderr
 
 
 def test_stm32l496_counts_what_its_uart_loses(checkout: CleanCheckout) -> None:

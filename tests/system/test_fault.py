@@ -5,21 +5,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from small_firmware import build
 
 from tinyscene import test_image
 from tinyscene.device.health import CrashKind
-from tinyscene.paths import FIRMWARE, FIRMWARE_LIB
 
-BOARDS = FIRMWARE / "boards"
-SOURCES = [
-    *(BOARDS / "common").glob("*.c"),
-    BOARDS / "mps2" / "startup.c",
-    BOARDS / "mps2" / "board.c",
-    BOARDS / "mps2" / "watchdog.c",
-    FIRMWARE_LIB / "health" / "crash.c",
-    FIRMWARE_LIB / "link" / "crc32.c",
-    Path(__file__).with_name("faulty_main.c"),
-]
 FAULTS = {
     "reads from nowhere": "return *(volatile int *)0xF0000000",
     "calls what is no Thumb code": "((void (*)(void))0x00000100)()",
@@ -33,21 +23,10 @@ FAULTS = {
 INSTRUCTION_NS = 1024  # so that the watchdogs' half a minute is 30 million instructions
 
 
-INCLUDE = [f"-I{FIRMWARE_LIB / name}" for name in ("health", "link")]
-
-
-def build(image: Path, fault: str) -> None:
-    """Build the program that makes a fault; like a test image, with a board instead of semihosting."""
-    code = [*test_image.MACHINE_FLAGS, *test_image.C_FLAGS, "-Wno-infinite-recursion", f"-I{BOARDS}", *INCLUDE]
-    link = [*test_image.LINK_FLAGS, f"-L{BOARDS / 'common'}", f"-T{BOARDS / 'mps2' / 'linker.ld'}"]
-    command = [test_image.COMPILER, *code, f"-DFAULT={fault}", *link, *map(str, SOURCES), "-o", str(image)]
-    subprocess.run(command, check=True)
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_told_and_the_board_restarts(fault: str, tmp_path: Path) -> None:
     image = tmp_path / "faulty.elf"
-    build(image, FAULTS[fault])
+    build(image, "mps2", FAULTS[fault])
     command = [test_image.EMULATOR, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "stdio"]
     command += ["-icount", f"shift={INSTRUCTION_NS.bit_length() - 1},align=off,sleep=off", "-kernel", str(image)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as emulator:

@@ -14,7 +14,7 @@
 #define SLOW_CLOCK_BAUD (BOARD_BAUD < 115200u ? BOARD_BAUD : 115200u)
 
 _Static_assert(SERIAL_CAN_DIVIDE(CLOCK_HZ, BOARD_BAUD) && SERIAL_CAN_DIVIDE(CLOCK_SLOW_HZ, SLOW_CLOCK_BAUD),
-    "platformio.ini: this UART cannot have monitor_speed symbols a second; choose one of 9600 to 2000000");
+    "platformio.ini: this UART cannot have monitor_speed symbols a second; choose one of 38400 to 2000000");
 
 const char board_name[] = SERIAL_BOARD;
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Turns of the loop: at least 10 ms at any clock. A byte at 9600 baud takes 1 ms, and nothing in the clock as long.
+// Turns of the loop: at least 10 ms at any clock. A byte at 38400 baud takes 0.3 ms, and nothing in the clock as long.
 #define WAIT_TURNS 100000u
 
 // Waits until the bits of `mask` are `value`; false if that takes too long.
