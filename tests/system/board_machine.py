@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn.arm_const import (
     UC_ARM_REG_CPSR,
+    UC_ARM_REG_IPSR,
     UC_ARM_REG_LR,
     UC_ARM_REG_PC,
     UC_ARM_REG_R0,
@@ -26,6 +27,7 @@ from unicorn.arm_const import (
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
 NVIC_ISER = 0xE000E100
+AIRCR = 0xE000ED0C
 WFI = b"\x30\xbf"
 STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
 STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -46,7 +48,7 @@ class Machine:
     def __init__(self, elf: Path) -> None:
         self.sent = bytearray()
         self.line: deque[int] = deque()
-        self._asleep = False
+        self._asleep = self._reset_asked = False
         self._cpu = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._cpu.ctl_set_cpu_model(UC_CPU_ARM_CORTEX_M4)
         self._cpu.mem_map(*self.flash)
@@ -57,9 +59,13 @@ class Machine:
             self._cpu.hook_add(UC_HOOK_MEM_READ, self._before_read, None, base, base + size - 1)
             self._cpu.hook_add(UC_HOOK_MEM_WRITE, self._before_write, None, base, base + size - 1)
         self._load(elf)
-        stack, reset = struct.unpack("<2I", self._cpu.mem_read(self._vectors, 8))
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again, as after a reset, with RAM and registers of peripherals as they are."""
+        stack, self._pc = struct.unpack("<2I", self._cpu.mem_read(self._vectors, 8))
         self._cpu.reg_write(UC_ARM_REG_SP, stack)
-        self._pc = reset
+        self._cpu.reg_write(UC_ARM_REG_IPSR, 0)
 
     def _load(self, elf: Path) -> None:
         with elf.open("rb") as stream:
@@ -73,6 +79,11 @@ class Machine:
         for offset in range(0, len(code), 2):
             if code[offset : offset + 2] == WFI:
                 self._cpu.hook_add(UC_HOOK_CODE, self._sleep, None, start + offset, start + offset)
+
+    @property
+    def counter(self) -> int:
+        """Where the board sleeps."""
+        return self._pc
 
     def read(self, address: int) -> int:
         """Return a register or a word of memory."""
@@ -93,6 +104,27 @@ class Machine:
             while self.line:
                 self._receive_interrupt()
             self._pc += len(WFI)
+
+    def take_exception(self, number: int) -> bool:
+        """Call the handler of an exception with the interrupted program's registers on the stack, as the core does.
+
+        Returns:
+            Whether the handler asked for a reset; if not, it returned.
+        """
+        self._reset_asked = False
+        frame = [self._cpu.reg_read(register) for register in STACKED]
+        frame[STACKED.index(UC_ARM_REG_PC)] = self._pc
+        stack = self._cpu.reg_read(UC_ARM_REG_SP)
+        self._cpu.mem_write(stack - 32, struct.pack("<8I", *frame))
+        self._cpu.reg_write(UC_ARM_REG_SP, stack - 32)
+        self._cpu.reg_write(UC_ARM_REG_LR, self._return | 1)
+        self._cpu.reg_write(UC_ARM_REG_IPSR, number)
+        self._cpu.emu_start(self.read(self._vectors + 4 * number), self._return)
+        self._cpu.reg_write(UC_ARM_REG_IPSR, 0)
+        self._cpu.reg_write(UC_ARM_REG_SP, stack)
+        for register, value in zip(STACKED, frame, strict=True):
+            self._cpu.reg_write(register, value)
+        return self._reset_asked
 
     def instructions_of_receiving(self, byte: int) -> int:
         """Let a byte arrive, and return how many instructions the interrupt took."""
@@ -125,6 +157,9 @@ class Machine:
         self.write(address, value)
 
     def _before_write(self, _cpu: Uc, _access: int, address: int, _size: int, value: int, _data: None) -> None:
+        if address == AIRCR:
+            self._reset_asked = True
+            self._cpu.emu_stop()
         self.written(address, value & 0xFFFFFFFF)
 
     def _raise(self) -> None:

@@ -1,5 +1,7 @@
 """The very images that are flashed, run on models of their boards: they boot, answer, and compute the host's bytes."""
 
+import itertools
+import re
 import subprocess
 from pathlib import Path
 
@@ -33,6 +35,7 @@ pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run
 BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
 CLOCKS = {"stm32l496": 80_000_000, "nano33ble": 64_000_000}
 RING_BYTES = 4096
+HARD_FAULT, SYSTICK = 3, 15  # exceptions
 
 
 def ask(machine: Machine, request: Request, payload: bytes = b"", status: Status = Status.OK) -> bytes:
@@ -263,6 +266,38 @@ def test_one_damaged_byte_of_the_constants_is_found_and_nothing_computed(
     for request in (Request.INFO, Request.FEATURES_RUN, Request.AUDIO_BEGIN, Request.STREAM_STOP):
         ask(machine, request, status=Status.BAD_MODEL)
     ask(machine, Request.STATISTICS)
+
+
+def test_a_main_loop_that_stands_still_is_recorded_and_restarted(machine: Machine) -> None:
+    """The system timer comes every 0.1 s; it bites after 25 s without a turn of the main loop, and remembers where."""
+    waits_at = machine.counter
+    machine.sent.clear()
+    ticks = itertools.count(1)
+    while not machine.take_exception(SYSTICK):
+        next(ticks)
+    assert next(ticks) == 250
+    line = re.fullmatch(rb"\0# watchdog cfsr=0+ hfsr=0+ sp=[0-9a-f]{8} pc=([0-9a-f]{8}) lr=.*\r\n", machine.sent)
+    assert line
+    assert int(line[1], 16) == waits_at
+    machine.reset()
+    machine.run()
+    crash = Crash.unpack(ask(machine, Request.CRASH_READ, b"\0"))
+    assert (crash.kind, crash.count, crash.request, crash.pc) == (CrashKind.WATCHDOG, 1, 0, waits_at)
+    for _ in range(249):
+        assert not machine.take_exception(SYSTICK)
+    ask(machine, Request.INFO)  # the main loop turned
+    assert not machine.take_exception(SYSTICK)
+
+
+def test_a_fault_is_recorded_and_survives_the_restart(machine: Machine) -> None:
+    machine.sent.clear()
+    assert machine.take_exception(HARD_FAULT)
+    assert machine.sent.startswith(b"\0# fault cfsr=")
+    machine.reset()
+    machine.run()
+    crash = Crash.unpack(ask(machine, Request.CRASH_READ, b"\0"))
+    assert (crash.kind, crash.count, crash.pc) == (CrashKind.FAULT, 1, machine.counter)
+    assert Crash.unpack(ask(machine, Request.CRASH_READ, b"\1")).kind is CrashKind.NONE
 
 
 def test_nano33ble_registers(checkout: CleanCheckout) -> None:
