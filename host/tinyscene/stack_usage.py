@@ -2,8 +2,8 @@
 
 Frames come from GCC's call graph files (`-fcallgraph-info=su`), those of library functions from the instructions that
 move the stack pointer. Direct calls are read from the disassembled image. What a call through a pointer can reach is
-every function of one folder whose address occurs in the image; INDIRECT says which folder, by the source line of the
-call. The sum is an upper bound, as the deepest path need not ever be taken.
+every function of one folder whose address is taken somewhere, which the objects' relocations tell; INDIRECT says which
+folder, by the source line of the call. The sum is an upper bound, as the deepest path need not ever be taken.
 """
 
 import re
@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
 
 from tinyscene.errors import ToolError
 
@@ -31,6 +33,8 @@ INDIRECT = (
 EXCEPTION_FRAME = 4 * (8 + 16 + 2) + 4
 RESET, FAULT = "startup", "startup_fault_entry"
 
+_ADDRESS_RELOCATIONS = (2, 47, 48)  # R_ARM_ABS32, R_ARM_THM_MOVW_ABS_NC, R_ARM_THM_MOVT_ABS
+_NO_CALLS = (".rel.debug", ".rel.ARM", ".rel.vectors")
 _OBJDUMP = ("arm-none-eabi-objdump", "-d", "--no-show-raw-insn")
 _NODE = re.compile(r'node: \{ title: "[^"]*" label: "(?P<name>[^"\\]+)\\n(?P<file>[^":]+)[^"]*\\n(?P<frame>\d+) bytes')
 _DYNAMIC = re.compile(r'label: "(?P<name>[^"\\]+)\\n[^"]*bytes \(dynamic\)')
@@ -118,14 +122,18 @@ class _CallGraph:
         """Size of the stack that the linker script has set aside."""
         with self._elf.open("rb") as stream:
             symbols = ELFFile(stream).get_section_by_name(".symtab")
-            top, bottom = (symbols.get_symbol_by_name(f"__stack_{end}")[0]["st_value"] for end in ("top", "bottom"))
-        return top - bottom
+            assert isinstance(symbols, SymbolTableSection)
+            places = {symbol.name: symbol["st_value"] for symbol in symbols.iter_symbols()}
+        return places["__stack_top"] - places["__stack_bottom"]
 
     @property
     def handlers(self) -> set[int]:
         """Addresses of what the vector table names besides reset and faults."""
-        words = set(self._words((".vectors",))) - {self.address("startup_reset"), self.address(FAULT)}
-        return words & self.functions.keys()
+        with self._elf.open("rb") as stream:
+            vectors = ELFFile(stream).get_section_by_name(".vectors")
+            assert vectors is not None
+            words = {word & ~1 for (word,) in struct.iter_unpack("<I", vectors.data())}
+        return (words - {self.address("startup_reset"), self.address(FAULT)}) & self.functions.keys()
 
     def deepest(self, address: int, above: tuple[int, ...] = ()) -> tuple[int, tuple[str, ...]]:
         """Return the bytes of the deepest path from a function on, its own frame included, and its functions."""
@@ -196,24 +204,34 @@ class _CallGraph:
                 "say in INDIRECT of host/tinyscene/stack_usage.py what it can reach"
             )
         names = {name for name, files in self._files.items() if any(path.startswith(folder) for path in files)}
-        return {address for address in self._taken if self.functions[address].name in names}
+        names &= self._taken
+        return {address for address, function in self.functions.items() if function.name in names}
 
     @cached_property
-    def _taken(self) -> set[int]:
-        """Functions whose address occurs in the image, in data or between instructions."""
-        words = self._words((".text", ".constants", ".rodata", ".data"))
-        return set(words) & self.functions.keys()
+    def _taken(self) -> set[str]:
+        """Names of functions whose address the compiler has put into code or data, by the objects' relocations."""
+        names: set[str] = set()
+        for path in sorted(self._elf.parent.rglob("*.o")):
+            with path.open("rb") as stream:
+                file = ELFFile(stream)
+                for section in file.iter_sections():
+                    # only the core calls what the vector table names
+                    if isinstance(section, RelocationSection) and not section.name.startswith(_NO_CALLS):
+                        names.update(_addresses(file, section))
+        return names
 
-    def _words(self, sections: tuple[str, ...]) -> Iterator[int]:
-        """Every word of these sections that may be the address of Thumb code, without its lowest bit."""
-        with self._elf.open("rb") as stream:
-            file = ELFFile(stream)
-            for name in sections:
-                if section := file.get_section_by_name(name):
-                    data = section.data()
-                    yield from (
-                        word - 1 for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]) if word & 1
-                    )
+
+def _addresses(file: ELFFile, section: RelocationSection) -> Iterator[str]:
+    """Names of what a section of relocations takes the address of.
+
+    The assembler names functions by themselves, also static ones, as the linker must know which code is Thumb; a
+    section as a whole is named by jump tables.
+    """
+    symbols = file.get_section(section["sh_link"])
+    assert isinstance(symbols, SymbolTableSection)
+    for relocation in section.iter_relocations():
+        if relocation["r_info_type"] in _ADDRESS_RELOCATIONS:
+            yield symbols.get_symbol(relocation["r_info_sym"]).name
 
 
 def _plain(title: str) -> str:

@@ -1,5 +1,5 @@
-// A program that boots, says so and what it remembers of a crash, and then does what FAULT says, as if a request of type
-// 0x11 asked for it; for tests/system/test_fault.py.
+// A program that boots, says so and what it remembers of a crash, and then does what FAULT says, as if a request of
+// type 0x11 asked for it; for tests/system/test_fault.py.
 #include <string.h>
 
 #include "board.h"

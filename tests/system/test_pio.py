@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene import sizes
+from tinyscene import sizes, stack_usage
 from tinyscene.paths import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("pio")  # one build for all of them
@@ -82,6 +82,8 @@ def test_sizes_by_group_are_those_of_the_image(checkout: CleanCheckout, env: str
     assert found.ram.total() == sum(sections[name] for name in (".stack", ".noinit", ".data", ".bss"))
     for memory in found:
         assert memory["others and alignment"] < 100
+    usage = stack_usage.of_image(checkout.built(env))
+    assert 1000 < usage.total < usage.available
 
 
 @pytest.mark.usefixtures("first_run")
