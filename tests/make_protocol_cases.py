@@ -14,8 +14,7 @@ from typing import Any
 from cobs import cobs
 
 DELIMITER = b"\0"
-INFO, STATISTICS = 0x01, 0x02
-REBOOT = 0x05
+INFO, STATISTICS, CRASH_READ, SELF_TEST, REBOOT = 0x01, 0x02, 0x03, 0x04, 0x05
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
@@ -80,6 +79,20 @@ def every_type() -> list[dict[str, Any]]:
         good("STATISTICS answer", STATISTICS | ANSWER, 1, b"\0" + struct.pack("<6I", 7, 0, 0, 256, 65536, 0xFFFFFFFF)),
         good("REBOOT", REBOOT, 1, b"\1"),
         good("REBOOT answer, bad_state", REBOOT | ANSWER, 1, b"\4"),
+        good("CRASH_READ", CRASH_READ, 15, b"\0"),
+        good(
+            "CRASH_READ answer",
+            CRASH_READ | ANSWER,
+            15,
+            struct.pack("<4B6I", 0, 3, 1, FEATURES_RUN, 2, 0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000),
+        ),
+        good("SELF_TEST", SELF_TEST, 16),
+        good(
+            "SELF_TEST answer",
+            SELF_TEST | ANSWER,
+            16,
+            struct.pack("<2B7I", 0, 1, 97644, 0x3AE8F646, 20000, 80_000_000, 80_000_000, 16384, 2048),
+        ),
         good("FEATURES_WRITE", FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
         good("FEATURES_WRITE answer", FEATURES_WRITE | ANSWER, 2, b"\0"),
         good("FEATURES_RUN", FEATURES_RUN, 3),
@@ -90,6 +103,7 @@ def every_type() -> list[dict[str, Any]]:
         good("AUDIO_WRITE", AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
         good("AUDIO_END", AUDIO_END, 7),
         good("AUDIO_END answer", AUDIO_END | ANSWER, 7, b"\0" + struct.pack("<II", 98765, 43210) + outputs),
+        good("FEATURES_RUN answer, bad_model", FEATURES_RUN | ANSWER, 8, b"\x08"),
         good("AUDIO_END answer, bad_state", AUDIO_END | ANSWER, 8, b"\4"),
         good("STREAM_START", STREAM_START, 9, b"\0"),
         good("STREAM_WRITE", STREAM_WRITE, 10, struct.pack("<I", 0) + samples),

@@ -5,10 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crash.h"
 #include "microphone.h"
-
-// Symbols a second of the serial port, on the boards that have one: 8 data bits, no parity, 1 stop bit.
-#define BOARD_BAUD 115200u
 
 // Name of the board: that of its folder and of its PlatformIO environment.
 extern const char board_name[];
@@ -16,9 +14,13 @@ extern const char board_name[];
 // The board's microphone; NULL: none.
 extern const struct microphone *const board_microphone;
 
-// Brings up clocks, serial port and cycle counter. Never hangs: what does not start in time is left out, and
+// Brings up clocks, serial port (8 data bits, no parity, 1 stop bit, BOARD_BAUD symbols a second: platformio.ini's
+// monitor_speed), cycle counter and watchdog. Never hangs: what does not start in time is left out, and
 // board_clock_hz() tells the clock that was reached.
 void board_init(void);
+
+// What board_clock_hz() is if everything starts as it should.
+uint32_t board_intended_clock_hz(void);
 
 // Core clock in Hz; the rate of board_cycles().
 uint32_t board_clock_hz(void);
@@ -35,6 +37,12 @@ void board_write(const uint8_t *bytes, size_t count);
 
 // Cycles of the core clock; wraps at 2^32, does not count while board_idle() sleeps.
 uint32_t board_cycles(void);
+
+// Why the board started; asked once, before board_init().
+enum reset_cause board_reset_cause(void);
+
+// Says that the main loop turns. When that fails for WATCHDOG_SECONDS, the board records where it stands, and restarts.
+void board_alive(void);
 
 // Sleeps until an interrupt, unless a received byte or recorded sound is waiting.
 void board_idle(void);

@@ -88,3 +88,4 @@ def generate():
 
 if not env.IsCleanTarget() and not env.IsIntegrationDump():  # noqa: F821
     generate()
+    env.Replace(TINYSCENE_PYTHON=python_with_tinyscene())  # noqa: F821 - for what runs after an upload

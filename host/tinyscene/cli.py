@@ -193,11 +193,28 @@ def emulate(
 
 
 @device_app.command("info")
-def device_info(port: PortOption, as_json: JsonOption = None) -> None:
-    """Ask a board what it is and which bundle it carries."""
+def device_info(
+    port: PortOption,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
     from tinyscene.device import monitor
 
-    monitor.info(port, as_json)
+    monitor.info(port, as_json, forget_crash)
+
+
+@device_app.command("check")
+def device_check(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+) -> None:
+    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    from tinyscene.device import check
+
+    raise typer.Exit(check.report(bundle, port))
 
 
 @device_app.command("stream")

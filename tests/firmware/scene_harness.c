@@ -3,10 +3,13 @@
 // The front end: of a clip of 1000 samples, cell i of the 4 x 5 image is the low byte of sample 50 * i. The model:
 // output c is cell c plus 1, modulo 256. The clock advances by 25 cycles at each look, the front end's and the model's
 // time by their own. Followed without clips, cell [m][FRAMES - 1] of the image is the low byte of sample m of each 10,
-// the others having moved to the left. The microphone gives what harness_record() was given. A probe of n samples:
+// the others having moved to the left. The microphone gives what harness_record() was given. The
+// constants are 1000 bytes, the stack has 64 words of which 3 were used. A probe of n samples:
 // value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
 #include <string.h>
 
+#include "crash.c" // not only its header: harness_flip() reaches into the record
+#include "crc32.h"
 #include "scene.h"
 
 enum { MELS = 4, FRAMES = 5, CLASSES = 3, CLIP_SAMPLES = 1000, HOP = CLIP_SAMPLES / (MELS * FRAMES) };
@@ -14,8 +17,13 @@ enum { WINDOW = 700, HISTORY = WINDOW + 1, WORK = WINDOW + FRONTEND_STAGE_LOG };
 enum { COLUMN = 10, NOT_RECORDING = 1000 };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
 
+enum { CONSTANTS = 1000, STACK_WORDS = 64, USED_WORDS = 3 };
+
 void harness_reset(enum scene_output_kind kind);
 void harness_reset_with_boot_loader(bool present);
+void harness_damage(size_t position);
+size_t harness_flip(size_t bit);
+void harness_boot(enum scene_output_kind kind, enum reset_cause cause);
 size_t harness_receive(const uint8_t *bytes, size_t count, uint8_t *written, size_t capacity);
 size_t harness_greet(uint8_t *written, size_t capacity);
 void harness_record(const int16_t *samples, size_t count, uint32_t lost);
@@ -49,6 +57,9 @@ static struct {
     bool starts;
 } recorder;
 static bool follows;
+static uint8_t constants[CONSTANTS];
+static uint32_t stack[STACK_WORDS];
+static struct scene_port port = {.board = "harness", .firmware = "1.2.3", .clock_hz = 25000000};
 static struct scene_bundle bundle;
 static struct scene scene;
 
@@ -171,16 +182,28 @@ static size_t take_written(uint8_t *written, size_t capacity) {
     return count;
 }
 
+// Flips a bit of the constants; harness_reset() makes them good.
+void harness_damage(size_t position) {
+    constants[position] ^= 1u;
+}
+
+// Flips a bit of the record of the last crash; returns how many it has.
+size_t harness_flip(size_t bit) {
+    ((uint8_t *)&record)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    return 8 * sizeof record;
+}
+
 void harness_reset(enum scene_output_kind kind) {
-    const struct scene_port port = {.board = "harness",
-        .firmware = "1.2.3",
-        .write = write_line,
-        .cycles = cycles,
-        .overruns = overruns,
-        .clock_hz = 25000000,
-        .microphone = &microphone,
-        .restart = restart,
-        .boot_loader = has_boot_loader ? boot_loader : NULL};
+    for (size_t i = 0; i < CONSTANTS; ++i) {
+        constants[i] = (uint8_t)(i * i & 0xFFu);
+    }
+    port.constants = (struct self_test_constants){constants, CONSTANTS, crc32(0, constants, CONSTANTS)};
+    crash_forget();
+    harness_boot(kind, RESET_POWER);
+}
+
+void harness_boot(enum scene_output_kind kind, enum reset_cause cause) {
+    crash_begin(cause);
     const struct scene_memory memory = {.history = history,
         .history_samples = HISTORY,
         .work = work,
@@ -197,6 +220,18 @@ void harness_reset(enum scene_output_kind kind) {
         .output_zero_point = kind == SCENE_LOGITS ? -3 : -128,
         .frontend = &config,
         .run = model};
+    port.write = write_line;
+    port.cycles = cycles;
+    port.overruns = overruns;
+    port.microphone = &microphone;
+    port.restart = restart;
+    port.boot_loader = has_boot_loader ? boot_loader : NULL;
+    port.intended_clock_hz = 80000000;
+    port.reset_cause = cause;
+    port.stack = (struct self_test_stack){stack, stack + STACK_WORDS};
+    for (size_t i = 0; i < STACK_WORDS; ++i) {
+        stack[i] = i < STACK_WORDS - USED_WORDS ? SELF_TEST_PAINT : 0;
+    }
     memset(image, 0, sizeof image);
     memset(history, 0, sizeof history);
     harness_set_microphone(config.sample_rate, true, true);

@@ -86,6 +86,7 @@ class FakeBoard:
     Attributes:
         info: what it says of itself.
         window: samples of a frame.
+        tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
         reboots: the modes of the REBOOT requests; what they cause, FakePort does.
@@ -93,6 +94,7 @@ class FakeBoard:
 
     info: DeviceInfo
     window: int = WINDOW
+    tells: dict[Request, bytes] = field(default_factory=dict)
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
     reboots: list[int] = field(default_factory=list)
@@ -146,6 +148,8 @@ class FakeBoard:
         payload = frame.payload
         if status := self.refuse.get(Request(frame.type)):
             return b"", status, b""
+        if (body := self.tells.get(Request(frame.type))) is not None:
+            return b"", Status.OK, body
         match frame.type:
             case Request.INFO:
                 return b"", Status.OK, self.info.pack()

@@ -17,6 +17,18 @@
 #define SCB_AIRCR_SYSRESETREQ (1u << 2)
 #define SCB_CPACR_FPU (0xFu << 20)
 
+// B1.5.2 Exception numbers
+#define EXCEPTION_NMI 2u
+#define EXCEPTION_SYSTICK 15u
+
+// B3.3 System timer, 24 bits
+#define SYST_CSR REGISTER(0xE000E010u)
+#define SYST_RVR REGISTER(0xE000E014u)
+#define SYST_CVR REGISTER(0xE000E018u)
+#define SYST_CSR_ENABLE (1u << 0)
+#define SYST_CSR_TICKINT (1u << 1)
+#define SYST_CSR_CLKSOURCE (1u << 2) // the core clock
+
 // B3.5 Memory protection unit
 #define MPU_CTRL REGISTER(0xE000ED94u)
 #define MPU_RBAR REGISTER(0xE000ED9Cu)
@@ -63,6 +75,13 @@ static inline bool in_handler(void) {
 // Sleeps until an interrupt is pending, also one that interrupts_off() holds back.
 static inline void wait_for_interrupt(void) {
     __asm volatile("dsb\n wfi" ::: "memory");
+}
+
+// Number of the exception or interrupt that is being handled; 0: none.
+static inline uint32_t current_exception(void) {
+    uint32_t number;
+    __asm volatile("mrs %0, ipsr" : "=r"(number));
+    return number;
 }
 
 static inline void cycle_counter_start(void) {

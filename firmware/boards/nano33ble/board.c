@@ -1,6 +1,7 @@
 // board.h for the Arduino Nano 33 BLE (Sense): 64 MHz, a serial port over USB, and another one on the header pins.
 #include "../board.h"
 
+#include "../common/watchdog.h"
 #include "lines.h"
 #include "nrf52840.h"
 #include "uart.h"
@@ -27,6 +28,11 @@ void board_init(void) {
     start_crystal();
     uart_init();
     usbd_init();
+    watchdog_start(CLOCK_HZ);
+}
+
+uint32_t board_intended_clock_hz(void) {
+    return CLOCK_HZ;
 }
 
 uint32_t board_clock_hz(void) {

@@ -24,7 +24,7 @@ void answer_put(struct answer *answer, const void *bytes, size_t count) {
     answer->length += count;
 }
 
-static void answer_u8(struct answer *answer, uint8_t value) {
+void answer_u8(struct answer *answer, uint8_t value) {
     answer_put(answer, &value, sizeof value);
 }
 
@@ -163,6 +163,8 @@ static enum status features_read(struct scene *scene, struct request request, st
 static const struct request_kind request_kinds[] = {
     {0x01, 0, 0, info},
     {0x02, 0, 0, statistics},
+    {0x03, 1, 1, crash_read},
+    {0x04, 0, 0, self_test},
     {0x05, 1, 1, reboot},
     {0x10, 3, LINK_MAX_PAYLOAD, features_write},
     {0x11, 0, 0, features_run},
@@ -178,12 +180,20 @@ static const struct request_kind request_kinds[] = {
     {0x41, 5, 5, probe_read},
 };
 
+// Requests 0x02 to 0x0F are about the board alone.
+static bool needs_bundle(uint8_t type) {
+    return type < 0x02 || type > 0x0F;
+}
+
 static enum status dispatch(struct scene *scene, const struct link_frame *frame, struct answer *answer) {
     const struct request request = {frame->payload, frame->payload_bytes};
     for (size_t i = 0; i < sizeof request_kinds / sizeof *request_kinds; ++i) {
         const struct request_kind *kind = &request_kinds[i];
         if (kind->type == frame->type) {
             bool fits = request.bytes >= kind->min_bytes && request.bytes <= kind->max_bytes;
+            if (!scene->bundle_is_whole && needs_bundle(kind->type)) {
+                return STATUS_BAD_MODEL;
+            }
             return fits ? kind->handle(scene, request, answer) : STATUS_BAD_LENGTH;
         }
     }
@@ -197,6 +207,7 @@ static void converse(struct scene *scene, bool version_known) {
     }
     uint8_t *payload = scene->answer + LINK_HEADER_BYTES;
     struct answer answer = {.bytes = payload + 1};
+    crash_request(frame.type);
     enum status status = version_known ? dispatch(scene, &frame, &answer) : STATUS_BAD_VERSION;
     if (answer.overflow) {
         status = STATUS_INTERNAL;
@@ -207,12 +218,17 @@ static void converse(struct scene *scene, bool version_known) {
     if (scene->leave != NULL) {
         scene->leave();
     }
+    crash_request(0);
 }
 
 enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,
     const struct scene_memory *memory) {
     *scene = (struct scene){.bundle = bundle, .port = *port, .memory = *memory, .state = SCENE_IDLE};
     link_receiver_init(&scene->receiver);
+    scene->bundle_is_whole = self_test_constants_are_whole(&port->constants);
+    if (!scene->bundle_is_whole) {
+        return FRONTEND_OK; // nobody will use it
+    }
     return frontend_init(&scene->frontend, bundle->frontend, memory->history, memory->history_samples, memory->work,
         memory->work_floats);
 }

@@ -4,8 +4,8 @@
 // all memory come in structs. Give every received byte to scene_receive(); it answers before it returns.
 //
 // Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips, and samples
-// over the serial port), scene_stream.c (sound without end), scene_probe.c (one frame's stages), scene_text.c (lines
-// for people and plotters).
+// over the serial port), scene_stream.c (sound without end), scene_health.c (crashes and self-test), scene_probe.c (one
+// frame's stages), scene_text.c (lines for people and plotters).
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crash.h"
 #include "frontend.h"
 #include "link.h"
 #include "microphone.h"
+#include "self_test.h"
 
 #define SCENE_IDENTITY_BYTES 8
 #define SCENE_MAX_SMOOTHING 16 // results whose mean a stream can say
@@ -49,8 +51,12 @@ struct scene_port {
     uint32_t (*overruns)(void); // received bytes that were lost
     uint32_t clock_hz;
     const struct microphone *microphone; // NULL: none
-    void (*restart)(void);     // once what was written has left
-    void (*boot_loader)(void); // the same, into the boot loader; NULL: there is none
+    void (*restart)(void);               // once what was written has left
+    void (*boot_loader)(void);           // the same, into the boot loader; NULL: there is none
+    uint32_t intended_clock_hz;          // what clock_hz is if everything starts as it should
+    enum reset_cause reset_cause;
+    struct self_test_constants constants;
+    struct self_test_stack stack;
 };
 
 // The caller's buffers; sizes in the generated headers.
@@ -103,6 +109,7 @@ struct scene {
     struct link_receiver receiver;
     uint8_t answer[LINK_MAX_FRAME];
     struct frontend frontend;
+    bool bundle_is_whole; // else nothing of it may be read: even its pointers may be wrong
     enum scene_state state;
     void (*leave)(void);        // to be called when the answer is out; NULL: stay
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
@@ -112,7 +119,8 @@ struct scene {
     uint32_t frames_ok, crc_errors, oversize, malformed, inferences; // see STATISTICS
 };
 
-// Binds bundle, board and memory; all must outlive `scene`. Fails as frontend_init() does.
+// Binds bundle, board and memory; all must outlive `scene`. Fails as frontend_init() does. Where the constants are not
+// whole it does not look at the bundle, and every request that needs it is answered with bad_model.
 enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,
     const struct scene_memory *memory);
 

@@ -25,6 +25,11 @@ void scene_greet(const struct scene *scene) {
     write_string(scene, scene->port.firmware);
     write_string(scene, " board=");
     write_string(scene, scene->port.board);
+    if (!scene->bundle_is_whole) {
+        write_string(scene,
+            " protocol=" TEXT(LINK_VERSION) ": the bundle in its flash is damaged; flash the firmware again\r\n");
+        return;
+    }
     write_string(scene, " bundle=");
     write_string(scene, scene->bundle->name);
     write_string(scene, " identity=");

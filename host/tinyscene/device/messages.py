@@ -22,6 +22,8 @@ class Request(enum.IntEnum):
 
     INFO = 0x01
     STATISTICS = 0x02
+    CRASH_READ = 0x03
+    SELF_TEST = 0x04
     REBOOT = 0x05
     FEATURES_WRITE = 0x10
     FEATURES_RUN = 0x11
@@ -48,6 +50,7 @@ class Status(enum.IntEnum):
     BAD_VALUE = 5
     BAD_VERSION = 6
     INTERNAL = 7
+    BAD_MODEL = 8
 
     @property
     def reason(self) -> str:
@@ -64,6 +67,7 @@ _REASONS = {
     Status.BAD_VALUE: "a value is out of range",
     Status.BAD_VERSION: "it speaks another protocol version",
     Status.INTERNAL: "it failed internally",
+    Status.BAD_MODEL: "what its flash holds of the bundle is damaged",
 }
 
 

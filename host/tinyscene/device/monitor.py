@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -12,27 +13,58 @@ from tinyscene import files, metrics
 from tinyscene.bundle import Quantisation
 from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
+from tinyscene.device import health
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, Request
-from tinyscene.errors import DatasetError
+from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics
+from tinyscene.errors import DatasetError, LinkError
 from tinyscene.resampling import resample
 
 
-def info(port: str, as_json: Path | None) -> None:
-    """Print what a board is and which bundle it carries, and what it has counted since it started."""
+def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
+    """Print what a board is and which bundle it carries, what it has counted since it started, and how it is.
+
+    Args:
+        port: pyserial URL of the board.
+        as_json: where to write the same.
+        forget_crash: make the board forget the crash that is shown.
+
+    Raises:
+        LinkError: no answer, or what the board's flash holds of the bundle is damaged; then all else is printed first.
+    """
     with Link(port) as link:
-        board = Board(link)
-        counted = board.statistics()
-    about = dataclasses.asdict(board.info) | {"statistics": dataclasses.asdict(counted)}
-    table = Table(show_header=False)
-    for name, value in dataclasses.asdict(board.info).items():
-        table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
-    for name, value in about["statistics"].items():
-        table.add_row(name.replace("_", " "), str(value))
-    console.print(table)
+        tested, crash = health.self_test(link), health.last_crash(link)
+        damaged = tested is not None and not tested.bundle_is_whole
+        about = {} if damaged else dataclasses.asdict(Board(link).info)
+        counted = Statistics.unpack(link.request(Request.STATISTICS))
+        if forget_crash:
+            health.forget_crash(link)
+    parts = {"statistics": counted, "self_test": tested, "crash": crash}
+    about |= {name: dataclasses.asdict(part) for name, part in parts.items() if part is not None}
+    _show(about, crash)
     if as_json:
         files.write_json(as_json, about)
+    complaints = tested.complaints() if tested else []
+    if damaged:
+        raise LinkError(f"the board at {port}: {complaints[0]}")
+    for complaint in complaints:
+        error_console.print(complaint, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _show(about: dict[str, Any], crash: health.Crash | None) -> None:
+    """Print what a board says of itself; its crash in one line."""
+    table = Table(show_header=False)
+    numbers = about.get("statistics", {}) | about.get("self_test", {})
+    for name, value in about.items():
+        if not isinstance(value, dict):
+            table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
+    for name, value in numbers.items():
+        if name != "clock_hz" or name not in about:
+            table.add_row(name.replace("_", " "), f"{value:08x}" if name.endswith("crc") else str(value))
+    if crash:
+        table.add_row("last reset", crash.reset_cause.name.lower())
+        table.add_row("last crash", crash.describe())
+    console.print(table)
 
 
 def reboot(port: str, boot_loader: bool) -> None:
