@@ -42,6 +42,11 @@ static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
 }
 
+// Both sums of two pairs, wrapping.
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+}
+
 // a + round(a * b / 2^32), halves up; in assembler, because GCC's ACLE has no SMMLAR.
 static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
     int32_t result;
@@ -100,6 +105,10 @@ static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
 
 static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+}
+
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
 }
 
 static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
