@@ -65,6 +65,12 @@ static inline int32_t engine_saturate_byte(int32_t value) {
     return result;
 }
 
+// Two words side by side; in assembler, because GCC uses STRD only where it need not compute the address.
+static inline void engine_store_two(uint32_t *target, uint32_t first, uint32_t second) {
+    uint64_t *const two = (uint64_t *)(void *)target;
+    __asm("strd %1, %2, %0" : "=Q"(*two) : "r"(first), "r"(second));
+}
+
 // The larger of each of four int8.
 static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
     __ssub8((int8x4_t)a, (int8x4_t)b);
@@ -122,6 +128,11 @@ static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
 
 static inline int32_t engine_saturate_byte(int32_t value) {
     return value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : value;
+}
+
+static inline void engine_store_two(uint32_t *target, uint32_t first, uint32_t second) {
+    target[0] = first;
+    target[1] = second;
 }
 
 static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {

@@ -8,7 +8,14 @@
 #include "engine_winograd_block.h"
 #include "engine_winograd_input.h"
 
-enum { TILE_COLUMNS = 2, TILES = ENGINE_BLOCK_PIXELS, ROWS = 2, COLUMNS = TILES * TILE_COLUMNS, SUM_BITS = 2 };
+enum {
+    TILE = 4,
+    TILE_COLUMNS = 2,
+    TILES = ENGINE_BLOCK_PIXELS,
+    ROWS = 2,
+    COLUMNS = TILES * TILE_COLUMNS,
+    SUM_BITS = 2
+};
 
 // What is the same for all blocks of a panel.
 struct work {
@@ -33,8 +40,8 @@ static inline int8_t finish(uint32_t sum, int32_t bias, struct engine_quick_fact
 // difference of two sums, and m(1) - m(2) - m(3) = 2 s(1) - s(0) - s(3).
 static inline void transform_back(
     const uint32_t *sums, int32_t bias, struct engine_quick_factor factor, int8_t *upper, int8_t *lower) {
-    uint32_t top[4], bottom[4];
-    for (int32_t column = 0; column < 4; column++, sums += 4 * ENGINE_BLOCK_SUMS) {
+    uint32_t top[TILE], bottom[TILE];
+    for (int32_t column = 0; column < TILE; column++, sums += TILE * ENGINE_BLOCK_SUMS) {
         const uint32_t before = column ? sums[-ENGINE_BLOCK_SUMS] : 0;
         top[column] = sums[2 * ENGINE_BLOCK_SUMS] - before;
         bottom[column] = 2 * sums[ENGINE_BLOCK_SUMS] - sums[0] - sums[3 * ENGINE_BLOCK_SUMS];
@@ -43,6 +50,16 @@ static inline void transform_back(
     lower[0] = finish(bottom[0] + bottom[1] + bottom[2], bias, factor);
     upper[ENGINE_CONV_CHANNELS] = finish(top[1] - top[2] - top[3], bias, factor);
     lower[ENGINE_CONV_CHANNELS] = finish(bottom[1] - bottom[2] - bottom[3], bias, factor);
+}
+
+// Both tiles of a block, all channels.
+static void finish_block(const uint32_t *sums, const struct engine_panel *panel, pixels results) {
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++, sums += TILES) {
+        const int32_t bias = panel->bias[channel];
+        const struct engine_quick_factor factor = panel->factors[channel];
+        transform_back(sums, bias, factor, &results[0][0][channel], &results[1][0][channel]);
+        transform_back(sums + 1, bias, factor, &results[0][TILE_COLUMNS][channel], &results[1][TILE_COLUMNS][channel]);
+    }
 }
 
 // Write the pixels that exist, `columns` of each row, clamped.
@@ -72,9 +89,8 @@ void engine_winograd(
     const int32_t pair_words = engine_winograd_pair_words(layer);
     const int32_t panel_words = pair_words / ENGINE_BLOCK_PIXELS * ENGINE_CONV_CHANNELS;
     const struct engine_plane plane = engine_plane(layer->input.channels / 2);
-    uint32_t *const sums = scratch;
-    int8_t *const rows = (int8_t *)(sums + ENGINE_WINOGRAD_SUMS);
-    uint32_t *const values = (uint32_t *)(rows + layer->input.channels * (1 + 2 * (layer->chunk * COLUMNS + 2)));
+    uint32_t *const values = scratch, *const sums = values + layer->chunk * pair_words;
+    uint32_t *const columns = sums + ENGINE_WINOGRAD_SUMS;
     struct work work = {
         .layer = layer,
         .rows = engine_smaller(ROWS, shape->height - y),
@@ -83,18 +99,14 @@ void engine_winograd(
     for (int32_t first = 0; first < pairs; first += layer->chunk) {
         const int32_t count = engine_smaller(layer->chunk, pairs - first);
         const uint32_t *weights = layer->weights;
-        engine_winograd_input(layer, input, y - layer->padding_top, first, count, values, rows);
+        engine_winograd_input(layer, input, y - layer->padding_top, first, count, values, columns);
         work.panel = layer->panels;
         for (work.channel = 0; work.channel < shape->channels; work.channel += ENGINE_CONV_CHANNELS) {
             for (int32_t pair = 0; pair < count; pair++) {
                 const int32_t x = (first + pair) * COLUMNS;
                 pixels results;
                 engine_winograd_block(weights, values + pair * pair_words, &plane, sums);
-                for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
-                    const int32_t channel = i / TILES, column = i % TILES * TILE_COLUMNS;
-                    transform_back(sums + i, work.panel->bias[channel], work.panel->factors[channel],
-                        &results[0][column][channel], &results[1][column][channel]);
-                }
+                finish_block(sums, work.panel, results);
                 put(&work, results, engine_smaller(COLUMNS, shape->width - x),
                     output + x * shape->channels + work.channel);
             }

@@ -10,8 +10,8 @@ static inline int32_t engine_winograd_pair_words(const struct engine_winograd *l
 }
 
 // Transform `count` pairs of tiles from pair `first` on, whose input starts at row `top`; they lie one after the other
-// in `values`. `scratch` is for a pixel and a row of 4 * count + 2 pixels as int16.
+// in `values`. `columns` is for 4 * count + 2 columns of 4 pixels as int16, and a pixel.
 void engine_winograd_input(const struct engine_winograd *layer, const struct engine_rows *input, int32_t top,
-    int32_t first, int32_t count, uint32_t *values, void *scratch);
+    int32_t first, int32_t count, uint32_t *values, uint32_t *columns);
 
 #endif

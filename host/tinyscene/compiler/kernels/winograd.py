@@ -87,7 +87,7 @@ def winograd(site: Site, conv: Convolution) -> KernelCall:
     pairs = -(-width // PAIR_COLUMNS)
     pair_bytes = PLANES * depth * 2 * 2  # of two tiles, int16
     chunk = min(pairs, max(1, VALUES_BYTES // pair_bytes))
-    row_bytes = (chunk * PAIR_COLUMNS + BORDER) * depth * 2
+    column_bytes = (TILE_ROWS + BORDER) * depth * 2
     return KernelCall(
         op=site.op,
         function="engine_winograd",
@@ -108,7 +108,7 @@ def winograd(site: Site, conv: Convolution) -> KernelCall:
         rows=RowAccess(
             (RowSource(conv.source.index, before=conv.window["padding_top"], count=TILE_ROWS + BORDER),), rows=TILE_ROWS
         ),
-        scratch_bytes=SUM_BYTES + depth + row_bytes + chunk * pair_bytes,
+        scratch_bytes=chunk * pair_bytes + SUM_BYTES + (chunk * PAIR_COLUMNS + BORDER) * column_bytes + depth,
         macs=height * width * conv.weights.size,
     )
 
