@@ -47,10 +47,10 @@ static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
     return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
 }
 
-// a + round(a * b / 2^32), halves up; in assembler, because GCC's ACLE has no SMMLAR.
-static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+// sum + round(a * b / 2^32), halves up, wrapping; in assembler, because GCC's ACLE has no SMMLAR.
+static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {
     int32_t result;
-    __asm("smmlar %0, %1, %2, %1" : "=r"(result) : "r"(a), "r"(b));
+    __asm("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
     return result;
 }
 
@@ -117,8 +117,8 @@ static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
     return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
 }
 
-static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
-    return (int32_t)((uint32_t)a + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
+static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)sum + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
 }
 
 static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
@@ -155,6 +155,11 @@ static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
 #else
 #define ENGINE_NOINLINE
 #endif
+
+// a + round(a * b / 2^32), halves up.
+static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+    return engine_sum_high_product(a, a, b);
+}
 
 // Four bytes from any address.
 static inline uint32_t engine_load(const void *address) {

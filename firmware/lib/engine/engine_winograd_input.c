@@ -53,19 +53,17 @@ static void transform_columns(const struct engine_winograd *layer, const struct 
     }
 }
 
-// Multiply a row of B^T d by B, for two channels of `count` pairs of tiles: of each pair, a word of the left tile and
-// one of the right tile for each of four planes.
+// Multiply a row of B^T d by B for a pair of tiles. Of all planes' words for two channels, `steps` of them, one of the
+// left tile and one of the right tile lie side by side.
 static inline void transform_across(
-    const uint32_t *columns, int32_t count, int32_t next_column, int32_t next_pair, uint32_t *target) {
-    uint32_t a = columns[0], b = columns[TILE];
-    for (; count > 0; count--, columns += PAIR_COLUMNS * TILE, target += next_pair) {
-        const uint32_t c = columns[2 * TILE], d = columns[3 * TILE], e = columns[4 * TILE], f = columns[5 * TILE];
+    const uint32_t *columns, int32_t next_step, int32_t steps, int32_t next_column, uint32_t *target) {
+    for (; steps > 0; steps--, columns += next_step, target += TILES) {
+        const uint32_t a = columns[0], b = columns[TILE], c = columns[2 * TILE];
+        const uint32_t d = columns[3 * TILE], e = columns[4 * TILE], f = columns[5 * TILE];
         engine_store_two(target, engine_subtract_pairs(a, c), engine_subtract_pairs(c, e));
         engine_store_two(target + next_column, engine_add_pairs(b, c), engine_add_pairs(d, e));
         engine_store_two(target + 2 * next_column, engine_subtract_pairs(c, b), engine_subtract_pairs(e, d));
         engine_store_two(target + 3 * next_column, engine_subtract_pairs(b, d), engine_subtract_pairs(d, f));
-        a = e;
-        b = f;
     }
 }
 
@@ -77,9 +75,10 @@ void engine_winograd_input(const struct engine_winograd *layer, const struct eng
     memset(padding, layer->input_zero_point, (size_t)depth);
     transform_columns(layer, input, top, left, width, padding, columns);
     const int32_t plane_words = TILES * steps, pair_words = ENGINE_WINOGRAD_PLANES * plane_words;
-    for (int32_t step = 0; step < steps; step++, columns += TILE * width, values += TILES) {
-        for (int32_t i = 0; i < TILE; i++) {
-            transform_across(columns + i, count, TILE * plane_words, pair_words, values + i * plane_words);
+    for (int32_t pair = 0; pair < count; pair++, columns += PAIR_COLUMNS * TILE) {
+        for (int32_t i = 0; i < TILE; i++, values += plane_words) {
+            transform_across(columns + i, TILE * width, steps, TILE * plane_words, values);
         }
+        values += pair_words - TILE * plane_words;
     }
 }
