@@ -1,4 +1,4 @@
-// Private to the engine: the products of engine_winograd, for 4 output channels and 2 tiles.
+// Private to the engine: the parts of engine_winograd that work on 4 output channels and 2 tiles.
 #ifndef ENGINE_WINOGRAD_BLOCK_H
 #define ENGINE_WINOGRAD_BLOCK_H
 
@@ -20,5 +20,10 @@ struct engine_plane engine_plane(int32_t steps);
 // next: sums[plane][2 * channel + tile] is that of all planes up to this one.
 void engine_winograd_block(
     const uint32_t *weights, const uint32_t *values, const struct engine_plane *plane, uint32_t *sums);
+
+// Transform the sums back, add biases, requantise: to two rows of four pixels, of which each has ENGINE_CONV_CHANNELS
+// values; pixels are `pixel` bytes apart. What comes back, biases included, must fit into 29 bits and a sign.
+void engine_winograd_finish(
+    const uint32_t *sums, const struct engine_panel *panel, int8_t *upper, int8_t *lower, int32_t pixel);
 
 #endif

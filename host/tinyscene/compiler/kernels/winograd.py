@@ -40,8 +40,8 @@ def transform_weights(weights: NDArray[np.int8]) -> NDArray[np.int64]:
     return transformed.reshape(len(weights), PLANES, -1)
 
 
-def cannot_overflow(weights: NDArray[np.int8], input_zero_point: int) -> bool:
-    """Return whether transformed values fit into int16 and four times any sum of products into int32.
+def cannot_overflow(weights: NDArray[np.int8], bias: NDArray[np.int64], input_zero_point: int) -> bool:
+    """Return whether transformed values fit into int16, and four times any sum of products and its bias into int32.
 
     Within the sums, overflow does no harm: they wrap, and so do the differences between them that the transform back
     takes. What comes out of it is right if it fits.
@@ -49,7 +49,7 @@ def cannot_overflow(weights: NDArray[np.int8], input_zero_point: int) -> bool:
     low, high = INT8_MIN - input_zero_point, INT8_MAX - input_zero_point  # 0 lies between them
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     positive, negative = np.maximum(flat, 0).sum(axis=1), np.minimum(flat, 0).sum(axis=1)
-    sums = SCALE * np.array([positive * high + negative * low, positive * low + negative * high])
+    sums = SCALE * (np.array([positive * high + negative * low, positive * low + negative * high]) + bias)
     word, half = np.iinfo(np.int32), np.iinfo(np.int16)
     return bool(
         sums.min() >= word.min
@@ -71,13 +71,19 @@ def _qualifies(site: Site) -> bool:
         and conv.weights.shape[3] % QUAD == 0
         and conv.options.stride == conv.options.dilation == (1, 1)
         and are_quick(conv.factors)
-        and cannot_overflow(conv.weights, conv.source.zero_point)
+        and cannot_overflow(conv.weights, conv.bias, conv.source.zero_point)
         and _is_faster(site, conv)
     )
 
 
 def _is_faster(site: Site, conv: Convolution) -> bool:
-    return True
+    """Return whether it takes fewer instructions than engine_conv2d: both estimated from counts on the emulated board."""
+    height, width, outputs = site.extent(conv.output)
+    depth, panel_count = conv.weights.shape[3], round_up(outputs, PANEL_CHANNELS) // PANEL_CHANNELS
+    halves = -(-width // 2)
+    direct_row = panel_count * (halves * (50 * depth + 110) + 23 * depth) + (halves + 2) * (10 * depth + 90)
+    two_rows = -(-width // PAIR_COLUMNS) * (panel_count * (88 * depth + 780) + 100 * depth + 300)
+    return -(-height // TILE_ROWS) * two_rows < height * direct_row
 
 
 def winograd(site: Site, conv: Convolution) -> KernelCall:
