@@ -178,11 +178,12 @@ def verify(
 def export(
     bundle: Path,
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+    optimize: OptimizeOption = "memory",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene import export
 
-    export.report(bundle, out)
+    export.report(bundle, out, optimize)
 
 
 @app.command()

@@ -229,9 +229,7 @@ def _functions(binary: Path) -> list[tuple[str, int]]:
     return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in "tT"]
 
 
-def report(
-    model: Path, on: str, vectors: int, seed: int, as_json: Path | None, optimize: str = "memory"
-) -> int:
+def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, optimize: str = "memory") -> int:
     """Verify and print: the command `tinyscene verify`; returns the exit code, 1 where a byte differs."""
     if on not in get_args(Target):
         raise ToolError(f"cannot verify on {on!r}; choose {' or '.join(get_args(Target))}")

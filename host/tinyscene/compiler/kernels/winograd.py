@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN
-from tinyscene.compiler.kernels.call import Constant, KernelCall, RowAccess, RowSource, Site, result_fields, shape_fields
+from tinyscene.compiler.kernels.call import (
+    Constant,
+    KernelCall,
+    RowAccess,
+    RowSource,
+    Site,
+    result_fields,
+    shape_fields,
+)
 from tinyscene.compiler.kernels.weights import (
     PANEL_CHANNELS,
     QUAD,
