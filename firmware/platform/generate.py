@@ -1,8 +1,8 @@
 """PlatformIO script that runs before each build: firmware/generated is made from a bundle where it is out of date.
 
 The bundle is $TINYSCENE_BUNDLE, else `custom_bundle` of platformio.ini, else the one that was exported last, else
-models/student. In the same way $TINYSCENE_OPTIMIZE, else `custom_optimize`, else what was exported last says whether the
-network is compiled for memory or for speed; without all of them it is for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it is
+models/student. Its network is compiled for $TINYSCENE_OPTIMIZE, else `custom_optimize`, else as it was exported last,
+else for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it is
 does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
 """
 

@@ -53,8 +53,8 @@ Fields = Mapping[str, Value]
 class RowSource:
     """Which rows of an input a step reads: from per_row * row + per_step * part - before, `count` of them.
 
-    `row` is the first one of the output that the step writes, `part` counts the row's steps; what lies outside the image
-    is not read.
+    `row` is the first one that the step writes of the output, `part` counts the row's steps; what lies outside the
+    image is not read.
     """
 
     tensor: int

@@ -130,7 +130,7 @@ def conv2d(site: Site) -> KernelCall:
     conv = read_convolution(site)
     if site.op.index in site.planned.winograd:
         return winograd.winograd(site, conv)
-    outputs, height, width, depth = conv.weights.shape
+    height, width, depth = conv.weights.shape[1:]
     pool, output, within = NO_POOL, conv.output, (INT8_MIN, INT8_MAX)
     joined = site.planned.pools.get(site.op.index)
     if joined is not None:

@@ -85,7 +85,7 @@ def _qualifies(site: Site) -> bool:
 
 
 def _is_faster(site: Site, conv: Convolution) -> bool:
-    """Return whether it takes fewer instructions than engine_conv2d: both estimated from counts on the emulated board."""
+    """Return whether it takes fewer instructions than engine_conv2d, by estimates from counts on the emulated board."""
     height, width, outputs = site.extent(conv.output)
     depth, panel_count = conv.weights.shape[3], round_up(outputs, PANEL_CHANNELS) // PANEL_CHANNELS
     halves = -(-width // 2)
