@@ -2,8 +2,8 @@
 
 The bundle is $TINYSCENE_BUNDLE, else `custom_bundle` of platformio.ini, else the one that was exported last, else
 models/student. Its network is compiled for $TINYSCENE_OPTIMIZE, else `custom_optimize`, else as it was exported last,
-else for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it is
-does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
+else for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it
+is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
 """
 
 import hashlib

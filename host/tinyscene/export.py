@@ -150,7 +150,7 @@ def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
 
 
 def read_record(out: Path = GENERATED) -> dict[str, Any]:
-    """Return what `export.json` says: name, identity, bundle, optimize, inputs, outputs; empty where there is no whole export."""
+    """Return export.json: name, identity, bundle, optimize, inputs, outputs; empty where there is no whole export."""
     try:
         record = json.loads((out / RECORD_FILE).read_text())
     except (OSError, ValueError):
