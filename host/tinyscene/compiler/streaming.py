@@ -170,10 +170,8 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
             if next_row < heights[group[reader].output]:
                 oldest = min(oldest, source.first(next_row, part))
         needed = row + call.rows.rows - oldest
-        whole_steps = (
-            needed + -needed % call.rows.rows
-        )  # so that the rows of a step lie one after the other in the ring
-        kept[call.output] = max(kept[call.output], whole_steps)
+        rest = -needed % call.rows.rows  # a ring holds whole steps, so that a step's rows lie one after the other
+        kept[call.output] = max(kept[call.output], needed + rest)
         done[index] += 1
         made[call.output] = call.rows.position(done[index])[0]
         index = len(group) - 1
