@@ -16,6 +16,20 @@ struct engine_plane engine_plane(int32_t steps) {
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" // the assembler uses them all
 
+#define COPY_EIGHT "ldm r0!, {r3-r10}\nstm r2!, {r3-r10}\n"
+
+__attribute__((naked, noinline)) void engine_winograd_copy(const uint32_t *weights, int32_t words, uint32_t *panel) {
+    // clang-format off
+    __asm volatile(
+        "push {r4-r10, lr}\n"
+        "1:\n"
+        COPY_EIGHT COPY_EIGHT COPY_EIGHT COPY_EIGHT
+        "subs r1, #32\n"
+        "bgt 1b\n"
+        "pop {r4-r10, pc}\n");
+    // clang-format on
+}
+
 // On the stack: [sp] the end of the plane, [sp, 4] where its sums go, [sp, 8] its bytes, [sp, 12] the entry, [sp, 16]
 // the end of the last plane. Sums that run on need not be cleared, and cost the transform back no more than others.
 __attribute__((naked, noinline)) void engine_winograd_block(
@@ -63,6 +77,10 @@ __attribute__((naked, noinline)) void engine_winograd_block(
 
 struct engine_plane engine_plane(int32_t steps) {
     return (struct engine_plane){steps * STEP_BYTES, NULL};
+}
+
+void engine_winograd_copy(const uint32_t *weights, int32_t words, uint32_t *panel) {
+    memcpy(panel, weights, (size_t)words * 4);
 }
 
 void engine_winograd_block(

@@ -15,6 +15,10 @@ struct engine_plane {
 // Describe planes of `steps` steps.
 struct engine_plane engine_plane(int32_t steps);
 
+// Copy a panel's weights out of flash, whose wait states would be paid for each pair of tiles: so many words, a
+// multiple of 32.
+void engine_winograd_copy(const uint32_t *weights, int32_t words, uint32_t *panel);
+
 // Multiply and add up, plane by plane, weights (for each step four pairs of int16, one for each channel) and values
 // (for each step a pair of the left tile, a pair of the right one), wrapping. The sums run on from one plane to the
 // next: sums[plane][2 * channel + tile] is that of all planes up to this one.
