@@ -182,8 +182,8 @@ engine_step engine_conv2d;
 // Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros): for each plane, each
 // quad of input channels 0, 1, 2, 3: steps (0, 2) and (1, 3), each int16 pairs, channel by channel.
 //
-// Scratch: the transformed input of `chunk` pairs of tiles, a copy of a panel, ENGINE_WINOGRAD_PLANES * 8 sums, 4 *
-// chunk + 2 columns of 4 pixels as int16, and a pixel.
+// Scratch: the transformed input of `chunk` pairs of tiles, with chunk > 1 a copy of a panel, ENGINE_WINOGRAD_PLANES *
+// 8 sums, 4 * chunk + 2 columns of 4 pixels as int16, and a pixel.
 struct engine_winograd {
     const uint32_t *weights;
     const struct engine_panel *panels;

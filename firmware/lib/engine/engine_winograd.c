@@ -7,14 +7,7 @@
 #include "engine_winograd_block.h"
 #include "engine_winograd_input.h"
 
-enum {
-    TILE = 4,
-    TILE_COLUMNS = 2,
-    TILES = ENGINE_BLOCK_PIXELS,
-    ROWS = 2,
-    COLUMNS = TILES * TILE_COLUMNS,
-    SUM_BITS = 2
-};
+enum { ROWS = 2, COLUMNS = 4 }; // of a block: two tiles of 2 x 2, side by side
 
 // The part of a block that lies inside the output: its first pixel, and how many rows, columns and channels there are.
 struct part {
@@ -46,8 +39,9 @@ void engine_winograd(
     const int32_t pair_words = engine_winograd_pair_words(layer);
     const int32_t panel_words = pair_words / ENGINE_BLOCK_PIXELS * ENGINE_CONV_CHANNELS;
     const struct engine_plane plane = engine_plane(layer->input.channels / 2);
-    uint32_t *const values = scratch, *const copied = values + layer->chunk * pair_words;
-    uint32_t *const sums = copied + panel_words;
+    const int32_t copies = layer->chunk > 1; // weights that are used but once are read where they lie
+    uint32_t *const values = scratch, *const copy = values + layer->chunk * pair_words;
+    uint32_t *const sums = copy + (copies ? panel_words : 0);
     struct part part = {.rows = engine_smaller(ROWS, shape->height - y)};
     for (int32_t first = 0; first < pairs; first += layer->chunk) {
         const int32_t count = engine_smaller(layer->chunk, pairs - first);
@@ -56,12 +50,14 @@ void engine_winograd(
         engine_winograd_input(layer, input, y - layer->padding_top, first, count, values, sums + ENGINE_WINOGRAD_SUMS);
         for (int32_t channel = 0; channel < depth; channel += ENGINE_CONV_CHANNELS) {
             part.channels = engine_smaller(ENGINE_CONV_CHANNELS, depth - channel);
-            engine_winograd_copy(weights, panel_words, copied);
+            if (copies) {
+                engine_winograd_copy(weights, panel_words, copy);
+            }
             for (int32_t pair = 0; pair < count; pair++) {
                 const int32_t x = (first + pair) * COLUMNS;
                 part.output = output + x * depth + channel;
                 part.columns = engine_smaller(COLUMNS, shape->width - x);
-                engine_winograd_block(copied, values + pair * pair_words, &plane, sums);
+                engine_winograd_block(copies ? copy : weights, values + pair * pair_words, &plane, sums);
                 if (part.rows * part.columns * part.channels == ROWS * COLUMNS * ENGINE_CONV_CHANNELS) {
                     engine_winograd_finish(sums, panel, part.output, part.output + row_bytes, depth);
                 } else {

@@ -2,7 +2,7 @@
 // A^T = 1 1  1  0
 //       0 1 -1 -1
 // The sums run on from plane to plane, s(n) = m(0) + ... + m(n). So in a column of planes m(0) + m(1) + m(2) is the
-// difference of two sums, and m(1) - m(2) - m(3) = 2 s(1) - s(0) - s(3): no more work than with sums that start anew.
+// difference of two sums, and m(1) - m(2) - m(3) = 2 s(1) - s(0) - s(3): less work than with sums that start anew.
 //
 // What comes out is four times the convolution's sum. It is requantised as engine_quick does, with an instruction
 // fewer: SMMLAR adds the offset to the rounded product of twice the sum with the multiplier itself. The sum is negative

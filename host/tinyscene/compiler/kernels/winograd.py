@@ -123,7 +123,11 @@ def winograd(site: Site, conv: Convolution) -> KernelCall:
         rows=RowAccess(
             (RowSource(conv.source.index, before=conv.window["padding_top"], count=TILE_ROWS + BORDER),), rows=TILE_ROWS
         ),
-        scratch_bytes=chunk * pair_bytes + panel_bytes + SUM_BYTES + (chunk * PAIR_COLUMNS + BORDER) * column_bytes + depth,
+        scratch_bytes=chunk * pair_bytes
+        + panel_bytes
+        + SUM_BYTES
+        + (chunk * PAIR_COLUMNS + BORDER) * column_bytes
+        + depth,
         macs=height * width * conv.weights.size,
     )
 
