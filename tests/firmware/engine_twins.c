@@ -141,6 +141,9 @@ const uint32_t *twin_results(int32_t *count) {
     for (int32_t shift = 1; shift <= 22; shift++) {
         ties(shift);
     }
+    fill_pairs(plane_values, 64, 1);
+    engine_winograd_copy(plane_values, 64, plane_weights);
+    keep(plane_weights, 64);
     for (int32_t steps = 2; steps <= MOST_WINOGRAD_STEPS; steps += 2) {
         winograd_block(steps, 0);
         winograd_block(steps, 1);

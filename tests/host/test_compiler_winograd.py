@@ -143,6 +143,14 @@ def test_generated_model(name: str) -> None:
     assert_same(engine_models.generate(name, 1))
 
 
+@pytest.mark.parametrize("depth", [64, 68])
+def test_deep_maps(depth: int) -> None:
+    """Two pairs of tiles are transformed at once, or one, whose weights are not copied then."""
+    net = ModelBuilder(9)
+    compiled = assert_same(net.finish(net.conv(net.input((1, 5, 11, depth)), 6, (3, 3))), vectors=4)
+    assert [call.fields["chunk"] for call in compiled.calls] == [128 // depth]
+
+
 @pytest.mark.parametrize("window", [(2, 2), (3, 2), (1, 4)])
 def test_pools_come_after_it(window: tuple[int, int]) -> None:
     net = ModelBuilder(7)

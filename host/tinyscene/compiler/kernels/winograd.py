@@ -101,8 +101,8 @@ def winograd(site: Site, conv: Convolution) -> KernelCall:
     pairs = -(-width // PAIR_COLUMNS)
     pair_bytes = PLANES * depth * 2 * 2  # of two tiles, int16
     chunk = min(pairs, max(1, VALUES_BYTES // pair_bytes))
-    panel_bytes = PLANES * depth * PANEL_CHANNELS * 2
-    column_bytes = (TILE_ROWS + BORDER) * depth * 2
+    panel_bytes = PLANES * depth * PANEL_CHANNELS * 2 if chunk > 1 else 0  # of a copy
+    columns_bytes = (chunk * PAIR_COLUMNS + BORDER) * (TILE_ROWS + BORDER) * depth * 2
     return KernelCall(
         op=site.op,
         function="engine_winograd",
@@ -123,11 +123,7 @@ def winograd(site: Site, conv: Convolution) -> KernelCall:
         rows=RowAccess(
             (RowSource(conv.source.index, before=conv.window["padding_top"], count=TILE_ROWS + BORDER),), rows=TILE_ROWS
         ),
-        scratch_bytes=chunk * pair_bytes
-        + panel_bytes
-        + SUM_BYTES
-        + (chunk * PAIR_COLUMNS + BORDER) * column_bytes
-        + depth,
+        scratch_bytes=chunk * pair_bytes + panel_bytes + SUM_BYTES + columns_bytes + depth,
         macs=height * width * conv.weights.size,
     )
 
