@@ -230,6 +230,31 @@ def _random_conv(net: ModelBuilder, x: Ref, *, channels: int, same: bool = False
     )
 
 
+def three_by_three(seed: int) -> bytes:
+    """Return a chain of convolutions that `--optimize speed` computes with transformed weights, and others between."""
+    net = ModelBuilder(seed)
+    random = net.random
+    x = _image(net, *(int(size) for size in random.integers(5, 24, 2)), int(random.choice([8, 12, 16])))
+    for position in range(random.integers(1, 5)):
+        kind = str(random.choice(["conv", "conv", "conv", "residual", "pool", "one by one"])) if position else "conv"
+        valid = kind == "conv" and min(x.shape[1:3]) > 4 and bool(random.integers(2))
+        activation = str(random.choice(ACTIVATIONS))
+        if kind == "pool":
+            x = _random_pool(net, x)
+            continue
+        y = net.conv(
+            x,
+            x.shape[3] if kind == "residual" else int(random.choice([8, 10, 12, 16, 33, 40])),
+            (1, 1) if kind == "one by one" else (3, 3),
+            padding="VALID" if valid else "SAME",
+            activation=activation,
+            per_channel=bool(random.integers(2)),
+            spread=float(10 ** random.uniform(-0.5, 2)),
+        )
+        x = net.combine("ADD", y, x, activation) if kind == "residual" else y
+    return net.finish(x)
+
+
 def _random_pool(net: ModelBuilder, x: Ref) -> Ref:
     random = net.random
     window = [int(min(size, random.integers(1, 5))) for size in x.shape[1:3]]

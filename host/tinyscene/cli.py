@@ -20,6 +20,9 @@ app.add_typer(device_app, name="device")
 
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")]
+OptimizeOption = Annotated[
+    str, typer.Option(help="memory, or speed: fewer instructions for more flash and RAM (docs/ENGINE.md).")
+]
 PortOption = Annotated[str, typer.Option(help="pyserial URL: /dev/ttyACM0, socket://127.0.0.1:PORT, ...")]
 DataOption = Annotated[Path, typer.Option(help="Data set in the TAU layout (meta.csv, evaluation_setup, audio).")]
 
@@ -148,11 +151,12 @@ def complexity(
 def compile_(
     model: Path,
     out: Annotated[Path, typer.Option(help="Folder for the C sources.")],
+    optimize: OptimizeOption = "memory",
 ) -> None:
     """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
     from tinyscene import compiler
 
-    compiler.report(model, out)
+    compiler.report(model, out, optimize)
 
 
 @app.command()
@@ -161,23 +165,25 @@ def verify(
     on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
     vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
+    optimize: OptimizeOption = "memory",
     as_json: JsonOption = None,
 ) -> None:
     """Compare the compiled C with TensorFlow Lite's reference kernels, byte for byte."""
     from tinyscene.compiler import verify
 
-    raise typer.Exit(verify.report(model, on, vectors, seed, as_json))
+    raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
 
 
 @app.command()
 def export(
     bundle: Path,
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+    optimize: OptimizeOption = "memory",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene import export
 
-    export.report(bundle, out)
+    export.report(bundle, out, optimize)
 
 
 @app.command()

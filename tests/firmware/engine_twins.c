@@ -4,6 +4,8 @@
 
 #include "engine_block.h"
 #include "engine_widen.h"
+#include "engine_winograd_block.h"
+#include "engine_winograd_input.h"
 
 enum { MOST_STEPS = 50, MOST_COLUMNS = 3, SOURCE_BYTES = 8 * (MOST_STEPS + 20 * MOST_COLUMNS), RESULTS = 200000 };
 
@@ -68,6 +70,57 @@ static void ties(int32_t shift) {
     keep(&packed, 2);
 }
 
+enum {
+    MOST_WINOGRAD_STEPS = 36,
+    PLANE_STEPS = ENGINE_WINOGRAD_PLANES * MOST_WINOGRAD_STEPS,
+    MAP_SIZE = 9,
+    MAP_CHANNELS = 12,
+    MAP_PAIRS = 3,
+    MAP_COLUMNS = 4 * MAP_PAIRS + 2,
+};
+
+static uint32_t plane_weights[4 * PLANE_STEPS], plane_values[2 * PLANE_STEPS], sums[ENGINE_WINOGRAD_SUMS];
+static int8_t map[MAP_SIZE * MAP_SIZE * MAP_CHANNELS];
+static uint32_t transformed[MAP_PAIRS * ENGINE_WINOGRAD_PLANES * MAP_CHANNELS];
+static uint32_t columns[2 * MAP_COLUMNS * MAP_CHANNELS + MAP_CHANNELS];
+
+static void winograd_block(int32_t steps, int wild) {
+    const struct engine_plane plane = engine_plane(steps);
+    fill_pairs(plane_weights, 4 * ENGINE_WINOGRAD_PLANES * steps, wild);
+    fill_pairs(plane_values, 2 * ENGINE_WINOGRAD_PLANES * steps, wild);
+    engine_winograd_block(plane_weights, plane_values, &plane, sums);
+    keep(sums, ENGINE_WINOGRAD_SUMS);
+}
+
+// Sums that go as far as they may: what comes back has 29 bits and a sign.
+static void winograd_finish(int32_t bits) {
+    enum { PIXEL = ENGINE_CONV_CHANNELS };
+    struct engine_panel panel;
+    int8_t rows[2][4 * PIXEL];
+    for (int32_t i = 0; i < ENGINE_WINOGRAD_SUMS; i++) {
+        sums[i] = (uint32_t)((int32_t)random_word() >> (31 - bits));
+    }
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
+        const int32_t shift = 1 + (int32_t)(random_word() >> 16) % 22;
+        panel.bias[channel] = (int32_t)random_word() >> (31 - bits);
+        panel.factors[channel] = (struct engine_quick_factor){(int32_t)(random_word() | 0x80000000u),
+            (1 << (shift - 1)) + ((int32_t)(random_word() >> 24) - 128) * (1 << shift), shift};
+    }
+    engine_winograd_finish(sums, &panel, rows[0], rows[1], PIXEL);
+    keep(rows, sizeof rows / 4);
+}
+
+static void winograd_input(int32_t zero_point) {
+    const struct engine_winograd layer = {
+        .input = {MAP_SIZE, MAP_SIZE, MAP_CHANNELS}, .padding_left = 1, .input_zero_point = zero_point};
+    const struct engine_rows rows = {map, MAP_SIZE, MAP_SIZE, MAP_SIZE * MAP_CHANNELS};
+    fill(map, sizeof map);
+    for (int32_t top = -1; top < MAP_SIZE; top += 2) {
+        engine_winograd_input(&layer, &rows, top, 0, MAP_PAIRS, transformed, columns);
+        keep(transformed, MAP_PAIRS * ENGINE_WINOGRAD_PLANES * MAP_CHANNELS);
+    }
+}
+
 const uint32_t *twin_results(int32_t *count);
 
 const uint32_t *twin_results(int32_t *count) {
@@ -87,6 +140,19 @@ const uint32_t *twin_results(int32_t *count) {
     }
     for (int32_t shift = 1; shift <= 22; shift++) {
         ties(shift);
+    }
+    fill_pairs(plane_values, 64, 1);
+    engine_winograd_copy(plane_values, 64, plane_weights);
+    keep(plane_weights, 64);
+    for (int32_t steps = 2; steps <= MOST_WINOGRAD_STEPS; steps += 2) {
+        winograd_block(steps, 0);
+        winograd_block(steps, 1);
+    }
+    for (int32_t bits = 8; bits <= 26; bits++) {
+        winograd_finish(bits);
+    }
+    for (int32_t zero_point = INT8_MIN; zero_point <= INT8_MAX; zero_point += 51) {
+        winograd_input(zero_point);
     }
     *count = (int32_t)(next - results);
     return results;

@@ -1,4 +1,4 @@
-"""Assembler on an emulated Cortex-M4 and portable C on this machine give the same words."""
+"""Assembler and intrinsics on an emulated Cortex-M4 and portable C on this machine give the same words."""
 
 import ctypes
 from pathlib import Path
@@ -12,6 +12,9 @@ SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
     verify.ENGINE / "engine_block.c",
     verify.ENGINE / "engine_widen.c",
+    verify.ENGINE / "engine_winograd_block.c",
+    verify.ENGINE / "engine_winograd_finish.c",
+    verify.ENGINE / "engine_winograd_input.c",
 ]
 
 

@@ -162,8 +162,8 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
     needs = ", ".join(f"{{{source.per_row}, {source.per_step}, {source.reach}}}" for source in sources)
     return (
         f"{INDENT}{{.function = {call.function}, .layer = &layer_{call.op.index}, "
-        f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .source_count = {len(sources)}, "
-        f".sources = {{{places}}}, .needs = {{{needs}}}}},\n"
+        f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .rows = {call.rows.rows}, "
+        f".source_count = {len(sources)}, .sources = {{{places}}}, .needs = {{{needs}}}}},\n"
     )
 
 

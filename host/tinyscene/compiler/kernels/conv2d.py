@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, ConvOptions, Tensor
+from tinyscene.compiler.kernels import winograd
 from tinyscene.compiler.kernels.call import (
     Constant,
     KernelCall,
@@ -16,22 +17,19 @@ from tinyscene.compiler.kernels.call import (
     require,
     result_fields,
     shape_fields,
-    window_fields,
 )
 from tinyscene.compiler.kernels.pooling import pool_parameters
 from tinyscene.compiler.kernels.weights import (
     PANEL_CHANNELS,
+    QUAD,
+    QUAD_ORDER,
+    STEP_VALUES,
     are_quick,
-    constant_bias,
-    constant_weights,
-    factors,
     panels,
+    read_convolution,
     round_up,
 )
 
-STEP_VALUES = 2
-QUAD = 4
-QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
 SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs to copy together
 WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
@@ -129,20 +127,11 @@ def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
 
 def conv2d(site: Site) -> KernelCall:
     """CONV_2D, and the max-pool that joined it."""
-    options = site.op.options
-    assert isinstance(options, ConvOptions)
-    source, convolved = site.activation(0), site.output()
-    weights, values = constant_weights(site, rank=4, channel_axis=0)
-    outputs, height, width, depth = weights.shape
-    require(
-        depth == site.image(source)[2],
-        site,
-        weights,
-        f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
-    )
-    require(outputs == site.image(convolved)[2], site, convolved, f"it has not the {outputs} channels of the weights")
-    window = window_fields(site, (height, width), options.stride, options.dilation, options.padding)
-    pool, output, within = NO_POOL, convolved, (INT8_MIN, INT8_MAX)
+    conv = read_convolution(site)
+    if site.op.index in site.planned.winograd:
+        return winograd.winograd(site, conv)
+    height, width, depth = conv.weights.shape[1:]
+    pool, output, within = NO_POOL, conv.output, (INT8_MIN, INT8_MAX)
     joined = site.planned.pools.get(site.op.index)
     if joined is not None:
         pool_site = Site(site.planned, joined)
@@ -150,20 +139,21 @@ def conv2d(site: Site) -> KernelCall:
         within = low, high
         pool = {name: pool_window[name] for name in NO_POOL}
         output = pool_site.output()
-    layout = lay_out(values.astype(np.int8), options, pool, site.extent(output)[1])
+    layout = lay_out(conv.weights, conv.options, pool, site.extent(output)[1])
     scratch = layout.scratch_bytes
-    require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
-    channels = factors(weights, source, convolved, outputs)
+    require(
+        scratch <= MAX_SCRATCH_BYTES, site, conv.source, f"its window needs {scratch} bytes of rows; make it smaller"
+    )
     return KernelCall(
         op=site.op,
         function="engine_conv2d",
         struct="engine_conv2d",
         fields={
             "weights": layout.panels,
-            "panels": panels(constant_bias(site, outputs), channels, convolved.zero_point),
-            "input": shape_fields(site.extent(source)),
+            "panels": panels(conv.bias, conv.factors, conv.output.zero_point),
+            "input": shape_fields(site.extent(conv.source)),
             "output": shape_fields(site.extent(output)),
-            "window": window,
+            "window": conv.window,
             "pool": pool,
             "layout": layout.kind,
             "wide": int(layout.wide),
@@ -171,13 +161,13 @@ def conv2d(site: Site) -> KernelCall:
             "row_words": layout.row_words,
             "pairs": layout.pairs,
             "chunk": layout.chunk,
-            "quick": int(are_quick(channels)),
-            "input_zero_point": source.zero_point,
-            "result": result_fields(convolved, options.activation, within),
+            "quick": int(are_quick(conv.factors)),
+            "input_zero_point": conv.source.zero_point,
+            "result": result_fields(conv.output, conv.options.activation, within),
         },
-        inputs=(source.index,),
+        inputs=(conv.source.index,),
         output=output.index,
-        rows=_rows(source, window, pool),
+        rows=_rows(conv.source, conv.window, pool),
         scratch_bytes=scratch,
         macs=math.prod(site.extent(output)) * pool["height"] * pool["width"] * height * width * depth,
         joined=() if joined is None else (joined,),
