@@ -72,14 +72,14 @@ struct engine_rows {
     int32_t row_bytes;
 };
 
-// A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
-// several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
-// bit. Nothing is kept in `scratch` from one step to the next.
+// A step of a layer that works row by row: it reads rows of its sources and writes one row of output, or several that
+// lie together. A layer with several steps for each row (a max-pool that takes one input row after the other) finishes
+// row step / steps bit by bit. Nothing is kept in `scratch` from one step to the next.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
-// What a step needs of a source: its rows below per_row * (step / steps) + per_step * (step % steps) + reach, as far as
-// there are so many.
+// What a step that writes output row `row` and on needs of a source: its rows below per_row * row + per_step * (step %
+// steps) + reach, as far as there are so many.
 struct engine_need {
     int32_t per_row;
     int32_t per_step;
@@ -92,6 +92,7 @@ struct engine_stage {
     const void *layer;
     int32_t target;
     int32_t steps;
+    int32_t rows; // that the steps make, fewer where the output ends
     int32_t source_count;
     int32_t sources[ENGINE_MAX_SOURCES];
     struct engine_need needs[ENGINE_MAX_SOURCES];
@@ -194,6 +195,30 @@ struct engine_quick_depthwise {
     struct engine_output result;
 };
 engine_step engine_quick_depthwise;
+
+// A channel of engine_depthwise_3x3: for each column of the window the weights of rows 0, 1, 1, 2. The input's zero
+// point is already in the bias.
+struct engine_depthwise_channel {
+    int32_t bias;
+    struct engine_quick_factor factor;
+    int8_t weights[12];
+};
+
+// DEPTHWISE_CONV_2D of multiplier 1, windows of 3x3 without dilation that move across by 1 or 2 and leave the image by
+// at most one column on each side, channels a multiple of ENGINE_CONV_CHANNELS, and quick factors. A step makes `rows`
+// rows: 2, or 1 where the window moves down by more than 1.
+//
+// Scratch: the columns of a row (engine_columns.h), 32 bytes each; 8 bytes for each output column; an input row.
+struct engine_depthwise_3x3 {
+    const struct engine_depthwise_channel *channels;
+    struct engine_shape input;
+    struct engine_shape output;
+    struct engine_window window;
+    int32_t rows;
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_depthwise_3x3;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
 // halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,

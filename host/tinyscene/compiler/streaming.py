@@ -6,6 +6,7 @@ after the other. The planner tries every way to cut the layers into groups and t
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from tinyscene.compiler.kernels import KernelCall
@@ -147,10 +148,16 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
         for call in group
     }
 
+    def next_step(index: int) -> tuple[int, int]:
+        access = group[index].rows
+        assert access is not None
+        finished, part = divmod(done[index], access.steps)
+        return finished * access.rows, part
+
     def ready(index: int) -> bool:
         access = group[index].rows
         assert access is not None
-        row, part = divmod(done[index], access.steps)
+        row, part = next_step(index)
         return row < heights[group[index].output] and all(
             made[source.tensor] >= min(source.below(row, part), heights[source.tensor]) for source in access.sources
         )
@@ -162,18 +169,23 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
             continue
         call = group[index]
         assert call.rows is not None
-        oldest = row = done[index] // call.rows.steps
+        oldest = row = next_step(index)[0]
         for reader, source in readers[call.output]:
-            access = group[reader].rows
-            assert access is not None
-            next_row, part = divmod(done[reader], access.steps)
+            next_row, part = next_step(reader)
             if next_row < heights[group[reader].output]:
                 oldest = min(oldest, source.first(next_row, part))
-        kept[call.output] = max(kept[call.output], row - oldest + 1)
+        kept[call.output] = max(kept[call.output], row - oldest + call.rows.rows)
         done[index] += 1
-        made[call.output] = done[index] // call.rows.steps
+        made[call.output] = min(next_step(index)[0], heights[call.output])
         index = len(group) - 1
-    return {tensor: min(rows, heights[tensor]) for tensor, rows in kept.items()}
+    # rows that are written or read as one must not lie partly at the ring's end, partly at its start
+    together = {
+        call.output: math.lcm(call.rows.rows if call.rows else 1, *(s.together for _, s in readers[call.output]))
+        for call in group
+    }
+    return {
+        tensor: min(-(-rows // together[tensor]) * together[tensor], heights[tensor]) for tensor, rows in kept.items()
+    }
 
 
 def _arena_bytes(lives: _Lives, launch: Launch) -> int:
