@@ -7,15 +7,6 @@
 
 enum { TAPS_ACROSS = 3, RESULT_BYTES = ENGINE_COLUMN_RESULTS * ENGINE_CONV_CHANNELS };
 
-// The lower halves of two words, and the upper ones; the first word's half comes first.
-static inline uint32_t lower_halves(uint32_t first, uint32_t second) {
-    return (first & 0xFFFF) | second << 16;
-}
-
-static inline uint32_t upper_halves(uint32_t first, uint32_t second) {
-    return first >> 16 | (second & 0xFFFF0000u);
-}
-
 void engine_pair_columns(
     const int8_t *const rows[ENGINE_COLUMN_ROWS], int32_t depth, int32_t count, uint32_t *columns) {
     const int8_t *const first = rows[0], *const second = rows[1], *const third = rows[2], *const fourth = rows[3];
@@ -24,8 +15,8 @@ void engine_pair_columns(
         // two rows of two channels are packed into a word, and then widened
         const uint32_t a = engine_load(first + i), b = engine_load(second + i);
         const uint32_t c = engine_load(third + i), d = engine_load(fourth + i);
-        const uint32_t ab = lower_halves(a, b), cd = lower_halves(c, d);
-        const uint32_t next_ab = upper_halves(a, b), next_cd = upper_halves(c, d);
+        const uint32_t ab = engine_lower_halves(a, b), cd = engine_lower_halves(c, d);
+        const uint32_t next_ab = engine_upper_halves(a, b), next_cd = engine_upper_halves(c, d);
         columns[0] = engine_even_bytes(ab);
         columns[1] = engine_even_bytes(cd);
         columns[2] = engine_odd_bytes(ab);
