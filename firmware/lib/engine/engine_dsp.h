@@ -22,6 +22,17 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return pair;
 }
 
+// A pair with bytes 0 and 2 added, and with bytes 1 and 3, wrapping.
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return (uint32_t)__sxtab16((int16x2_t)pair, (int8x4_t)bytes);
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    uint32_t result;
+    __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(pair), "r"(bytes));
+    return result;
+}
+
 // The lower halves of two words as a pair, and the upper ones. In assembler, because GCC takes three instructions.
 static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
     uint32_t pair;
@@ -95,6 +106,18 @@ static inline uint32_t engine_even_bytes(uint32_t bytes) {
 
 static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return engine_even_bytes(bytes >> 8);
+}
+
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+}
+
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_even_bytes(bytes));
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_odd_bytes(bytes));
 }
 
 static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
