@@ -10,8 +10,7 @@ from tinyscene.compiler import verify
 
 SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
-    verify.ENGINE / "engine_block.c",
-    verify.ENGINE / "engine_widen.c",
+    *(verify.ENGINE / f"engine_{name}.c" for name in ("block", "columns", "dense_sums", "widen")),
 ]
 
 

@@ -137,8 +137,8 @@ struct engine_fused_pool {
     int32_t stride_width;
 };
 
-// CONV_2D, and the max-pool after it; one step is one row of the convolution, or `rows` of them. Two pixels are computed at once: those of
-// the output row's left half, each with the one `pairs` pixels to its right.
+// CONV_2D, and the max-pool after it; one step is one row of the convolution, or `rows` of them. Two pixels are
+// computed at once: those of the output row's left half, each with the one `pairs` pixels to its right.
 //
 // Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
 // each. A step is two values for each channel, which are multiplied with two values of the window:
@@ -159,9 +159,9 @@ struct engine_conv2d {
     struct engine_fused_pool pool;
     enum engine_layout layout;
     int32_t wide;
-    int32_t steps;     // of a panel
-    int32_t rows;      // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
-                       // windows that move by one pixel, no pool
+    int32_t steps; // of a panel
+    int32_t rows;  // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
+                   // windows that move by one pixel, no pool
     int32_t row_words; // of a row in scratch
     int32_t pairs;     // of pooled pixels in an output row
     int32_t chunk;     // pairs for which a panel is widened

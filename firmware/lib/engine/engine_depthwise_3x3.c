@@ -1,7 +1,6 @@
 // DEPTHWISE_CONV_2D with windows of 3x3, four channels at a time and two rows where the window moves down by one.
 #include "engine_columns.h"
 #include "engine_dsp.h"
-#include "engine_requantise.h"
 #include "engine_view.h"
 
 // Find the input rows of a step, `padding` for those outside the image; rows that no output needs are the last one.
@@ -24,12 +23,19 @@ static void fill(int32_t zero_point, int32_t count, uint32_t *columns) {
     }
 }
 
-// Put four channels of `rows` rows of results in their places.
-static void spread(const int8_t *results, const struct engine_shape *shape, int32_t rows, int8_t *output) {
+// Put four channels of `rows` rows of results in their places, clamped.
+static void spread(const struct engine_depthwise_3x3 *layer, const int8_t *results, int32_t rows, int8_t *output) {
+    const struct engine_shape *const shape = &layer->output;
     const int32_t row_bytes = shape->width * shape->channels;
+    const int32_t least = layer->result.minimum, most = layer->result.maximum;
+    const uint32_t minimum = engine_bytes(least, least, least, least), maximum = engine_bytes(most, most, most, most);
     for (int32_t x = 0; x < shape->width; x++, output += shape->channels) {
-        const uint32_t upper = engine_load(results), lower = engine_load(results + ENGINE_CONV_CHANNELS);
+        uint32_t upper = engine_load(results), lower = engine_load(results + ENGINE_CONV_CHANNELS);
         results += ENGINE_COLUMN_RESULTS * ENGINE_CONV_CHANNELS;
+        if (least > INT8_MIN || most < INT8_MAX) {
+            upper = engine_smaller_bytes(engine_larger_bytes(upper, minimum), maximum);
+            lower = engine_smaller_bytes(engine_larger_bytes(lower, minimum), maximum);
+        }
         engine_store(output, upper);
         if (rows > 1) {
             engine_store(output + row_bytes, lower);
@@ -57,10 +63,9 @@ void engine_depthwise_3x3(
     for (int32_t channel = 0; channel < depth; channel += ENGINE_CONV_CHANNELS) {
         engine_pair_columns(rows, depth, inside, columns + left * ENGINE_COLUMN_WORDS);
         convolve(columns, layer->channels + channel, width, results);
-        spread(results, &layer->output, made, output + channel);
+        spread(layer, results, made, output + channel);
         for (int32_t i = 0; i < ENGINE_COLUMN_ROWS; i++) {
             rows[i] += ENGINE_CONV_CHANNELS;
         }
     }
-    engine_clamp_bytes(output, made * width * depth, layer->result.minimum, layer->result.maximum);
 }

@@ -32,7 +32,6 @@ from tinyscene.compiler.kernels.weights import (
 STEP_VALUES = 2
 QUAD = 4
 QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
-SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs to copy together
 WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
 MAX_SCRATCH_BYTES = 1 << 22
@@ -86,7 +85,7 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     pairs = -(-output_width // 2)
     last_left = (pairs - 1) * pool["stride_width"] + pool["width"] - 1  # columns of the convolution
     last_right = last_left + pairs * pool["stride_width"]
-    rows = _takes_rows(width, depth, dilation)
+    rows = _takes_rows(depth, dilation)
     if rows:
         row_words, row_count = (last_left * stride + width) * depth, height
         by_columns = weights.transpose(0, 2, 1, 3)
@@ -110,9 +109,9 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     )
 
 
-def _takes_rows(width: int, depth: int, dilation: int) -> bool:
-    """Return whether windows so wide and deep are taken from rows that lie side by side: ENGINE_ROWS."""
-    return depth % QUAD == 0 and dilation == 1 and width * depth >= SHORTEST_RUN
+def _takes_rows(depth: int, dilation: int) -> bool:
+    """Return whether windows are stretches of rows that lie side by side: ENGINE_ROWS."""
+    return depth % QUAD == 0 and dilation == 1
 
 
 def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
@@ -195,7 +194,7 @@ def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions,
     """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
     _, height, width, depth = weights.shape
     extent = site.extent(site.output())
-    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(width, depth, 1)
+    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, 1)
     in_one_piece = site.extent(site.activation(0))[:2] == extent[:2]
     return 2 if by_pixels and in_one_piece and extent[1] % 2 and extent[0] > 1 else 1
 
