@@ -178,14 +178,11 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
         done[index] += 1
         made[call.output] = min(next_step(index)[0], heights[call.output])
         index = len(group) - 1
-    # rows that are written or read as one must not lie partly at the ring's end, partly at its start
-    together = {
-        call.output: math.lcm(call.rows.rows if call.rows else 1, *(s.together for _, s in readers[call.output]))
-        for call in group
-    }
-    return {
-        tensor: min(-(-rows // together[tensor]) * together[tensor], heights[tensor]) for tensor, rows in kept.items()
-    }
+    for call in group:  # rows that are written or read as one must not lie on both sides of the ring's end
+        assert call.rows is not None
+        together = math.lcm(call.rows.rows, *(source.together for _, source in readers[call.output]))
+        kept[call.output] = min(-(-kept[call.output] // together) * together, heights[call.output])
+    return kept
 
 
 def _arena_bytes(lives: _Lives, launch: Launch) -> int:
