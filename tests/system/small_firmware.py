@@ -25,7 +25,8 @@ def build(image: Path, board: str, fault: str, baud: int = 115200) -> None:
     folder = BOARDS / board
     sources = [*COMMON, *(path for path in sorted(folder.glob("*.c")) if path.name != "semihost.c")]
     code = [*test_image.MACHINE_FLAGS, *test_image.C_FLAGS, *WARNINGS, "-Wno-infinite-recursion", f"-I{BOARDS}"]
-    code += [*(f"-I{FIRMWARE_LIB / name}" for name in ("health", "link", "scene")), f"-DBOARD_BAUD={baud}u", f"-DFAULT={fault}"]
+    code += [f"-I{FIRMWARE_LIB / name}" for name in ("health", "link", "scene")]
+    code += [f"-DBOARD_BAUD={baud}u", f"-DFAULT={fault}"]
     link = [*test_image.LINK_FLAGS, f"-L{BOARDS / 'common'}", f"-T{folder / 'linker.ld'}"]
     command = [test_image.COMPILER, *code, *link, *map(str, sources), "-o", str(image)]
     subprocess.run(command, check=True, capture_output=True, text=True)
