@@ -129,7 +129,7 @@ enum {
 static uint32_t plane_weights[4 * PLANE_STEPS], plane_values[2 * PLANE_STEPS], sums[ENGINE_WINOGRAD_SUMS];
 static int8_t map[MAP_SIZE * MAP_SIZE * MAP_CHANNELS];
 static uint32_t transformed[MAP_PAIRS * ENGINE_WINOGRAD_PLANES * MAP_CHANNELS];
-static uint32_t columns[2 * MAP_COLUMNS * MAP_CHANNELS + MAP_CHANNELS];
+static uint32_t column_sums[2 * MAP_COLUMNS * MAP_CHANNELS + MAP_CHANNELS];
 
 static void winograd_block(int32_t steps, int wild) {
     const struct engine_plane plane = engine_plane(steps);
@@ -163,7 +163,7 @@ static void winograd_input(int32_t zero_point) {
     const struct engine_rows rows = {map, MAP_SIZE, MAP_SIZE, MAP_SIZE * MAP_CHANNELS};
     fill(map, sizeof map);
     for (int32_t top = -1; top < MAP_SIZE; top += 2) {
-        engine_winograd_input(&layer, &rows, top, 0, MAP_PAIRS, transformed, columns);
+        engine_winograd_input(&layer, &rows, top, 0, MAP_PAIRS, transformed, column_sums);
         keep(transformed, MAP_PAIRS * ENGINE_WINOGRAD_PLANES * MAP_CHANNELS);
     }
 }

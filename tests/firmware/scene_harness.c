@@ -23,6 +23,7 @@ void harness_reset(enum scene_output_kind kind);
 void harness_reset_with_boot_loader(bool present);
 void harness_damage(size_t position);
 size_t harness_flip(size_t bit);
+uint32_t harness_request(void);
 void harness_boot(enum scene_output_kind kind, enum reset_cause cause);
 size_t harness_receive(const uint8_t *bytes, size_t count, uint8_t *written, size_t capacity);
 size_t harness_greet(uint8_t *written, size_t capacity);
@@ -57,6 +58,7 @@ static struct {
     bool starts;
 } recorder;
 static bool follows;
+static uint32_t request_at_model;
 static uint8_t constants[CONSTANTS];
 static uint32_t stack[STACK_WORDS];
 static struct scene_port port = {.board = "harness", .firmware = "1.2.3", .clock_hz = 25000000};
@@ -121,6 +123,7 @@ const float *frontend_probe(
 static void model(void *arena, const int8_t *input, int8_t *output) {
     (void)arena;
     clock_cycles += MODEL_CYCLES;
+    request_at_model = request_under_way;
     for (size_t i = 0; i < CLASSES; ++i) {
         output[i] = (int8_t)(uint8_t)(input[i] + 1);
     }
@@ -191,6 +194,11 @@ void harness_damage(size_t position) {
 size_t harness_flip(size_t bit) {
     ((uint8_t *)&record)[bit / 8] ^= (uint8_t)(1u << bit % 8);
     return 8 * sizeof record;
+}
+
+// Type of the request that was under way when the model ran last, plus 256 times that of now.
+uint32_t harness_request(void) {
+    return (request_at_model & 0xFFu) | (request_under_way & 0xFFu) << 8;
 }
 
 void harness_reset(enum scene_output_kind kind) {

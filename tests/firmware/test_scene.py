@@ -425,6 +425,15 @@ def test_a_crash_is_remembered_across_resets(board: Board) -> None:
         assert crash(board, forget=True) == (SOFTWARE, NONE, 0, 0, 0, 0, 0, 0, 0)
 
 
+def test_the_request_under_way_is_noted(board: Board, clip: np.ndarray) -> None:
+    board.ask(FEATURES_RUN)
+    assert library().harness_request() == FEATURES_RUN
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip)
+    board.ask(AUDIO_END)
+    assert library().harness_request() == AUDIO_END
+
+
 @pytest.mark.parametrize("cause", [WATCHDOG, LOCKUP])
 def test_a_reset_by_the_hardware_is_a_crash_unless_one_was_recorded(board: Board, cause: int) -> None:
     library().crash_request(AUDIO_END)

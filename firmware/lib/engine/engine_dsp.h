@@ -157,10 +157,6 @@ static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
 }
 
-static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
-    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
-}
-
 static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {
     return (int32_t)((uint32_t)sum + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
 }
