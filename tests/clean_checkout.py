@@ -28,9 +28,8 @@ class CleanCheckout:
 
     def pio(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run PlatformIO with a home of its own, where nothing can be downloaded; variables go on top."""
-        mine = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PLATFORMIO_", "TINYSCENE_BUNDLE"))
-        }
+        ours = ("PLATFORMIO_", "TINYSCENE_BUNDLE", "TINYSCENE_OPTIMIZE")
+        mine = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         mine |= {"PLATFORMIO_CORE_DIR": str(self.folder / "platformio"), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
         return subprocess.run(
             [sys.executable, "-m", "platformio", *arguments],

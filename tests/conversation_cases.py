@@ -12,10 +12,10 @@ CELLS = MELS * FRAMES
 STAGES = 5
 MOST_VALUES = 255  # in one answer to PROBE_READ
 
-INFO, STATISTICS = 0x01, 0x02
+INFO, STATISTICS, CRASH_READ, SELF_TEST, REBOOT = 0x01, 0x02, 0x03, 0x04, 0x05
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE = range(6)
 
@@ -45,6 +45,11 @@ def samples(request: int, offset: int, count: int, status: int = OK) -> Exchange
 def clip(request: int) -> Conversation:
     """Return a whole clip in pieces of 500 samples."""
     return samples(request, 0, 500), samples(request, 500, 500)
+
+
+def stream_start(source: int, hop: int, smoothing: int, reject: int, gain: int, status: int = OK) -> Exchange:
+    """Return STREAM_START in its long form."""
+    return say(STREAM_START, struct.pack("<BHBBb", source, hop, smoothing, reject, gain), status)
 
 
 def features_read(offset: int, count: int, status: int = OK) -> Exchange:
@@ -102,7 +107,7 @@ AT_REST = (
     say(AUDIO_END, b"\0", BAD_LENGTH),
     say(STREAM_START, b"", BAD_LENGTH),
     say(STREAM_START, b"\0"),
-    say(STREAM_START, b"\1", BAD_VALUE),
+    say(STREAM_START, b"\2", BAD_VALUE),
     say(STREAM_START, b"\xff", BAD_VALUE),
     say(STREAM_START, b"\0\0", BAD_LENGTH),
     samples(STREAM_WRITE, 0, 1, BAD_STATE),
@@ -129,6 +134,25 @@ AT_REST = (
     probe_read(4, WINDOW + 4, 1, BAD_OFFSET),
     probe_read(0, 0xFFFF, 1, BAD_OFFSET),
     say(0x7F, b"?", UNKNOWN),
+)
+
+# what the board in Python knows nothing of
+FIRMWARE = (
+    say(CRASH_READ, b"", BAD_LENGTH),
+    say(CRASH_READ, b"\2", BAD_VALUE),
+    say(SELF_TEST),
+    say(SELF_TEST, b"\0", BAD_LENGTH),
+    say(REBOOT, b"", BAD_LENGTH),
+    say(REBOOT, b"\0\0", BAD_LENGTH),
+    say(REBOOT, b"\2", BAD_VALUE),
+    say(STREAM_START, bytes(7), BAD_LENGTH),
+    stream_start(0, 0, 0, 0, 0, BAD_VALUE),
+    stream_start(0, 0, 17, 0, 0, BAD_VALUE),
+    stream_start(0, 0, 16, 100, 0),
+    stream_start(0, 0, 1, 101, 0, BAD_VALUE),
+    say(STREAM_STATUS, b"", BAD_STATE),
+    say(STREAM_STATUS, b"\0", BAD_LENGTH),
+    say(0x0F, b"", UNKNOWN),
 )
 
 # after 100 samples of a clip
@@ -167,7 +191,7 @@ WHOLE: dict[str, Conversation] = {
     "the answer is forgotten by a probe": (*HEARD, probe_write(0, 1), say(AUDIO_END, b"", BAD_STATE)),
     "the answer outlives features": (*HEARD, say(FEATURES_WRITE, bytes(3)), say(FEATURES_RUN), say(AUDIO_END)),
     "the answer outlives an end of no stream": (*HEARD, say(STREAM_STOP), say(AUDIO_END)),
-    "a refused start ends nothing": (*HEARD, say(STREAM_START, b"\1", BAD_VALUE), say(AUDIO_END)),
+    "a refused start ends nothing": (*HEARD, say(STREAM_START, b"\2", BAD_VALUE), say(AUDIO_END)),
     "a refused probe ends nothing": (*HEARD, probe_write(WINDOW, 1, BAD_OFFSET), say(AUDIO_END)),
     "features within a clip": (
         *(START_CLIP, samples(AUDIO_WRITE, 0, 500), say(FEATURES_RUN), features_read(0, CELLS)),
@@ -190,6 +214,7 @@ def conversations() -> dict[str, Conversation]:
     named = dict(WHOLE)
     for group, start, cases in (
         ("at rest", (), AT_REST),
+        ("firmware", (), FIRMWARE),
         ("in a clip", (START_CLIP, samples(AUDIO_WRITE, 0, 100)), PIECES),
         ("in a stream", (START_STREAM, samples(STREAM_WRITE, 0, 100)), STREAMED),
     ):

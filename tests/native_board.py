@@ -15,8 +15,11 @@ from tinyscene.frontend_stage import Stage
 from tinyscene.paths import FIRMWARE_LIB
 
 HARNESS = Path(__file__).parent / "firmware" / "scene_harness.c"
-FOLDERS = [FIRMWARE_LIB / "link", FIRMWARE_LIB / "scene", FIRMWARE_LIB / "frontend"]
-SOURCES = [HARNESS, *sorted((FIRMWARE_LIB / "link").glob("*.c")), *sorted((FIRMWARE_LIB / "scene").glob("*.c"))]
+FOLDERS = [FIRMWARE_LIB / name for name in ("link", "scene", "health", "frontend")]
+SOURCES = [
+    *(HARNESS, FIRMWARE_LIB / "health" / "self_test.c"),
+    *(path for name in ("link", "scene") for path in sorted((FIRMWARE_LIB / name).glob("*.c"))),
+]
 
 MELS, FRAMES, CLASSES, CLIP_SAMPLES, HOP, WINDOW = 4, 5, 3, 1000, 50, 700
 CELLS = MELS * FRAMES
@@ -30,6 +33,10 @@ def library() -> ctypes.CDLL:
     harness.harness_receive.restype = ctypes.c_size_t
     harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
     harness.harness_greet.restype = ctypes.c_size_t
+    harness.harness_record.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32)
+    harness.harness_listen.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+    harness.harness_listen.restype = ctypes.c_size_t
+    harness.harness_set_microphone.argtypes = (ctypes.c_uint32, ctypes.c_bool, ctypes.c_bool)
     return harness
 
 

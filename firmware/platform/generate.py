@@ -1,8 +1,9 @@
 """PlatformIO script that runs before each build: firmware/generated is made from a bundle where it is out of date.
 
 The bundle is $TINYSCENE_BUNDLE, else `custom_bundle` of platformio.ini, else the one that was exported last, else
-models/student. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it is
-does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
+models/student. Its network is compiled for $TINYSCENE_OPTIMIZE, else `custom_optimize`, else as it was exported last,
+else for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it
+is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
 """
 
 import hashlib
@@ -37,14 +38,20 @@ def chosen_bundle(record):
     return Path(last) if last and Path(last).is_dir() else DEFAULT_BUNDLE
 
 
+def chosen_optimize(record):
+    """Return what to compile the network for: "memory" or "speed"."""
+    explicit = os.environ.get("TINYSCENE_OPTIMIZE") or env.GetProjectOption("custom_optimize", "")  # noqa: F821
+    return explicit or record.get("optimize", "memory")
+
+
 def has_content(path, sha256):
     """Whether a file is there and unchanged."""
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
-def is_up_to_date(record, bundle):
+def is_up_to_date(record, bundle, optimize):
     """Whether the export is of this bundle, and neither what it was made from nor what was made has changed."""
-    if record.get("bundle") != str(bundle) or not record.get("inputs"):
+    if record.get("bundle") != str(bundle) or record.get("optimize") != optimize or not record.get("inputs"):
         return False
     inputs_hold = all(has_content(Path(path), sha256) for path, sha256 in record["inputs"].items())
     return inputs_hold and all(has_content(GENERATED / name, sha256) for name, sha256 in record["outputs"].items())
@@ -76,12 +83,16 @@ def run_tinyscene(*arguments):
 def generate():
     """Bring firmware/generated up to date, and say which bundle is built in."""
     record = read_record()
-    bundle = chosen_bundle(record)
-    if not is_up_to_date(record, bundle):
-        run_tinyscene("tinyscene", "export", str(bundle))
+    bundle, optimize = chosen_bundle(record), chosen_optimize(record)
+    if not is_up_to_date(record, bundle, optimize):
+        run_tinyscene("tinyscene", "export", str(bundle), "--optimize", optimize)
         record = read_record()
-    print(f"Bundle: {record['name']}, identity {record['identity']}, from {bundle}")
+    env.Replace(  # noqa: F821 - for the uploader, which compares
+        TINYSCENE_PYTHON=python_with_tinyscene() or sys.executable, TINYSCENE_IDENTITY=record["identity"]
+    )
+    print(f"Bundle: {record['name']}, identity {record['identity']}, for {optimize}, from {bundle}")
 
 
 if not env.IsCleanTarget() and not env.IsIntegrationDump():  # noqa: F821
     generate()
+    env.Replace(TINYSCENE_PYTHON=python_with_tinyscene())  # noqa: F821 - for what runs after an upload

@@ -20,6 +20,9 @@ app.add_typer(device_app, name="device")
 
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")]
+OptimizeOption = Annotated[
+    str, typer.Option(help="memory, or speed: fewer instructions for more flash and RAM (docs/ENGINE.md).")
+]
 PortOption = Annotated[str, typer.Option(help="pyserial URL: /dev/ttyACM0, socket://127.0.0.1:PORT, ...")]
 DataOption = Annotated[Path, typer.Option(help="Data set in the TAU layout (meta.csv, evaluation_setup, audio).")]
 
@@ -148,11 +151,12 @@ def complexity(
 def compile_(
     model: Path,
     out: Annotated[Path, typer.Option(help="Folder for the C sources.")],
+    optimize: OptimizeOption = "memory",
 ) -> None:
     """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
     from tinyscene import compiler
 
-    compiler.report(model, out)
+    compiler.report(model, out, optimize)
 
 
 @app.command()
@@ -161,23 +165,25 @@ def verify(
     on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
     vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
+    optimize: OptimizeOption = "memory",
     as_json: JsonOption = None,
 ) -> None:
     """Compare the compiled C with TensorFlow Lite's reference kernels, byte for byte."""
     from tinyscene.compiler import verify
 
-    raise typer.Exit(verify.report(model, on, vectors, seed, as_json))
+    raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
 
 
 @app.command()
 def export(
     bundle: Path,
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+    optimize: OptimizeOption = "memory",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene import export
 
-    export.report(bundle, out)
+    export.report(bundle, out, optimize)
 
 
 @app.command()
@@ -193,11 +199,28 @@ def emulate(
 
 
 @device_app.command("info")
-def device_info(port: PortOption, as_json: JsonOption = None) -> None:
-    """Ask a board what it is and which bundle it carries."""
+def device_info(
+    port: PortOption,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
     from tinyscene.device import monitor
 
-    monitor.info(port, as_json)
+    monitor.info(port, as_json, forget_crash)
+
+
+@device_app.command("check")
+def device_check(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+) -> None:
+    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    from tinyscene.device import check
+
+    raise typer.Exit(check.report(bundle, port))
 
 
 @device_app.command("stream")
@@ -206,12 +229,20 @@ def device_stream(
     audio: Annotated[
         Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
     ] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds from a result to the next; default: clip after clip.")
+    ] = None,
+    smoothing: Annotated[int, typer.Option(help="Show the mean of so many results.")] = 1,
+    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the likeliest class must reach.")] = 0,
+    gain: Annotated[float, typer.Option(help="Of the microphone, in dB beside the board's usual one.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
 ) -> None:
-    """Show the class probabilities that a board streams, one line a second."""
-    from tinyscene.device import monitor
+    """Show the class probabilities that a board streams, with its sound level and what it dropped."""
+    from tinyscene.device import streaming
 
-    monitor.stream(port, audio, seconds)
+    wishes = streaming.Wishes(every, smoothing, reject, gain)
+    streaming.stream(port, audio, microphone, wishes, seconds)
 
 
 @device_app.command("classify")
@@ -279,6 +310,29 @@ def device_verify(
     from tinyscene.device import verification
 
     raise typer.Exit(verification.report(port, bundle, as_json))
+
+
+@device_app.command("upload")
+def device_upload(
+    image: Annotated[Path, typer.Argument(help="Flat binary: .pio/build/nano33ble/firmware.bin.")],
+    port: Annotated[str | None, typer.Option(help="Serial port of the board; default: the only one there is.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Of the bundle that the board must carry in the end.")] = None,
+) -> None:
+    """Write an Arduino Nano 33 BLE over its USB cable, compare, start it, and ask what it is."""
+    from tinyscene.device import upload
+
+    upload.report(image, port, identity)
+
+
+@device_app.command("reboot")
+def device_reboot(
+    port: PortOption,
+    bootloader: Annotated[bool, typer.Option("--bootloader", help="Into the boot loader, to be flashed.")] = False,
+) -> None:
+    """Start a board's firmware again, or its boot loader."""
+    from tinyscene.device import monitor
+
+    monitor.reboot(port, bootloader)
 
 
 @app.command()

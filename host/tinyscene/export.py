@@ -30,12 +30,15 @@ MAX_CLASSES = 255
 OUTPUT_KINDS = {"logits": "SCENE_LOGITS", "probabilities": "SCENE_PROBABILITIES"}
 
 
-def export_bundle(bundle: Bundle, out: Path = GENERATED) -> compiler.CompileReport:
+def export_bundle(
+    bundle: Bundle, out: Path = GENERATED, optimize: compiler.Optimize = "memory"
+) -> compiler.CompileReport:
     """Write model.c/.h, frontend_tables.c/.h and bundle.c/.h; files that are right already are left alone.
 
     Args:
         bundle: what to build in.
         out: folder of the C sources; what an earlier export left there is replaced.
+        optimize: as for `compiler.plan_model`.
 
     Raises:
         BundleError: model, front end, classes and quantisation do not fit together, or a label cannot be sent.
@@ -43,17 +46,19 @@ def export_bundle(bundle: Bundle, out: Path = GENERATED) -> compiler.CompileRepo
         ConfigError: the front end is beyond the firmware's.
         TinysceneError: the files cannot be written. In all cases `out` is as it was, or has no record file.
     """
-    return _export(bundle, Path(out), {})
+    return _export(bundle, Path(out), {}, optimize)
 
 
-def report(bundle: Path, out: Path | None) -> None:
+def report(bundle: Path, out: Path | None, optimize: str = "memory") -> None:
     """Export a bundle and print what was generated: the command `tinyscene export`."""
     out = GENERATED if out is None else out
     source = Path(bundle).resolve()
     loaded = Bundle.load(source)
     inputs = [source / DESCRIPTION_FILE, source / MODEL_FILE, *_our_modules()]
-    record = {"bundle": str(source), "inputs": {str(path): _sha256(path.read_bytes()) for path in inputs}}
-    compiled = _export(loaded, out, record)
+    choice = compiler.checked_optimize(optimize)
+    hashes = {str(path): _sha256(path.read_bytes()) for path in inputs}
+    record = {"bundle": str(source), "optimize": choice, "inputs": hashes}
+    compiled = _export(loaded, out, record, choice)
     mels, frames = loaded.frontend.shape
     console.print(
         f"{out}: bundle {loaded.name} ({loaded.identity}), {mels} x {frames} features, {len(loaded.classes)} classes, "
@@ -63,10 +68,10 @@ def report(bundle: Path, out: Path | None) -> None:
     )
 
 
-def _export(bundle: Bundle, out: Path, record: dict[str, Any]) -> compiler.CompileReport:
+def _export(bundle: Bundle, out: Path, record: dict[str, Any], optimize: compiler.Optimize) -> compiler.CompileReport:
     _check(bundle)
     with _scratch_folder(out) as scratch:
-        compiled = compiler.compile_model(bundle.model, scratch)
+        compiled = compiler.compile_model(bundle.model, scratch, optimize=optimize)
         frontend_c.emit(bundle.frontend, bundle.normalisation, bundle.input, scratch)
         files.write_text(scratch / "bundle.h", HEADER)
         files.write_text(scratch / "bundle.c", _source(bundle))
@@ -145,7 +150,7 @@ def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
 
 
 def read_record(out: Path = GENERATED) -> dict[str, Any]:
-    """Return what `export.json` says: name, identity, bundle, inputs, outputs; empty where there is no whole export."""
+    """Return export.json: name, identity, bundle, optimize, inputs, outputs; empty where there is no whole export."""
     try:
         record = json.loads((out / RECORD_FILE).read_text())
     except (OSError, ValueError):

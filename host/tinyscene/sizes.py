@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from tinyscene import stack_usage
 from tinyscene.console import console
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY
@@ -28,8 +29,8 @@ _GROUPS = (
     (r"generated/model[^/]*\.o:\.rodata", "network: constants"),
     (r"generated/model[^/]*\.o:", "network: code"),
     (r"lib/engine/", "network: code"),
-    (r"src/main\.o:|lib/scene/|lib/link/|generated/bundle\.o:", "scene and link"),
-    (r"boards/", "board"),
+    (r"src/main\.o:|lib/scene/|lib/link/|lib/health/|generated/bundle\.o:", "scene and link"),
+    (r"boards/|lib/usb/", "board"),
     (r"\.stack$", "stack and its guard"),
     (r"lib(c|m|gcc)[^/]*\.a\(", "C library"),
 )
@@ -39,8 +40,8 @@ _OUTPUT = re.compile(r"^(?P<name>\.[\w.]+)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<si
 _INPUT = re.compile(
     r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x[0-9a-f]+\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
 )
-_FLASH = {".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
-_RAM = {".stack", ".data", ".bss"}
+_FLASH = {".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
+_RAM = {".stack", ".noinit", ".data", ".bss"}
 
 
 class Sizes(NamedTuple):
@@ -112,6 +113,20 @@ def table(env: str, sizes: Sizes) -> Table:
     return result
 
 
+def stack_line(env: str) -> str:
+    """Say how much of its stack an image can need at most, and where.
+
+    Raises:
+        ToolError: it cannot be bounded.
+    """
+    usage = stack_usage.of_image(BUILDS / env / "firmware.elf")
+    return (
+        f"stack: at most {usage.total:,} of {usage.available:,} bytes: program {usage.program:,}, interrupts "
+        f"{usage.interrupts:,}, fault report {usage.fault:,}, registers saved for these "
+        f"{2 * stack_usage.EXCEPTION_FRAME:,}; deepest in {' > '.join(usage.path[-4:])}"
+    )
+
+
 def report(environments: Iterable[str]) -> None:
     """Print a table for each image; default: those that are built."""
     chosen = list(environments) or sorted(path.parent.name for path in BUILDS.glob("*/firmware.map"))
@@ -119,6 +134,7 @@ def report(environments: Iterable[str]) -> None:
         raise ToolError(f"no image is built in {BUILDS}; run: make firmware")
     for env in chosen:
         console.print(table(env, of_environment(env)))
+        console.print(stack_line(env), highlight=False)
         console.print()
 
 

@@ -14,7 +14,7 @@
 #include "scene.h"
 
 #define RAW 0xFF
-#define LAST_STATUS 7
+#define LAST_STATUS 8
 #define NEVER(what)                                                                                                    \
     do {                                                                                                               \
         if (what) {                                                                                                    \
@@ -29,6 +29,7 @@ static int16_t history[FRONTEND_HISTORY_SAMPLES];
 static float work[FRONTEND_WORK_FLOATS];
 static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
+static float posteriors[(SCENE_MAX_SMOOTHING + 1) * MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
 static struct scene scene;
 static struct link_receiver host;
@@ -62,7 +63,15 @@ static uint32_t overruns(void) {
     return 0;
 }
 
+// A board that restarts is as after start() when the next input comes.
+static void restart(void) {
+    scene.leave = NULL;
+}
+
 static void start(void) {
+    static const uint8_t constant[] = "123456789";
+    static const uint32_t stack[8];
+    crash_begin(RESET_POWER);
     const struct scene_port port = {
         .board = "fuzz",
         .firmware = "0",
@@ -71,6 +80,9 @@ static void start(void) {
         .cycles = cycles,
         .overruns = overruns,
         .clock_hz = 1000000,
+        .restart = restart,
+        .constants = {constant, 9, 0xCBF43926u},
+        .stack = {stack, stack + 8},
     };
     const struct scene_memory memory = {
         .history = history,
@@ -79,6 +91,7 @@ static void start(void) {
         .work_floats = FRONTEND_WORK_FLOATS,
         .image = image,
         .outputs = outputs,
+        .posteriors = posteriors,
         .arena = arena,
     };
     NEVER(scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK);

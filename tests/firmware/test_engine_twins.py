@@ -1,4 +1,4 @@
-"""Assembler on an emulated Cortex-M4 and portable C on this machine give the same words."""
+"""Assembler and intrinsics on an emulated Cortex-M4 and portable C on this machine give the same words."""
 
 import ctypes
 from pathlib import Path
@@ -10,8 +10,8 @@ from tinyscene.compiler import verify
 
 SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
-    verify.ENGINE / "engine_block.c",
-    verify.ENGINE / "engine_widen.c",
+    *(verify.ENGINE / f"engine_{name}.c" for name in ("block", "columns", "dense_sums", "widen")),
+    *(verify.ENGINE / f"engine_winograd_{name}.c" for name in ("block", "finish", "input")),
 ]
 
 

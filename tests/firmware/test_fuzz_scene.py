@@ -58,7 +58,7 @@ def build_fuzzer(folder: Path, compiler: str, flags: tuple[str, ...], driver: tu
     (folder / "corpus").mkdir()
     for number, content in enumerate(corpus()):
         (folder / "corpus" / f"{number:03}").write_bytes(content)
-    libraries = [FIRMWARE_LIB / name for name in ("link", "scene", "frontend", "engine")]
+    libraries = [FIRMWARE_LIB / name for name in ("link", "scene", "health", "frontend", "engine")]
     folders = [*libraries, folder / "generated"]
     sources = [HERE / "fuzz_scene.c", *driver, *(path for lib in folders for path in sorted(lib.glob("*.c")))]
     command = [compiler, *native.C_FLAGS, *SANITIZE, *flags, *(f"-I{path}" for path in folders), *map(str, sources)]

@@ -45,13 +45,14 @@ MOST_VALUES = 255  # of a stage, in one answer
 LENGTHS = {  # of a payload: least, most, and what the rest is a multiple of
     Request.INFO: (0, 0, 1),
     Request.STATISTICS: (0, 0, 1),
+    Request.REBOOT: (1, 1, 1),
     Request.FEATURES_WRITE: (3, MAX_PAYLOAD, 1),
     Request.FEATURES_RUN: (0, 0, 1),
     Request.FEATURES_READ: (4, 4, 1),
     Request.AUDIO_BEGIN: (0, 0, 1),
     Request.AUDIO_WRITE: (6, MAX_PAYLOAD, 2),
     Request.AUDIO_END: (0, 0, 1),
-    Request.STREAM_START: (1, 1, 1),
+    Request.STREAM_START: (1, 6, 5),
     Request.STREAM_WRITE: (6, MAX_PAYLOAD, 2),
     Request.STREAM_STOP: (0, 0, 1),
     Request.PROBE_WRITE: (4, MAX_PAYLOAD, 2),
@@ -104,14 +105,18 @@ class FakeBoard:
     Attributes:
         info: what it says of itself.
         window: samples of a frame.
+        tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
+        reboots: the modes of the REBOOT requests; what they cause, FakePort does.
     """
 
     info: DeviceInfo
     window: int = WINDOW
+    tells: dict[Request, bytes] = field(default_factory=dict)
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
+    reboots: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start as after a reset."""
@@ -160,6 +165,8 @@ class FakeBoard:
 
     def _answer(self, frame: Frame) -> tuple[bytes, Status, bytes]:
         payload = frame.payload
+        if frame.type in set(Request) and (body := self.tells.get(Request(frame.type))) is not None:
+            return b"", Status.OK, body
         if frame.type not in LENGTHS:
             return b"", Status.UNKNOWN_REQUEST, b""
         if status := self.refuse.get(Request(frame.type)) or self._objection(frame.type, payload):
@@ -169,6 +176,9 @@ class FakeBoard:
                 return b"", Status.OK, self.info.pack()
             case Request.STATISTICS:
                 return b"", Status.OK, struct.pack("<6I", self.frames_ok, 0, 0, 0, self.inferences, 0)
+            case Request.REBOOT:
+                self.reboots.append(payload[0])
+                return b"", Status.OK, b""
             case Request.FEATURES_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 self.image[offset : offset + len(payload) - 2] = payload[2:]
@@ -228,7 +238,7 @@ class FakeBoard:
                     return Status.BAD_VALUE
                 return Status.BAD_OFFSET if offset + count > self.info.features else None
             case Request.STREAM_START:
-                return Status.BAD_VALUE if payload != b"\0" else None
+                return Status.BAD_VALUE if payload[0] > 1 else None
             case Request.PROBE_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 return Status.BAD_OFFSET if offset + len(payload) // 2 - 1 > self.window else None

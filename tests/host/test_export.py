@@ -109,6 +109,11 @@ def test_command_records_what_the_export_depends_on(
     assert {Path(compiler.__file__), Path(export.__file__)} <= inputs
     assert sorted(record["outputs"]) == [name for name in FILES if name != "export.json"]
     assert bundle.identity in capsys.readouterr().out
+    assert record["optimize"] == "memory"
+    export.report(tmp_path / "bundle", tmp_path / "out", "speed")
+    assert export.read_record(tmp_path / "out")["optimize"] == "speed"
+    with pytest.raises(ModelError, match="cannot optimise for 'size'"):
+        export.report(tmp_path / "bundle", tmp_path / "out", "size")
 
 
 def broken(bundle: Bundle) -> list[tuple[Bundle, str]]:

@@ -4,12 +4,14 @@
 #include <stdbool.h>
 
 #include "../common/receive.h"
+#include "../common/watchdog.h"
 #include "mps2.h"
 
 #define SMALLEST_DIVISOR 16u   // DDI 0479, 4.3.3
 #define PATIENCE MPS2_CLOCK_HZ // ticks: a second for a host that reads slowly, as QEMU's line has back-pressure
 
 const char board_name[] = "mps2";
+const struct microphone *const board_microphone = NULL;
 
 void uart0_receive_interrupt(void);
 
@@ -29,6 +31,11 @@ void board_init(void) {
     UART0_BAUDDIV = SMALLEST_DIVISOR;
     UART0_CTRL = UART_CTRL_TX | UART_CTRL_RX | UART_CTRL_RX_INTERRUPT;
     interrupt_enable(UART0_RX_INTERRUPT);
+    watchdog_start(MPS2_CLOCK_HZ);
+}
+
+uint32_t board_intended_clock_hz(void) {
+    return MPS2_CLOCK_HZ;
 }
 
 uint32_t board_clock_hz(void) {

@@ -17,6 +17,9 @@
 // checks the number in what it generates.
 #define ENGINE_CONV_CHANNELS 4
 
+// Values of a transformed tile of engine_winograd.
+#define ENGINE_WINOGRAD_PLANES 16
+
 // Limits of a group of streamed layers.
 #define ENGINE_MAX_STAGES 16
 #define ENGINE_MAX_TENSORS 24
@@ -74,12 +77,13 @@ struct engine_rows {
 
 // A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
 // several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
-// bit. Nothing is kept in `scratch` from one step to the next.
+// bit. A layer that makes several rows at once writes them one after the other, from row step * rows on, where they lie
+// together; the last step writes those that there are. Nothing is kept in `scratch` from one step to the next.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
-// What a step needs of a source: its rows below per_row * (step / steps) + per_step * (step % steps) + reach, as far as
-// there are so many.
+// What a step needs of a source: its rows below per_row * row + per_step * (step % steps) + reach, as far as there are
+// so many; `row` is the first one that it writes.
 struct engine_need {
     int32_t per_row;
     int32_t per_step;
@@ -91,7 +95,8 @@ struct engine_stage {
     engine_step *function;
     const void *layer;
     int32_t target;
-    int32_t steps;
+    int32_t steps; // for each row,
+    int32_t rows;  // or rows for each step: one of the two is 1
     int32_t source_count;
     int32_t sources[ENGINE_MAX_SOURCES];
     struct engine_need needs[ENGINE_MAX_SOURCES];
@@ -136,8 +141,8 @@ struct engine_fused_pool {
     int32_t stride_width;
 };
 
-// CONV_2D, and the max-pool after it; one step is one row of the convolution. Two pixels are computed at once: those of
-// the output row's left half, each with the one `pairs` pixels to its right.
+// CONV_2D, and the max-pool after it; one step is one row of the convolution, or `rows` of them. Two pixels are
+// computed at once: those of the output row's left half, each with the one `pairs` pixels to its right.
 //
 // Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
 // each. A step is two values for each channel, which are multiplied with two values of the window:
@@ -158,7 +163,9 @@ struct engine_conv2d {
     struct engine_fused_pool pool;
     enum engine_layout layout;
     int32_t wide;
-    int32_t steps;     // of a panel
+    int32_t steps; // of a panel
+    int32_t rows;  // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
+                   // windows that move by one pixel, no pool
     int32_t row_words; // of a row in scratch
     int32_t pairs;     // of pooled pixels in an output row
     int32_t chunk;     // pairs for which a panel is widened
@@ -167,6 +174,30 @@ struct engine_conv2d {
     struct engine_output result;
 };
 engine_step engine_conv2d;
+
+// CONV_2D of 3 x 3, stride 1, no dilation, input channels a multiple of 4, and quick factors, by Winograd's F(2 x 2, 3
+// x 3): a step makes two rows, in tiles of 2 x 2, of which two that are side by side are computed at once. A tile's 4 x
+// 4 inputs and the weights are transformed into ENGINE_WINOGRAD_PLANES values each, plane 4 * column + row; their
+// products are summed over the input channels, and the sums transformed back. The weights are transformed with twice
+// Winograd's matrix, which makes them whole numbers, so that what comes out is four times the sum (docs/ENGINE.md).
+//
+// Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros): for each plane, each
+// quad of input channels 0, 1, 2, 3: steps (0, 2) and (1, 3), each int16 pairs, channel by channel.
+//
+// Scratch: the transformed input of `chunk` pairs of tiles, with chunk > 1 a copy of a panel, ENGINE_WINOGRAD_PLANES *
+// 8 sums, 4 * chunk + 2 columns of 4 pixels as int16, and a pixel.
+struct engine_winograd {
+    const uint32_t *weights;
+    const struct engine_panel *panels;
+    struct engine_shape input;
+    struct engine_shape output;
+    int32_t padding_top;
+    int32_t padding_left;
+    int32_t chunk; // pairs of tiles whose input is transformed at once
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_winograd;
 
 // DEPTHWISE_CONV_2D. Weights as in the file: kernel height x width x output channels; output channel = input channel *
 // multiplier + 0..multiplier-1.
@@ -194,6 +225,30 @@ struct engine_quick_depthwise {
     struct engine_output result;
 };
 engine_step engine_quick_depthwise;
+
+// A channel of engine_depthwise_3x3: for each column of the window the weights of rows 0, 1, 1, 2. The input's zero
+// point is already in the bias.
+struct engine_depthwise_channel {
+    int32_t bias;
+    struct engine_quick_factor factor;
+    int8_t weights[12];
+};
+
+// DEPTHWISE_CONV_2D of multiplier 1, windows of 3x3 without dilation that move across by 1 or 2 and leave the image by
+// at most one column on each side, channels a multiple of ENGINE_CONV_CHANNELS, and quick factors. A step makes `rows`
+// rows: 2, or 1 where the window moves down by more than 1.
+//
+// Scratch: the columns of a row (engine_columns.h), 32 bytes each; 8 bytes for each output column; an input row.
+struct engine_depthwise_3x3 {
+    const struct engine_depthwise_channel *channels;
+    struct engine_shape input;
+    struct engine_shape output;
+    struct engine_window window;
+    int32_t rows;
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_depthwise_3x3;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
 // halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,

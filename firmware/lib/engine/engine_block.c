@@ -7,34 +7,15 @@
 enum { STEP_BYTES = 4 * ENGINE_BLOCK_PIXELS };
 
 #if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
-
-enum { UNROLLED_STEPS = 16, STEP_CODE_BYTES = 44 };
+#include "engine_step.h"
 
 extern const char engine_block_steps[]; // the unrolled loop, in the middle of engine_block
 
 struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t distance_bytes) {
     const int32_t bytes = steps * STEP_BYTES;
-    const int32_t first_steps = (steps - 1) % UNROLLED_STEPS + 1; // taken in the first pass of the loop
-    const char *const entry = engine_block_steps + (UNROLLED_STEPS - first_steps) * STEP_CODE_BYTES;
-    return (struct engine_windows){bytes, columns, distance_bytes - bytes, entry + 1, NULL}; // + 1: in Thumb state
+    const char *const entry = engine_step_entry(engine_block_steps, steps);
+    return (struct engine_windows){bytes, columns, distance_bytes - bytes, entry, NULL};
 }
-
-// 11 instructions for 16 products. Sums take 8 of the 14 registers, the two addresses 2, a step's values and weights
-// 2 each; a compiler spills some of them, and that is why this is written by hand. In r4-r11 the sums of a channel
-// stand side by side, left pixel first; r2 and r3 hold the values, r12 and lr the weights.
-#define STEP                                                                                                           \
-    "ldrd r2, r3, [r1], #8\n"                                                                                          \
-    "ldrd r12, lr, [r0], #8\n"                                                                                         \
-    "smlad r4, r12, r2, r4\n"                                                                                          \
-    "smlad r5, r12, r3, r5\n"                                                                                          \
-    "smlad r6, lr, r2, r6\n"                                                                                           \
-    "smlad r7, lr, r3, r7\n"                                                                                           \
-    "ldrd r12, lr, [r0], #8\n"                                                                                         \
-    "smlad r8, r12, r2, r8\n"                                                                                          \
-    "smlad r9, r12, r3, r9\n"                                                                                          \
-    "smlad r10, lr, r2, r10\n"                                                                                         \
-    "smlad r11, lr, r3, r11\n"
-#define FOUR_STEPS STEP STEP STEP STEP
 
 // engine_quick of a sum; r0 = multiplier, r1 = offset, r2 = shift.
 #define FINISH_SUM(sum)                                                                                                \
@@ -73,7 +54,7 @@ __attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, 
         "str r12, [sp]\n"
         "ldr pc, [r2, #12]\n"
         "engine_block_steps:\n"
-        "2:\n" FOUR_STEPS FOUR_STEPS FOUR_STEPS FOUR_STEPS
+        "2:\n" SIXTEEN_STEPS
         "ldr r2, [sp]\n"
         "cmp r1, r2\n"
         "bne.w 2b\n"

@@ -22,6 +22,30 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return pair;
 }
 
+// A pair with bytes 0 and 2 added, and with bytes 1 and 3, wrapping.
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return (uint32_t)__sxtab16((int16x2_t)pair, (int8x4_t)bytes);
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    uint32_t result;
+    __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(pair), "r"(bytes));
+    return result;
+}
+
+// The lower halves of two words as a pair, and the upper ones. In assembler, because GCC takes three instructions.
+static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
+    uint32_t pair;
+    __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(first), "r"(second));
+    return pair;
+}
+
+static inline uint32_t engine_upper_halves(uint32_t first, uint32_t second) {
+    uint32_t pair;
+    __asm("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(second), "r"(first));
+    return pair;
+}
+
 // sum + both products of two pairs, wrapping.
 static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
@@ -42,10 +66,15 @@ static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
 }
 
-// a + round(a * b / 2^32), halves up; in assembler, because GCC's ACLE has no SMMLAR.
-static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+// Both sums of two pairs, wrapping.
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+}
+
+// sum + round(a * b / 2^32), halves up, wrapping; in assembler, because GCC's ACLE has no SMMLAR.
+static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {
     int32_t result;
-    __asm("smmlar %0, %1, %2, %1" : "=r"(result) : "r"(a), "r"(b));
+    __asm("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
     return result;
 }
 
@@ -58,6 +87,12 @@ static inline int32_t engine_saturate_byte(int32_t value) {
     int32_t result;
     __asm("ssat %0, #8, %1" : "=r"(result) : "r"(value));
     return result;
+}
+
+// Two words side by side; in assembler, because GCC uses STRD only where it need not compute the address.
+static inline void engine_store_two(uint32_t *target, uint32_t first, uint32_t second) {
+    uint64_t *const two = (uint64_t *)(void *)target;
+    __asm("strd %1, %2, %0" : "=Q"(*two) : "r"(first), "r"(second));
 }
 
 // The larger of each of four int8.
@@ -84,6 +119,26 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return engine_even_bytes(bytes >> 8);
 }
 
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+}
+
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_even_bytes(bytes));
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_odd_bytes(bytes));
+}
+
+static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
+    return (first & 0xFFFF) | second << 16;
+}
+
+static inline uint32_t engine_upper_halves(uint32_t first, uint32_t second) {
+    return first >> 16 | (second & 0xFFFF0000u);
+}
+
 static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     const int32_t low = (int16_t)(a & 0xFFFF) * (int16_t)(b & 0xFFFF);
     const int32_t high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
@@ -102,8 +157,8 @@ static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
 }
 
-static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
-    return (int32_t)((uint32_t)a + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
+static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)sum + (uint32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32));
 }
 
 static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
@@ -113,6 +168,11 @@ static inline int32_t engine_saturating_add(int32_t a, int32_t b) {
 
 static inline int32_t engine_saturate_byte(int32_t value) {
     return value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : value;
+}
+
+static inline void engine_store_two(uint32_t *target, uint32_t first, uint32_t second) {
+    target[0] = first;
+    target[1] = second;
 }
 
 static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
@@ -135,6 +195,11 @@ static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
 #else
 #define ENGINE_NOINLINE
 #endif
+
+// a + round(a * b / 2^32), halves up.
+static inline int32_t engine_add_high_product(int32_t a, int32_t b) {
+    return engine_sum_high_product(a, a, b);
+}
 
 // Four bytes from any address.
 static inline uint32_t engine_load(const void *address) {

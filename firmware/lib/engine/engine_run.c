@@ -9,10 +9,15 @@ struct progress {
     int32_t done[ENGINE_MAX_STAGES];  // steps taken
 };
 
+// The first row that a step writes; of step + 1 also the row after the last one that is finished.
+static inline int32_t first_row(const struct engine_stage *stage, int32_t step) {
+    return step / stage->steps * stage->rows;
+}
+
 // Whether a stage has a step left and finds the rows that it needs.
 static bool ready(const struct engine_stage *stage, const struct progress *progress, int32_t step) {
-    const int32_t row = step / stage->steps;
-    if (row == progress->tensors[stage->target].height) {
+    const int32_t row = first_row(stage, step);
+    if (row >= progress->tensors[stage->target].height) {
         return false;
     }
     for (int32_t i = 0; i < stage->source_count; i++) {
@@ -32,10 +37,9 @@ static void take_step(const struct engine_stage *stage, struct progress *progres
         sources[i] = progress->tensors[stage->sources[i]];
     }
     const struct engine_rows *target = &progress->tensors[stage->target];
-    const int32_t row = step / stage->steps;
-    int8_t *output = target->base + row % target->capacity * target->row_bytes;
+    int8_t *output = target->base + first_row(stage, step) % target->capacity * target->row_bytes;
     stage->function(stage->layer, sources, step, output, scratch);
-    progress->made[stage->target] = (step + 1) / stage->steps;
+    progress->made[stage->target] = engine_smaller(first_row(stage, step + 1), target->height);
 }
 
 void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch) {

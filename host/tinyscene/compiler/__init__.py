@@ -7,13 +7,14 @@ reader.read -> passes.plan -> kernels.choose -> streaming.plan -> memory.plan ->
 import dataclasses
 import re
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from rich.table import Column, Table
 
 from tinyscene import bundle, files
 from tinyscene.compiler import emitter, memory, passes, reader, streaming
 from tinyscene.compiler.graph import Tensor
-from tinyscene.compiler.kernels import KernelCall, choose
+from tinyscene.compiler.kernels import KernelCall, choose, winograd
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import Launch
@@ -21,6 +22,7 @@ from tinyscene.console import console
 from tinyscene.errors import ModelError
 
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+Optimize = Literal["memory", "speed"]  # what there should be little of: bytes, or instructions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,35 +115,42 @@ class CompiledModel:
         )
 
 
-def plan_model(model: bytes | Path, name: str | None = None) -> CompiledModel:
+def plan_model(model: bytes | Path, name: str | None = None, optimize: Optimize = "memory") -> CompiledModel:
     """Read a model and make all plans, without writing anything.
 
     Args:
         model: a .tflite file's bytes or path.
         name: what messages call it; default: its path, or "the model".
+        optimize: with "speed", convolutions may be computed with transformed weights, which take 3.6 times the room.
 
     Raises:
         ModelError: the file is damaged or has something that the compiler does not support.
     """
-    planned = passes.plan(reader.read(model, name))
+    graph = reader.read(model, name)
+    planned = passes.plan(graph)
+    if optimize == "speed":
+        planned = passes.plan(graph, winograd.chosen(planned))
     launches = streaming.plan(planned, [choose(planned, op) for op in planned.ops])
     return CompiledModel(planned, launches, memory.plan(planned, launches))
 
 
-def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> CompileReport:
+def compile_model(
+    model: bytes | Path, out: Path, prefix: str = "model", optimize: Optimize = "memory"
+) -> CompileReport:
     """Compile a model into `<out>/<prefix>.c` and `<out>/<prefix>.h`; the header has the contract.
 
     Args:
         model: a .tflite file's bytes or path.
         out: folder, made if absent.
         prefix: C name of the model, in lower case.
+        optimize: as for `plan_model`.
 
     Raises:
         ModelError: damaged, or unsupported: op, tensor and reason are named. Nothing is written then.
     """
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
-    compiled = plan_model(model)
+    compiled = plan_model(model, optimize=optimize)
     header = emitter.header(compiled.planned, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
@@ -154,10 +163,17 @@ def model_path(model: Path) -> Path:
     return model / bundle.MODEL_FILE if model.is_dir() else model
 
 
-def report(model: Path, out: Path) -> None:
+def checked_optimize(choice: str) -> Optimize:
+    """Return what to optimise for, from the command line."""
+    if choice not in get_args(Optimize):
+        raise ModelError(f"cannot optimise for {choice!r}; choose {' or '.join(get_args(Optimize))}")
+    return cast(Optimize, choice)
+
+
+def report(model: Path, out: Path, optimize: str = "memory") -> None:
     """Compile a model and print its layers, kernels and memory: the command `tinyscene compile`."""
     path = model_path(model)
-    compiled = compile_model(path, out)
+    compiled = compile_model(path, out, optimize=checked_optimize(optimize))
     console.print(layer_table(compiled))
     console.print(
         f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, constants {compiled.constant_bytes:,} bytes, "

@@ -108,6 +108,8 @@ def _array(name: str, constant: Constant) -> str:
     rows = constant.values.tolist()
     if constant.ctype == "struct engine_channel":
         body = "".join(f"{INDENT}{{{bias}, {{{multiplier}, {shift}}}}},\n" for bias, multiplier, shift in rows)
+    elif constant.ctype == "struct engine_depthwise_channel":
+        body = "".join(f"{INDENT}{{{row[0]}, {_braces(row[1:4])}, {_braces(row[4:])}}},\n" for row in rows)
     elif constant.ctype == "struct engine_panel":
         panels = (([row[0] for row in panel], [row[1:] for row in panel]) for panel in rows)
         body = "".join(
@@ -162,8 +164,8 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
     needs = ", ".join(f"{{{source.per_row}, {source.per_step}, {source.reach}}}" for source in sources)
     return (
         f"{INDENT}{{.function = {call.function}, .layer = &layer_{call.op.index}, "
-        f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .source_count = {len(sources)}, "
-        f".sources = {{{places}}}, .needs = {{{needs}}}}},\n"
+        f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .rows = {call.rows.rows}, "
+        f".source_count = {len(sources)}, .sources = {{{places}}}, .needs = {{{needs}}}}},\n"
     )
 
 

@@ -18,6 +18,7 @@ class PlannedGraph:
         graph: as read.
         ops: the operators that compute something and have not joined another, in execution order.
         pools: the max-pools that joined a convolution, by its index.
+        winograd: the convolutions, by index, that are computed with transformed weights; no pool joins them.
         extents: rows and columns of an image that are computed, where that is not all of them.
         roots: for every tensor index, the tensor whose bytes it shares: itself, unless it is a reshaped view.
         input, output: root tensor indices of the model's two ends.
@@ -26,6 +27,7 @@ class PlannedGraph:
     graph: Graph
     ops: tuple[Op, ...]
     pools: Mapping[int, Op]
+    winograd: frozenset[int]
     extents: Mapping[int, fusion.Extent]
     roots: tuple[int, ...]
     input: int
@@ -41,8 +43,12 @@ class PlannedGraph:
         return math.prod(self.shape(tensor))
 
 
-def plan(graph: Graph) -> PlannedGraph:
+def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
     """Check the ends, resolve aliases, fuse and trim.
+
+    Args:
+        graph: as read.
+        winograd: the convolutions, by index, that are to be computed with transformed weights.
 
     Raises:
         ModelError: not one int8 input and one int8 output, an impossible reshape, or nothing to compute.
@@ -67,12 +73,13 @@ def plan(graph: Graph) -> PlannedGraph:
             None, graph.tensors[result], "the model output is not computed; there is nothing to compile"
         )
     views = frozenset(index for view, root in enumerate(roots) if view != root for index in (view, root))
-    pools = fusion.pools(graph, ops, views)
+    pools = {index: pool for index, pool in fusion.pools(graph, ops, views).items() if index not in winograd}
     joined = {pool.index for pool in pools.values()}
     return PlannedGraph(
         graph,
         tuple(op for op in ops if op.index not in joined),
         pools,
+        winograd,
         fusion.extents(graph, ops, views),
         tuple(roots),
         graph.inputs[0],

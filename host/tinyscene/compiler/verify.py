@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files, native, test_image
-from tinyscene.compiler import compile_model, model_path, plan_model
+from tinyscene.compiler import Optimize, checked_optimize, compile_model, model_path, plan_model
 from tinyscene.console import console, error_console
 from tinyscene.errors import ModelError, ToolError
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
@@ -104,7 +104,9 @@ def make_inputs(shape: tuple[int, ...], vectors: int, seed: int) -> NDArray[np.i
     return inputs
 
 
-def verify(model: bytes | Path, on: Target = "host", vectors: int = 64, seed: int = 1) -> VerifyReport:
+def verify(
+    model: bytes | Path, on: Target = "host", vectors: int = 64, seed: int = 1, optimize: Optimize = "memory"
+) -> VerifyReport:
     """Run the compiled model and the reference on the same inputs.
 
     Args:
@@ -112,6 +114,7 @@ def verify(model: bytes | Path, on: Target = "host", vectors: int = 64, seed: in
         on: "host", or "mps2" in QEMU.
         vectors: inputs to compare.
         seed: of the inputs.
+        optimize: as for `compiler.plan_model`.
 
     Raises:
         ModelError: the model is damaged or unsupported, or the C wrote outside its buffers.
@@ -119,10 +122,10 @@ def verify(model: bytes | Path, on: Target = "host", vectors: int = 64, seed: in
     """
     from tinyscene.quantize import run_reference
 
-    compiled = plan_model(model)
+    compiled = plan_model(model, optimize=optimize)
     content = model.read_bytes() if isinstance(model, Path) else model
     inputs = make_inputs(compiled.input.shape[1:], vectors, seed)
-    run = run_on_host(content, inputs) if on == "host" else run_on_mps2(content, inputs)
+    run = (run_on_host if on == "host" else run_on_mps2)(content, inputs, optimize)
     expected = run_reference(content, inputs).reshape(vectors, -1)
     difference = np.abs(run.outputs.astype(int) - expected)
     where = np.argwhere(difference)
@@ -144,14 +147,14 @@ def verify(model: bytes | Path, on: Target = "host", vectors: int = 64, seed: in
     )
 
 
-def run_on_host(model: bytes, inputs: NDArray[np.int8]) -> Run:
+def run_on_host(model: bytes, inputs: NDArray[np.int8], optimize: Optimize = "memory") -> Run:
     """Compile for this machine and run inputs [N, ...], with guards around arena and output.
 
     Raises:
         ModelError: unsupported, or the C touched memory that is not its own.
     """
-    folder = cache_directory() / "verify" / hashlib.sha256(model).hexdigest()[:16]
-    sizes = compile_model(model, folder)
+    folder = cache_directory() / "verify" / f"{hashlib.sha256(model).hexdigest()[:16]}-{optimize}"
+    sizes = compile_model(model, folder, optimize=optimize)
     engine = native.build_library("engine", _engine(), [ENGINE], ENGINE_FLAGS)
     ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # where the model's library finds the kernels
     library = native.build_library("model", [folder / "model.c"], [folder, ENGINE])
@@ -188,7 +191,7 @@ def _intact(array: NDArray[np.uint8], size: int) -> bool:
     return bool((array[:GUARD_BYTES] == RUBBISH).all() and (array[GUARD_BYTES + size :] == RUBBISH).all())
 
 
-def run_on_mps2(model: bytes, inputs: NDArray[np.int8]) -> Run:
+def run_on_mps2(model: bytes, inputs: NDArray[np.int8], optimize: Optimize = "memory") -> Run:
     """Compile for the emulated Cortex-M4 and run inputs [N, ...] there, counting instructions.
 
     Raises:
@@ -197,7 +200,7 @@ def run_on_mps2(model: bytes, inputs: NDArray[np.int8]) -> Run:
     """
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
         folder = Path(name)
-        sizes = compile_model(model, folder)
+        sizes = compile_model(model, folder, optimize=optimize)
         sources = [folder / "model.c", *_engine()]
         image = test_image.build(folder / "verify.elf", [HARNESS, *sources], [folder, ENGINE], ENGINE_FLAGS)
         (folder / "inputs.bin").write_bytes(np.ascontiguousarray(inputs).tobytes())
@@ -226,12 +229,12 @@ def _functions(binary: Path) -> list[tuple[str, int]]:
     return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in "tT"]
 
 
-def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None) -> int:
+def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, optimize: str = "memory") -> int:
     """Verify and print: the command `tinyscene verify`; returns the exit code, 1 where a byte differs."""
     if on not in get_args(Target):
         raise ToolError(f"cannot verify on {on!r}; choose {' or '.join(get_args(Target))}")
     with error_console.status(f"{vectors} inputs on {on} and with TensorFlow Lite's reference kernels"):
-        result = verify(model_path(model), on, vectors, seed)  # type: ignore[arg-type]
+        result = verify(model_path(model), on, vectors, seed, checked_optimize(optimize))  # type: ignore[arg-type]
     if as_json:
         files.write_json(as_json, result.to_json())
     sizes = f"arena {result.arena_bytes:,} bytes, constants {result.constant_bytes:,} bytes"

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from tinyscene.device.chunks import Chunks
 from tinyscene.device.link import Link, RefusedError
 from tinyscene.device.messages import (
+    CLIP_AFTER_CLIP,
     DeviceInfo,
     Inference,
     Request,
+    Source,
     Statistics,
     Status,
+    StreamOptions,
+    StreamStatus,
     features_read,
     features_write,
     most_probe_values,
@@ -34,7 +38,6 @@ RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
 FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
 MOST_STAGE_VALUES = 0xFFFF
-_SERIAL = b"\0"  # STREAM_START's source
 
 Answer = TypeVar("Answer")
 
@@ -198,20 +201,53 @@ class Board:
                 break
         return values
 
-    def stream(self, samples: NDArray[np.int16]) -> Generator[int, None, None]:
-        """Play samples to the board, which prints a text line for every clip; yields the samples sent so far.
+    @contextlib.contextmanager
+    def listening(self, options: StreamOptions) -> Iterator[None]:
+        """Let the board stream as `options` say: it prints two text lines for every result.
+
+        Raises:
+            LinkError: no answer, or the board cannot: its microphone has another rate than its bundle, or it has none.
+        """
+        try:
+            self.link.request(Request.STREAM_START, options.pack())
+        except RefusedError as error:
+            if options.source is not Source.MICROPHONE or error.status is not Status.BAD_STATE:
+                raise
+            raise LinkError(
+                f"the board {self.info.board} has no microphone for the {self.info.sample_rate} Hz of its bundle: "
+                "make one for the microphone's rate (tinyscene at-rate BUNDLE 41667 for the Nano 33 BLE Sense), "
+                "or play a file to the board with --audio"
+            ) from error
+        answers = True
+        try:
+            yield
+        except LinkError:
+            answers = False
+            raise
+        finally:
+            if answers:
+                self.link.request(Request.STREAM_STOP)
+
+    def stream_status(self) -> StreamStatus:
+        """Return where the stream under way stands."""
+        return self._unpack(StreamStatus.unpack, self.link.request(Request.STREAM_STATUS))
+
+    def stream(
+        self, samples: NDArray[np.int16], options: StreamOptions = CLIP_AFTER_CLIP
+    ) -> Generator[int, None, None]:
+        """Play samples to the board, which prints text lines for every result; yields the samples sent so far.
 
         Whoever has had enough closes the iterator.
 
         Args:
             samples: int16 [n] at the board's rate.
+            options: how the board is to stream them.
 
         Raises:
             LinkError: no answer, or the board restarted while it was listening.
         """
-        self.link.request(Request.STREAM_START, _SERIAL)
-        with contextlib.suppress(GeneratorExit):
-            # The part that completes a clip is answered after the model has run.
+        with self.listening(options), contextlib.suppress(GeneratorExit):
+            # The part that completes a result is answered after the model has run.
             try:
                 yield from self._send_samples(Request.STREAM_WRITE, samples, timeout=RUN_TIMEOUT)
             except RefusedError as error:
@@ -220,7 +256,6 @@ class Board:
                 raise LinkError(
                     f"the board at {self.link.url} restarted while it was listening; start the stream again"
                 ) from error
-        self.link.request(Request.STREAM_STOP)
 
     @property
     def _payload(self) -> int:

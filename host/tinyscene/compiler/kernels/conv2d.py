@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, ConvOptions, Tensor
+from tinyscene.compiler.kernels import winograd
 from tinyscene.compiler.kernels.call import (
     Constant,
     KernelCall,
@@ -16,23 +17,19 @@ from tinyscene.compiler.kernels.call import (
     require,
     result_fields,
     shape_fields,
-    window_fields,
 )
 from tinyscene.compiler.kernels.pooling import pool_parameters
 from tinyscene.compiler.kernels.weights import (
     PANEL_CHANNELS,
+    QUAD,
+    QUAD_ORDER,
+    STEP_VALUES,
     are_quick,
-    constant_bias,
-    constant_weights,
-    factors,
     panels,
+    read_convolution,
     round_up,
 )
 
-STEP_VALUES = 2
-QUAD = 4
-QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
-SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs to copy together
 WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
 MAX_SCRATCH_BYTES = 1 << 22
@@ -86,7 +83,7 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     pairs = -(-output_width // 2)
     last_left = (pairs - 1) * pool["stride_width"] + pool["width"] - 1  # columns of the convolution
     last_right = last_left + pairs * pool["stride_width"]
-    rows = depth % QUAD == 0 and dilation == 1 and width * depth >= SHORTEST_RUN
+    rows = _takes_rows(depth, dilation)
     if rows:
         row_words, row_count = (last_left * stride + width) * depth, height
         by_columns = weights.transpose(0, 2, 1, 3)
@@ -110,6 +107,11 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     )
 
 
+def _takes_rows(depth: int, dilation: int) -> bool:
+    """Return whether windows are stretches of rows that lie side by side: ENGINE_ROWS."""
+    return depth % QUAD == 0 and dilation == 1
+
+
 def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
     """Order weights [outputs, height, width, depth] as patches do: rows in twos, a last row alone or with zeros."""
     outputs, height, width, depth = weights.shape
@@ -129,20 +131,11 @@ def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
 
 def conv2d(site: Site) -> KernelCall:
     """CONV_2D, and the max-pool that joined it."""
-    options = site.op.options
-    assert isinstance(options, ConvOptions)
-    source, convolved = site.activation(0), site.output()
-    weights, values = constant_weights(site, rank=4, channel_axis=0)
-    outputs, height, width, depth = weights.shape
-    require(
-        depth == site.image(source)[2],
-        site,
-        weights,
-        f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
-    )
-    require(outputs == site.image(convolved)[2], site, convolved, f"it has not the {outputs} channels of the weights")
-    window = window_fields(site, (height, width), options.stride, options.dilation, options.padding)
-    pool, output, within = NO_POOL, convolved, (INT8_MIN, INT8_MAX)
+    conv = read_convolution(site)
+    if site.op.index in site.planned.winograd:
+        return winograd.winograd(site, conv)
+    height, width, depth = conv.weights.shape[1:]
+    pool, output, within = NO_POOL, conv.output, (INT8_MIN, INT8_MAX)
     joined = site.planned.pools.get(site.op.index)
     if joined is not None:
         pool_site = Site(site.planned, joined)
@@ -150,43 +143,55 @@ def conv2d(site: Site) -> KernelCall:
         within = low, high
         pool = {name: pool_window[name] for name in NO_POOL}
         output = pool_site.output()
-    layout = lay_out(values.astype(np.int8), options, pool, site.extent(output)[1])
+    rows = _merged_rows(site, conv.weights, conv.options, joined is not None)
+    layout = lay_out(conv.weights, conv.options, pool, rows * site.extent(output)[1])
     scratch = layout.scratch_bytes
-    require(scratch <= MAX_SCRATCH_BYTES, site, source, f"its window needs {scratch} bytes of rows; make it smaller")
-    channels = factors(weights, source, convolved, outputs)
+    require(
+        scratch <= MAX_SCRATCH_BYTES, site, conv.source, f"its window needs {scratch} bytes of rows; make it smaller"
+    )
     return KernelCall(
         op=site.op,
         function="engine_conv2d",
         struct="engine_conv2d",
         fields={
             "weights": layout.panels,
-            "panels": panels(constant_bias(site, outputs), channels, convolved.zero_point),
-            "input": shape_fields(site.extent(source)),
+            "panels": panels(conv.bias, conv.factors, conv.output.zero_point),
+            "input": shape_fields(site.extent(conv.source)),
             "output": shape_fields(site.extent(output)),
-            "window": window,
+            "window": conv.window,
             "pool": pool,
             "layout": layout.kind,
             "wide": int(layout.wide),
             "steps": layout.weights.shape[1],
+            "rows": rows,
             "row_words": layout.row_words,
             "pairs": layout.pairs,
             "chunk": layout.chunk,
-            "quick": int(are_quick(channels)),
-            "input_zero_point": source.zero_point,
-            "result": result_fields(convolved, options.activation, within),
+            "quick": int(are_quick(conv.factors)),
+            "input_zero_point": conv.source.zero_point,
+            "result": result_fields(conv.output, conv.options.activation, within),
         },
-        inputs=(source.index,),
+        inputs=(conv.source.index,),
         output=output.index,
-        rows=_rows(source, window, pool),
+        rows=_rows(conv.source, conv.window, pool, rows),
         scratch_bytes=scratch,
         macs=math.prod(site.extent(output)) * pool["height"] * pool["width"] * height * width * depth,
         joined=() if joined is None else (joined,),
     )
 
 
-def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int]) -> RowAccess:
-    """Return the input rows of a step, which is one row of the convolution."""
-    count = (window["height"] - 1) * window["dilation_height"] + 1
+def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions, pooled: bool) -> int:
+    """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
+    _, height, width, depth = weights.shape
+    extent = site.extent(site.output())
+    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, 1)
+    in_one_piece = site.extent(site.activation(0))[:2] == extent[:2]
+    return 2 if by_pixels and in_one_piece and extent[1] % 2 and extent[0] > 1 else 1
+
+
+def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int], rows: int) -> RowAccess:
+    """Return the input rows of a step, which is one row of the convolution, or `rows` where its window is 1x1."""
+    count = (window["height"] - 1) * window["dilation_height"] + rows
     step = window["stride_height"]
-    rows = RowSource(source.index, pool["stride_height"] * step, step, before=window["padding_top"], count=count)
-    return RowAccess((rows,), steps=pool["height"])
+    access = RowSource(source.index, pool["stride_height"] * step, step, window["padding_top"], count, together=rows)
+    return RowAccess((access,), steps=pool["height"], rows=rows)

@@ -1,16 +1,20 @@
 """Weights, biases and factors, as convolutions and dense layers have them in the file."""
 
+import dataclasses
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.compiler import quantisation
-from tinyscene.compiler.graph import Tensor
-from tinyscene.compiler.kernels.call import Constant, Site, require
+from tinyscene.compiler.graph import ConvOptions, Tensor
+from tinyscene.compiler.kernels.call import Constant, Site, require, window_fields
 from tinyscene.compiler.quantisation import quantise_multiplier
 
 PANEL_CHANNELS = 4  # ENGINE_CONV_CHANNELS
+STEP_VALUES = 2
+QUAD = 4
+QUAD_ORDER = (0, 2, 1, 3)  # two SXTB16 of a word give the pairs 0,2 and 1,3
 
 
 def constant_weights(site: Site, rank: int, channel_axis: int) -> tuple[Tensor, NDArray[np.integer]]:
@@ -67,3 +71,50 @@ def panels(bias: NDArray[np.int64], factors: list[tuple[int, int]], zero_point: 
     rows = [(quantisation.wrap32(int(value)), *factor) for value, factor in zip(bias, ready, strict=True)]
     rows += [(0, 0, 0, 1 if quick else 0)] * (-len(rows) % PANEL_CHANNELS)
     return Constant("panels", np.array(rows).reshape(-1, PANEL_CHANNELS, 4), "struct engine_panel")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Convolution:
+    """A CONV_2D whose parts fit together.
+
+    Attributes:
+        source, output: activations.
+        options: stride, dilation, padding and activation.
+        weights: [outputs, kernel height, kernel width, channels].
+        bias: [outputs].
+        factors: (multiplier, shift) of each output channel.
+        window: the struct engine_window.
+    """
+
+    source: Tensor
+    output: Tensor
+    options: ConvOptions
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int64]
+    factors: list[tuple[int, int]]
+    window: dict[str, int]
+
+
+def read_convolution(site: Site) -> Convolution:
+    """Return the CONV_2D at `site`, or refuse it."""
+    options = site.op.options
+    assert isinstance(options, ConvOptions)
+    source, output = site.activation(0), site.output()
+    weights, values = constant_weights(site, rank=4, channel_axis=0)
+    outputs, height, width, depth = weights.shape
+    require(
+        depth == site.image(source)[2],
+        site,
+        weights,
+        f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
+    )
+    require(outputs == site.image(output)[2], site, output, f"it has not the {outputs} channels of the weights")
+    return Convolution(
+        source,
+        output,
+        options,
+        values.astype(np.int8),
+        constant_bias(site, outputs),
+        factors(weights, source, output, outputs),
+        window_fields(site, (height, width), options.stride, options.dilation, options.padding),
+    )
