@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from board_machine import Machine, Nano33Ble, Stm32L496
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene import golden, quantize, signals
+from tinyscene.device.board_machine import BOARDS, Machine, Nano33Ble, Stm32L496, ask
 from tinyscene.device.messages import (
     DeviceInfo,
     Inference,
@@ -17,26 +17,13 @@ from tinyscene.device.messages import (
     probe_write,
     unpack_probe_read,
 )
-from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.frontend_c import HostFrontend
 from tinyscene.frontend_stage import Stage
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
-BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
 CLOCKS = {"stm32l496": 80_000_000, "nano33ble": 64_000_000}
 RING_BYTES = 4096
-
-
-def ask(machine: Machine, request: Request, payload: bytes = b"") -> bytes:
-    """Send a request, and return the answer's body after its status, which must be 0."""
-    machine.sent.clear()
-    machine.line.extend(encode(Frame(request, 7, payload)))
-    machine.run()
-    (answer,) = Demultiplexer().feed(bytes(machine.sent))
-    assert isinstance(answer, Frame)
-    assert (answer.type, answer.sequence, answer.payload[0]) == (request | 0x80, 7, 0)
-    return answer.payload[1:]
 
 
 @pytest.fixture(params=BOARDS)

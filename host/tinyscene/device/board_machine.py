@@ -1,14 +1,19 @@
 """The exact images of the STM32L496 and the nRF52840 under Unicorn: memory, clock, UART and its interrupt.
 
-Only what the firmware touches is modelled; every other register is plain memory. Time does not pass.
+Only what the firmware touches is modelled; every other register is plain memory. Time does not pass, unless somebody
+counts it (`cycles`).
 """
 
 import struct
 from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
+from tinyscene.device.messages import ANSWER, Request, Status
+from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.errors import LinkError
+from unicorn import UC_ARCH_ARM, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn.arm_const import (
     UC_ARM_REG_CPSR,
     UC_ARM_REG_LR,
@@ -25,6 +30,7 @@ from unicorn.arm_const import (
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
 NVIC_ISER = 0xE000E100
+DWT_CYCCNT = 0xE0001004
 WFI = b"\x30\xbf"
 STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
 STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -36,6 +42,7 @@ class Machine:
     Attributes:
         sent: what the board has sent.
         line: bytes on their way to the board; each raises the receive interrupt once the board sleeps.
+        clock: what the core's cycle counter shows; None: what was written to it.
     """
 
     flash = (0, 0)
@@ -45,6 +52,7 @@ class Machine:
     def __init__(self, elf: Path) -> None:
         self.sent = bytearray()
         self.line: deque[int] = deque()
+        self.clock: Callable[[], int] | None = None
         self._asleep = False
         self._cpu = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._cpu.ctl_set_cpu_model(UC_CPU_ARM_CORTEX_M4)
@@ -81,6 +89,25 @@ class Machine:
         """Set a register or a word of memory."""
         self._cpu.mem_write(address, struct.pack("<I", value))
 
+    def watch(
+        self,
+        code: Iterable[range],
+        block: Callable[[Uc, int, int, None], None],
+        read: Callable[[Uc, int, int, int, int, None], None],
+    ) -> None:
+        """Have every basic block that begins in `code`, and every read of flash, told to a Unicorn hook.
+
+        To be called before the board boots: code that has run already is not watched.
+        """
+        first, size = self.flash
+        for addresses in code:
+            self._cpu.hook_add(UC_HOOK_BLOCK, block, None, addresses.start, addresses.stop - 1)
+        self._cpu.hook_add(UC_HOOK_MEM_READ, read, None, first, first + size - 1)
+
+    def argument(self) -> int:
+        """Return the first argument of a function that begins."""
+        return self._cpu.reg_read(UC_ARM_REG_R0)
+
     def run(self) -> None:
         """Run until the board sleeps with nothing left on the line."""
         while True:
@@ -111,8 +138,10 @@ class Machine:
             self._cpu.reg_write(register, value)
 
     def _before_read(self, _cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
-        value = self.value_read(address, self.read(address))
-        self.write(address, value)
+        if address == DWT_CYCCNT and self.clock:
+            self.write(address, self.clock() & 0xFFFFFFFF)
+            return
+        self.write(address, self.value_read(address, self.read(address)))
 
     def _before_write(self, _cpu: Uc, _access: int, address: int, _size: int, value: int, _data: None) -> None:
         self.written(address, value & 0xFFFFFFFF)
@@ -191,3 +220,24 @@ class Nano33Ble(Machine):
         if address == self.TXD:
             self.sent.append(value & 0xFF)
             self.write(self.TXDRDY, 1)
+
+
+BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
+
+
+def ask(machine: Machine, request: Request, payload: bytes = b"") -> bytes:
+    """Send a request and return the answer's body after its status.
+
+    Raises:
+        LinkError: no answer, or another status than OK.
+    """
+    machine.sent.clear()
+    machine.line.extend(encode(Frame(request, 7, payload)))
+    machine.run()
+    answers = [event for event in Demultiplexer().feed(bytes(machine.sent)) if isinstance(event, Frame)]
+    if [(answer.type, answer.sequence) for answer in answers] != [(request | ANSWER, 7)]:
+        raise LinkError(f"the image gave no answer to {request.name}; build it again, with this version of tinyscene")
+    status, body = answers[0].payload[0], answers[0].payload[1:]
+    if status != Status.OK:
+        raise LinkError(f"the image refused {request.name}: status {status}; build it again, with this version")
+    return body
