@@ -264,6 +264,18 @@ def bench(as_json: JsonOption = None) -> None:
 
 
 @app.command()
+def cycles(
+    bundle: Annotated[Path | None, typer.Argument(help="Build the images for this bundle first.")] = None,
+    board: Annotated[str | None, typer.Option(help="stm32l496 or nano33ble; default: both.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Estimate cycles and milliseconds of a clip on the boards, by running the built images on models of them."""
+    from tinyscene.cycles import estimate
+
+    estimate.report(bundle, board, as_json)
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")]) -> None:
     """Write one HTML page about a run: curves, confusion, tables, complexity, and the board's figures."""
     from tinyscene import report

@@ -111,3 +111,4 @@ def test_nano33ble_registers(checkout: CleanCheckout) -> None:
     assert machine.read(0x40002524) == 0x01D7E000  # BAUDRATE: 115200
     assert machine.read(0x40002500) == 4  # ENABLE
     assert machine.read(0xE000ED08) == 0x10000  # VTOR: behind the boot loader
+    assert machine.read(0x4001E540) == 1  # NVMC_ICACHECNF: the instruction cache is on

@@ -66,6 +66,7 @@ static void start_serial(void) {
 }
 
 void board_init(void) {
+    NVMC_ICACHECNF = NVMC_ICACHECNF_CACHEEN; // off after reset, and then every fetch from flash waits
     start_crystal();
     cycle_counter_start();
     start_serial();

@@ -7,6 +7,10 @@
 #define NRF_INTERRUPTS 48 // 4.2.4 instantiation: an interrupt's number is its peripheral's ID
 #define UART0_INTERRUPT 2u
 
+// 4.3 Non-volatile memory controller
+#define NVMC_ICACHECNF REGISTER(0x4001E540u)
+#define NVMC_ICACHECNF_CACHEEN (1u << 0)
+
 // 5.4 Clock control
 #define CLOCK_TASKS_HFCLKSTART REGISTER(0x40000000u)
 #define CLOCK_EVENTS_HFCLKSTARTED REGISTER(0x40000100u)

@@ -1,4 +1,4 @@
-"""Adds up instructions, cycles and waits of an image that runs, by layer of the network and function of the front end."""
+"""Adds up what an image takes while it runs, by layer of the network and function of the front end."""
 
 import dataclasses
 from pathlib import Path
@@ -105,8 +105,8 @@ class Counter:
         self._refill = block.refill
         self._lead = block.lines[-1].words[-1].cycles
 
-    def _read(self, _cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
-        """Unicorn's hook, before a constant is read."""
+    def _read(self, address: int) -> None:
+        """Before a constant is read."""
         if self._flash:
             self._count.waits += self._flash.read(address)
 
@@ -114,7 +114,9 @@ class Counter:
         instructions, place = [], address
         while place < address + size:
             if place not in self._instructions:
-                raise ToolError(f"no instruction at {place:#x} of the image; build it again, and report this if it stays")
+                raise ToolError(
+                    f"no instruction at {place:#x} of the image; build it again, and report this if it stays"
+                )
             instructions.append(self._instructions[place])
             place += instructions[-1].size
         cycles = timing.cycles(instructions)

@@ -55,7 +55,7 @@ def split(flash: Flash, instructions: Sequence[Instruction], cycles: Sequence[in
     """Return the lines and words that a basic block lies in; an instruction counts to the word that it begins in."""
     size = flash.word_bytes
     end = instructions[-1].address + instructions[-1].size
-    spent = {word: 0 for word in range(instructions[0].address // size * size, end, size)}
+    spent = dict.fromkeys(range(instructions[0].address // size * size, end, size), 0)
     for one, taken in zip(instructions, cycles, strict=True):
         spent[one.address // size * size] += taken
     lines: dict[int, list[Word]] = {}

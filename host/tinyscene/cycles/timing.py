@@ -16,10 +16,12 @@ from tinyscene.errors import ToolError
 REFILL = 2  # P of table 3-1, 1 to 3: the pipeline after a branch that is taken
 DIVISION = 7  # SDIV, UDIV: 2 to 12, after the quotient's length
 
-_LINE = re.compile(r"^ *(?P<address>[0-9a-f]+):\t(?P<code>[0-9a-f ]+?) *\t(?P<name>[a-z]\S*)(?:\t(?P<operands>[^@;]*))?")
+_LINE = re.compile(
+    r"^ *(?P<address>[0-9a-f]+):\t(?P<code>[0-9a-f ]+?) *\t(?P<name>[a-z]\S*)(?:\t(?P<operands>[^@;]*))?"
+)
 _REGISTER = re.compile(r"\b(?:r\d+|s\d+|d\d+|sb|sl|fp|ip|sp|lr|pc)\b")
 _RANGE = re.compile(r"\b([rsd])(\d+)-[rsd](\d+)\b")
-_CONDITIONS = "eq ne cs cc mi pl vs vc hi ls ge lt gt le".split()
+_CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
 
 _BRANCHES = {"b": 1, "bl": 1, "bx": 1, "blx": 1, "cbz": 1, "cbnz": 1, "tbb": 2, "tbh": 2}
 _LOADS = {"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh"}
@@ -80,7 +82,9 @@ def disassemble(elf: Path) -> dict[int, Instruction]:
 def parse(text: str) -> list[Instruction]:
     """Return the instructions in the output of `objdump -d`."""
     return [
-        Instruction(int(m["address"], 16), len(m["code"].replace(" ", "")) // 2, m["name"], (m["operands"] or "").strip())
+        Instruction(
+            int(m["address"], 16), len(m["code"].replace(" ", "")) // 2, m["name"], (m["operands"] or "").strip()
+        )
         for m in map(_LINE.match, text.splitlines())
         if m
     ]
@@ -92,7 +96,9 @@ def cycles(instructions: Sequence[Instruction]) -> list[int]:
     Conditional instructions count as if they ran. Nothing is assumed of what ran before the block.
     """
     before = [None, *instructions[:-1]]
-    return [_alone(one) + _late(one, last) - _pipelined(one, last) for one, last in zip(instructions, before, strict=True)]
+    return [
+        _alone(one) + _late(one, last) - _pipelined(one, last) for one, last in zip(instructions, before, strict=True)
+    ]
 
 
 def _alone(one: Instruction) -> int:

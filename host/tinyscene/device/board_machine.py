@@ -10,10 +10,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from tinyscene.device.messages import ANSWER, Request, Status
-from tinyscene.device.protocol import Demultiplexer, Frame, encode
-from tinyscene.errors import LinkError
-from unicorn import UC_ARCH_ARM, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
+from unicorn import (
+    UC_ARCH_ARM,
+    UC_HOOK_BLOCK,
+    UC_HOOK_CODE,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MODE_MCLASS,
+    UC_MODE_THUMB,
+    Uc,
+)
 from unicorn.arm_const import (
     UC_ARM_REG_CPSR,
     UC_ARM_REG_LR,
@@ -24,13 +30,19 @@ from unicorn.arm_const import (
     UC_ARM_REG_R3,
     UC_ARM_REG_R12,
     UC_ARM_REG_SP,
+    UC_ARM_REG_XPSR,
     UC_CPU_ARM_CORTEX_M4,
 )
+
+from tinyscene.device.messages import ANSWER, Request, Status
+from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.errors import LinkError
 
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
 NVIC_ISER = 0xE000E100
 DWT_CYCCNT = 0xE0001004
+IT_STATE = 0x0600FC00  # of the program status register: ARMv7-M, B1.4.2
 WFI = b"\x30\xbf"
 STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
 STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -93,16 +105,29 @@ class Machine:
         self,
         code: Iterable[range],
         block: Callable[[Uc, int, int, None], None],
-        read: Callable[[Uc, int, int, int, int, None], None],
+        read: Callable[[int], None],
     ) -> None:
-        """Have every basic block that begins in `code`, and every read of flash, told to a Unicorn hook.
+        """Have basic blocks and reads of flash told, before they happen.
 
         To be called before the board boots: code that has run already is not watched.
+
+        Args:
+            code: where the blocks begin that are told.
+            block: Unicorn's hook for them: called with processor, address, bytes, None.
+            read: called with the address.
         """
+
+        def before_read(cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
+            read(address)
+            # To show us the registers, Unicorn has restored the state of an IT block, and forgets to drop it again.
+            state = cpu.reg_read(UC_ARM_REG_XPSR)
+            if state & IT_STATE:
+                cpu.reg_write(UC_ARM_REG_XPSR, state & ~IT_STATE)
+
         first, size = self.flash
         for addresses in code:
             self._cpu.hook_add(UC_HOOK_BLOCK, block, None, addresses.start, addresses.stop - 1)
-        self._cpu.hook_add(UC_HOOK_MEM_READ, read, None, first, first + size - 1)
+        self._cpu.hook_add(UC_HOOK_MEM_READ, before_read, None, first, first + size - 1)
 
     def argument(self) -> int:
         """Return the first argument of a function that begins."""
