@@ -13,6 +13,7 @@ static float work[FRONTEND_WORK_FLOATS];
 static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
+static uint32_t ticks[MODEL_LAYERS];
 static struct scene scene;
 
 // The tables contradict each other: nothing can be computed, and a host should hear of it.
@@ -42,6 +43,7 @@ int main(void) {
         .image = image,
         .outputs = outputs,
         .arena = arena,
+        .ticks = ticks,
     };
     if (scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK) {
         refuse();

@@ -255,6 +255,24 @@ def device_verify(
     raise typer.Exit(verification.report(port, bundle, as_json))
 
 
+@device_app.command("profile")
+def device_profile(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Also estimate the board's built image, as `tinyscene cycles` does.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Have a board count what its front end and each layer of its network take."""
+    from tinyscene.device import profile
+
+    profile.report(port, bundle, predict, plot, as_json)
+
+
 @app.command()
 def bench(as_json: JsonOption = None) -> None:
     """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""

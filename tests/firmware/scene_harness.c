@@ -2,7 +2,8 @@
 //
 // The front end: of a clip of 1000 samples, cell i of the 4 x 5 image is the low byte of sample 50 * i. The model:
 // output c is cell c plus 1, modulo 256. The clock advances by 25 cycles at each look, the front end's and the model's
-// time by their own. A probe of n samples: value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
+// time by their own; each of LAYERS layers takes its number times LAYER_CYCLES, and a look. A probe of n samples: value
+// i of stage s, of n + s values, is sample i modulo n plus 1000 s.
 #include <string.h>
 
 #include "scene.h"
@@ -10,6 +11,7 @@
 enum { MELS = 4, FRAMES = 5, CLASSES = 3, CLIP_SAMPLES = 1000, HOP = CLIP_SAMPLES / (MELS * FRAMES) };
 enum { WINDOW = 700, HISTORY = WINDOW + 1, WORK = WINDOW + FRONTEND_STAGE_LOG };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
+enum { LAYERS = 300, LAYER_CYCLES = 10 }; // more layers than one answer carries
 
 void harness_reset(enum scene_output_kind kind);
 size_t harness_receive(const uint8_t *bytes, size_t count, uint8_t *written, size_t capacity);
@@ -27,6 +29,7 @@ static uint32_t clock_cycles;
 static int16_t history[HISTORY];
 static float work[WORK];
 static int8_t image[MELS * FRAMES], outputs[CLASSES];
+static uint32_t ticks[LAYERS];
 static struct scene_bundle bundle;
 static struct scene scene;
 
@@ -70,6 +73,17 @@ static void model(void *arena, const int8_t *input, int8_t *output) {
     }
 }
 
+static void profile(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *layer_ticks) {
+    uint32_t last = clock();
+    for (uint32_t i = 0; i < LAYERS; ++i) {
+        clock_cycles += i * LAYER_CYCLES;
+        uint32_t now = clock();
+        layer_ticks[i] = now - last;
+        last = now;
+    }
+    model(arena, input, output);
+}
+
 static void write_line(const uint8_t *bytes, size_t count) {
     if (count <= sizeof line.bytes - line.count) {
         memcpy(line.bytes + line.count, bytes, count);
@@ -99,7 +113,8 @@ void harness_reset(enum scene_output_kind kind) {
         .work = work,
         .work_floats = WORK,
         .image = image,
-        .outputs = outputs};
+        .outputs = outputs,
+        .ticks = ticks};
     bundle = (struct scene_bundle){.name = "foretold",
         .identity = {0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF},
         .labels = labels,
@@ -108,7 +123,9 @@ void harness_reset(enum scene_output_kind kind) {
         .output_scale = kind == SCENE_LOGITS ? 0.125f : 1.0f / 256.0f,
         .output_zero_point = kind == SCENE_LOGITS ? -3 : -128,
         .frontend = &config,
-        .run = model};
+        .run = model,
+        .profile = profile,
+        .layers = LAYERS};
     memset(image, 0, sizeof image);
     memset(history, 0, sizeof history);
     line.count = 0;

@@ -49,6 +49,8 @@ enum status stream_write(struct scene *scene, struct request request, struct ans
 enum status stream_stop(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_write(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_read(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_run(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_read(struct scene *scene, struct request request, struct answer *answer);
 
 // Writes the result line of memory.outputs.
 void text_result(const struct scene *scene);

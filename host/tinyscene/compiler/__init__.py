@@ -142,7 +142,7 @@ def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> Comp
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model)
-    header = emitter.header(compiled.planned, compiled.memory, prefix)
+    header = emitter.header(compiled.planned, compiled.launches, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)
