@@ -222,3 +222,10 @@ def test_nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "BUILDS", tmp_path)
     with pytest.raises(ToolError, match=r"firmware\.elf is not there; build it with: pio run -e nano33ble"):
         estimate.built_image("nano33ble")
+
+
+@pytest.mark.parametrize("content", [b"", b"no ELF", b"\x7fELF" + bytes(60)])
+def test_damaged_image(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "firmware.elf").write_bytes(content)
+    with pytest.raises(ToolError, match=r"firmware\.elf does not run on the model of stm32l496 .*build it again"):
+        estimate.estimate("stm32l496", tmp_path / "firmware.elf")

@@ -100,17 +100,6 @@ def test_table_and_json(
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_prediction_of_another_bundle(bundle: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Estimate("stm32l496", "other", "0" * 16, 25_000_000, 1.0, ())
-    monkeypatch.setattr(profile.estimate, "built_image", lambda _: folder)
-    monkeypatch.setattr(profile.estimate, "estimate", lambda *_: other)
-    with (
-        FakePort(carrying(bundle)) as port,
-        pytest.raises(LinkError, match="carries bundle 'other' with identity 0000"),
-    ):
-        profile.report(port.url, folder, True, None, None)
-
-
 def test_another_number_of_layers(bundle: Bundle, folder: Path) -> None:
     with (
         FakePort(carrying(bundle, (1, 2))) as port,

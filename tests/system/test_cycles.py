@@ -21,6 +21,7 @@ from tinyscene.device.messages import (
     profile_read,
     unpack_profile_read,
 )
+from tinyscene.errors import LinkError
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
@@ -44,7 +45,7 @@ def watched(checkout: CleanCheckout, request: pytest.FixtureRequest, image: np.n
     values = image.tobytes()
     for offset in range(0, len(values), 1000):
         ask(machine, Request.FEATURES_WRITE, features_write(offset, values[offset : offset + 1000]))
-    counter.start(FLASHES[env].of(machine))
+    counter.start(FLASHES[env](machine))
     return machine, counter
 
 
@@ -90,3 +91,9 @@ def test_a_clip_is_estimated(checkout: CleanCheckout) -> None:
     milliseconds = said["ms_per_second_of_audio"]
     assert milliseconds["all"] == pytest.approx(everything.total / 80_000)
     assert milliseconds["all"] == pytest.approx(milliseconds[FRONT_END] + milliseconds[NETWORK])
+
+
+def test_an_image_of_another_bundle_is_not_estimated(checkout: CleanCheckout) -> None:
+    other = tiny_bundle(seed=2)
+    with pytest.raises(LinkError, match=f"built for nano33ble carries bundle 'tiny' .*, not {other.identity}"):
+        estimate.estimate("nano33ble", checkout.built("nano33ble"), other)

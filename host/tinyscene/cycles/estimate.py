@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from elftools.common.exceptions import ELFError
 from rich.table import Table
+from unicorn import UcError
 
 from tinyscene import compiler, files, signals
 from tinyscene.bundle import Bundle
@@ -18,7 +20,7 @@ from tinyscene.cycles.image import FRONT_END, NETWORK
 from tinyscene.device.board_machine import BOARDS, Machine, ask
 from tinyscene.device.messages import DeviceInfo, Request, samples_write
 from tinyscene.device.verification import find_bundle
-from tinyscene.errors import ToolError
+from tinyscene.errors import LinkError, ToolError
 from tinyscene.paths import REPOSITORY
 from tinyscene.sizes import BUILDS
 
@@ -153,24 +155,37 @@ def estimate(env: str, elf: Path, bundle: Bundle | None = None) -> Estimate:
         bundle: what the image was built for; None: found by its identity.
 
     Raises:
-        ToolError: map or objdump are missing.
-        LinkError: the image does not answer.
+        ToolError: the image is damaged or crashes, its map or objdump is missing.
+        LinkError: the image does not answer, or carries another bundle.
         BundleError: its bundle is not found.
     """
+    try:
+        return _estimate(env, elf, bundle)
+    except (ELFError, UcError) as error:
+        raise ToolError(
+            f"{elf} does not run on the model of {env} ({error}); build it again: pio run -e {env}"
+        ) from error
+
+
+def _estimate(env: str, elf: Path, bundle: Bundle | None) -> Estimate:
     machine = BOARDS[env](elf)
     counter = Counter(machine, elf)
     machine.run()
     info = DeviceInfo.unpack(ask(machine, Request.INFO))
     bundle = bundle or find_bundle(info)
-    counter.start(FLASHES[env].of(machine))
+    if bundle.identity != info.identity:
+        raise LinkError(
+            f"the image built for {env} carries bundle {info.bundle!r} with identity {info.identity}, "
+            f"not {bundle.identity}; build it again: TINYSCENE_BUNDLE=FOLDER pio run -e {env}"
+        )
+    counter.start(FLASHES[env](machine))
     classify(machine, bundle)
     names = {call.op.index: call.kind for call in compiler.plan_model(bundle.model).calls}
-    rows = [
-        Row(part, names[name] if isinstance(name, int) else name, name if isinstance(name, int) else None,
-            count.instructions, count.cycles, count.waits)
-        for (part, name), count in counter.counts.items()
-        if part in (FRONT_END, NETWORK)
-    ]  # fmt: skip
+    rows = []
+    for (part, name), count in counter.counts.items():
+        if part in (FRONT_END, NETWORK):
+            what, layer = (names[name], name) if isinstance(name, int) else (name, None)
+            rows.append(Row(part, what, layer, count.instructions, count.cycles, count.waits))
     seconds = info.clip_samples / info.sample_rate
     return Estimate(env, info.bundle, info.identity, info.clock_hz, seconds, tuple(rows))
 

@@ -4,7 +4,7 @@ A model is set up from the registers that the firmware has written. What a manua
 docs/ENGINE.md, "Cycles".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from tinyscene.cycles.timing import Instruction
@@ -170,4 +170,4 @@ class Nrf52840Flash:
         return self._wait_states
 
 
-FLASHES = {"stm32l496": Stm32L4Flash, "nano33ble": Nrf52840Flash}
+FLASHES: dict[str, Callable[[Machine], Flash]] = {"stm32l496": Stm32L4Flash.of, "nano33ble": Nrf52840Flash.of}

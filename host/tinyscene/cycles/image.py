@@ -7,6 +7,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from tinyscene import sizes
+from tinyscene.device.board_machine import section
 from tinyscene.errors import ToolError
 
 FRONT_END, NETWORK, OTHERS = "front end", "network", "others"
@@ -48,7 +49,7 @@ class Image:
             ToolError: there is no map.
         """
         with elf.open("rb") as stream:
-            symbols = [(s.name, s["st_value"]) for s in ELFFile(stream).get_section_by_name(".symtab").iter_symbols()]
+            symbols = [(s.name, s["st_value"]) for s in section(ELFFile(stream), ".symtab").iter_symbols()]
         path = elf.with_suffix(".map")
         try:
             text = path.read_text(errors="replace")

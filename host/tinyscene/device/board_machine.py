@@ -8,6 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from unicorn import (
@@ -36,7 +37,7 @@ from unicorn.arm_const import (
 
 from tinyscene.device.messages import ANSWER, Request, Status
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
-from tinyscene.errors import LinkError
+from tinyscene.errors import LinkError, ToolError
 
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
@@ -44,8 +45,20 @@ NVIC_ISER = 0xE000E100
 DWT_CYCCNT = 0xE0001004
 IT_STATE = 0x0600FC00  # of the program status register: ARMv7-M, B1.4.2
 WFI = b"\x30\xbf"
-STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
-STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
+_ARGUMENTS = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
+STACKED = (*_ARGUMENTS, UC_ARM_REG_R12, UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
+
+
+def section(file: ELFFile, name: str) -> Any:
+    """Return a section of an image.
+
+    Raises:
+        ToolError: it has none of that name.
+    """
+    found = file.get_section_by_name(name)
+    if found is None:
+        raise ToolError(f"the image has no section {name}; build it again")
+    return found
 
 
 class Machine:
@@ -86,8 +99,8 @@ class Machine:
             for segment in file.iter_segments():
                 if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
                     self._cpu.mem_write(segment["p_paddr"], segment.data())
-            self._vectors = file.get_section_by_name(".vectors")["sh_addr"]
-            text = file.get_section_by_name(".text")
+            self._vectors = section(file, ".vectors")["sh_addr"]
+            text = section(file, ".text")
             code, start = text.data(), text["sh_addr"]
         for offset in range(0, len(code), 2):
             if code[offset : offset + 2] == WFI:

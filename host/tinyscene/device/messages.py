@@ -244,7 +244,8 @@ class ProfileRun:
     @classmethod
     def unpack(cls, body: bytes) -> "ProfileRun":
         """Read the body of the answer to PROFILE_RUN."""
-        return cls(*_unpack(_PROFILE_RUN, body), np.frombuffer(body, np.int8, offset=_PROFILE_RUN.size))
+        frontend, model, layers = _unpack(_PROFILE_RUN, body)
+        return cls(frontend, model, layers, np.frombuffer(body, np.int8, offset=_PROFILE_RUN.size))
 
 
 def profile_read(offset: int, count: int) -> bytes:

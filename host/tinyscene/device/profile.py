@@ -111,12 +111,7 @@ def with_prediction(lines: list[Line], info: DeviceInfo, bundle: Bundle) -> list
         LinkError: the image carries another bundle.
     """
     expected = estimate.estimate(info.board, estimate.built_image(info.board), bundle)
-    if expected.identity != info.identity:
-        raise LinkError(
-            f"the image built for {info.board} carries bundle {expected.bundle!r} with identity {expected.identity}, "
-            f"the board {info.identity}; build it again: TINYSCENE_BUNDLE=FOLDER pio run -e {info.board}"
-        )
-    totals = {row.layer: row.total for row in expected.rows if row.layer is not None}
+    totals: dict[int | None, int] = {row.layer: row.total for row in expected.rows if row.layer is not None}
     totals[None] = expected.sum(FRONT_END).total
     return [dataclasses.replace(line, predicted=totals.get(line.layer)) for line in lines]
 
