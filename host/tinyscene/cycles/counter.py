@@ -41,6 +41,7 @@ class _Block:
     lines: Lines
     owner: Owner | None
     begins_engine_function: bool
+    unconditional: bool  # no IT block in it, nor in code that is not watched and may follow
 
 
 class Counter:
@@ -64,6 +65,7 @@ class Counter:
         self._next = 0  # address after the last block
         self._refill = self._lead = 0  # of the last block: cycles if it jumps; cycles of its last word of flash
         self._count = Count()
+        self._unconditional = False
         machine.watch(self._image.watched, self._block, self._read)
 
     def start(self, flash: Flash) -> None:
@@ -103,12 +105,14 @@ class Counter:
         count.waits += flash.fetch(block.lines, 0 if jumped else self._lead)
         self._next = address + size
         self._refill = block.refill
+        self._unconditional = block.unconditional
         self._lead = block.lines[-1].words[-1].cycles
 
-    def _read(self, address: int) -> None:
+    def _read(self, address: int) -> bool:
         """Before a constant is read."""
         if self._flash:
             self._count.waits += self._flash.read(address)
+        return self._unconditional
 
     def _costed(self, flash: Flash, address: int, size: int) -> _Block:
         instructions, place = [], address
@@ -129,5 +133,7 @@ class Counter:
             lines=memories.split(flash, instructions, cycles),
             owner=(part, name) if part else None,
             begins_engine_function=address in self._image.functions,
+            unconditional=self._image.returns_watched(address)
+            and not any(one.name[:2] == "it" for one in instructions),
         )
         return block

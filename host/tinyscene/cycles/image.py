@@ -77,8 +77,15 @@ class Image:
 
     def part(self, address: int) -> str | None:
         """Return the part that an instruction belongs to; None: that of whoever called it."""
-        file = next((file for addresses, file in self.files.items() if address in addresses), "")
+        file = self._file(address)
         return next((part for pattern, part in _PARTS.items() if pattern in file), None)
+
+    def returns_watched(self, address: int) -> bool:
+        """Whether an instruction is of a function that only watched code calls."""
+        return self.part(address) in (FRONT_END, NETWORK) or "lib/engine/" in self._file(address)
+
+    def _file(self, address: int) -> str:
+        return next((file for addresses, file in self.files.items() if address in addresses), "")
 
     def function(self, address: int) -> str:
         """Return the function that an instruction lies in."""

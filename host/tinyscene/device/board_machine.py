@@ -118,7 +118,7 @@ class Machine:
         self,
         code: Iterable[range],
         block: Callable[[Uc, int, int, None], None],
-        read: Callable[[int], None],
+        read: Callable[[int], bool],
     ) -> None:
         """Have basic blocks and reads of flash told, before they happen.
 
@@ -127,11 +127,12 @@ class Machine:
         Args:
             code: where the blocks begin that are told.
             block: Unicorn's hook for them: called with processor, address, bytes, None.
-            read: called with the address.
+            read: called with the address; returns whether what reads is surely in no IT block, which saves time.
         """
 
         def before_read(cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
-            read(address)
+            if read(address):
+                return
             # To show us the registers, Unicorn has restored the state of an IT block, and forgets to drop it again.
             state = cpu.reg_read(UC_ARM_REG_XPSR)
             if state & IT_STATE:
