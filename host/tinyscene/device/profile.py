@@ -125,8 +125,10 @@ def draw(info: DeviceInfo, lines: list[Line]) -> Figure:
     predicted = [(place, line.predicted) for place, line in zip(places, lines, strict=True) if line.predicted]
     if predicted:
         values = [_milliseconds(info, ticks) for _, ticks in predicted]
-        axes.plot(values, [place for place, _ in predicted], "d", color=figures.SECOND, label="predicted")
-        axes.legend(frameon=False, labelcolor=figures.INK, fontsize=8)
+        axes.plot(
+            values, [place for place, _ in predicted], "d", color=figures.SECOND, label="predicted", clip_on=False
+        )
+        axes.legend(loc="lower right", frameon=False, labelcolor=figures.INK, fontsize=8)
     axes.set_yticks(places, [line.label for line in lines])
     axes.invert_yaxis()
     axes.set_xlabel("ms a clip", color=figures.MUTED, fontsize=8)
