@@ -87,6 +87,7 @@ class FakeBoard:
         info: what it says of itself.
         window: samples of a frame.
         tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
+        ticks: what each layer of its model takes.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
         reboots: the modes of the REBOOT requests; what they cause, FakePort does.
@@ -95,6 +96,7 @@ class FakeBoard:
     info: DeviceInfo
     window: int = WINDOW
     tells: dict[Request, bytes] = field(default_factory=dict)
+    ticks: tuple[int, ...] = tuple(1000 * number for number in range(300))
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
     reboots: list[int] = field(default_factory=list)
@@ -109,7 +111,7 @@ class FakeBoard:
         self.image = bytearray(self.info.features)
         self.frame = np.zeros(self.window, np.int16)
         self.audio: bytearray | None = None
-        self.streaming = False
+        self.streaming = self.profiled = False
         self.outputs: bytes | None = None
         self.frames_ok = self.inferences = 0
 
@@ -168,6 +170,16 @@ class FakeBoard:
             case Request.FEATURES_READ:
                 offset, count = struct.unpack("<HH", payload)
                 return b"", Status.OK, bytes(self.image[offset : offset + count])
+            case Request.PROFILE_RUN:
+                self.inferences += 1
+                self.profiled = True
+                whole = sum(self.ticks) + 5
+                return b"", Status.OK, struct.pack("<IIH", 2500, whole, len(self.ticks)) + self.run_image()
+            case Request.PROFILE_READ:
+                offset, count = struct.unpack("<HH", payload)
+                if not self.profiled:
+                    return b"", Status.BAD_STATE, b""
+                return b"", Status.OK, struct.pack(f"<{count}I", *self.ticks[offset : offset + count])
             case Request.AUDIO_BEGIN | Request.STREAM_START:
                 self.audio, self.outputs = bytearray(), None
                 self.streaming = frame.type == Request.STREAM_START

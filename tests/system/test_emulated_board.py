@@ -22,7 +22,7 @@ from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize, stack_usage
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import health, monitor, streaming, verification
+from tinyscene.device import health, monitor, profile, streaming, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
 from tinyscene.device.evaluation import compare_with_host, report
@@ -284,6 +284,15 @@ def test_every_stage_of_the_board_is_the_hosts(
     assert list(by_stage) == list(verification.LOOK_AT)
     assert by_stage["outputs"]["equal"] == 1
     assert by_stage["features"]["equal"] > 0.999
+
+
+def test_profile(emulator: Emulator, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The emulated board has a clock too, though not a processor's: every layer took some of its time."""
+    profile.report(emulator.url, folder, False, None, tmp_path / "profile.json")
+    assert "mps2 is emulated" in capsys.readouterr().out
+    lines = json.loads((tmp_path / "profile.json").read_text())["lines"]
+    assert [line["name"] for line in lines] == ["front end", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
+    assert all(0 < line["ticks"] < 25_000_000 for line in lines)
 
 
 @pytest.mark.parametrize(("table", "stage"), [("twiddles", "spectrum"), ("mel_weights", "mel")])

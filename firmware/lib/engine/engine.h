@@ -109,10 +109,28 @@ struct engine_group {
     const struct engine_rows *tensors; // without base
     int32_t stage_count;
     int32_t tensor_count;
+    int32_t first_layer; // number of the first stage among the model's layers
 };
 
+// Where the time of an inference goes. A null pointer to this: nobody asks.
+struct engine_profile {
+    uint32_t (*clock)(void); // wraps at 2^32
+    uint32_t last;           // when a layer ended last
+    uint32_t *ticks;         // for each layer, added to
+};
+
+// Books the time since the last layer ended to this one.
+static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
+    if (profile) {
+        const uint32_t now = profile->clock();
+        profile->ticks[layer] += now - profile->last;
+        profile->last = now;
+    }
+}
+
 // Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
-void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch);
+void engine_run(
+    const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile);
 
 // A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
 struct engine_quick_factor {
