@@ -7,7 +7,7 @@ import pytest
 
 import engine_models
 from tinyscene import native
-from tinyscene.compiler import compile_model, verify
+from tinyscene.compiler import compile_model, execution
 
 HARNESS = Path(__file__).with_name("engine_sanitized.c")
 FLAGS = ["-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -18,13 +18,13 @@ MODELS |= {f"random {seed}": (engine_models.random_network, seed) for seed in ra
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("sanitized")
-    for source in verify.ENGINE.glob("*.c"):
+    for source in execution.ENGINE.glob("*.c"):
         build(["-c", source, "-o", folder / f"{source.stem}.o"])
     return sorted(folder.glob("*.o"))
 
 
 def build(arguments: list) -> None:
-    command = [native.host_compiler(), *FLAGS, f"-I{verify.ENGINE}", *map(str, arguments)]
+    command = [native.host_compiler(), *FLAGS, f"-I{execution.ENGINE}", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 

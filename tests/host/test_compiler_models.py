@@ -5,7 +5,7 @@ import pytest
 
 import engine_models
 from tinyscene.backend import keras
-from tinyscene.compiler import verify
+from tinyscene.compiler import execution, verify
 from tinyscene.paths import REPOSITORY
 from tinyscene.quantize import convert
 
@@ -77,14 +77,14 @@ def test_shipped_model(path) -> None:
 
 
 def test_a_wrong_byte_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path) -> None:
-    true_run = verify.run_on_host
+    true_run = execution.run_on_host
 
-    def off_by_one(model: bytes, inputs):
-        run = true_run(model, inputs)
-        run.outputs[2, 3] ^= 1
-        return run
+    def off_by_one(models, inputs):
+        runs = true_run(models, inputs)
+        runs[0].outputs[2, 3] ^= 1
+        return runs
 
-    monkeypatch.setattr(verify, "run_on_host", off_by_one)
+    monkeypatch.setattr(execution, "run_on_host", off_by_one)
     path = tmp_path / "dense.tflite"
     path.write_bytes(engine_models.generate("dense", 1))
     assert verify.report(path, "host", vectors=4, seed=1, as_json=tmp_path / "verify.json") == 1

@@ -5,6 +5,7 @@ The text depends on the model and the prefix alone: same model, same bytes.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tinyscene.compiler.graph import ITEM_BYTES
 from tinyscene.compiler.kernels import Constant, KernelCall, Value
 from tinyscene.compiler.kernels.call import image_rows, row_bytes
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
@@ -13,6 +14,7 @@ from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import MAX_STAGES, MAX_TENSORS, Launch
 
 PER_LINE = 18  # numbers
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 INDENT = "    "
 
 
@@ -29,14 +31,20 @@ def header(planned: PlannedGraph, memory: MemoryPlan, prefix: str) -> str:
 #include <stdint.h>
 
 #define {upper}_ARENA_BYTES {memory.arena_bytes}
-#define {upper}_INPUT_BYTES {source.elements} // int8 {list(source.shape)}
-#define {upper}_OUTPUT_BYTES {result.elements} // int8 {list(result.shape)}
+#define {upper}_INPUT_BYTES {source.bytes} // {source.dtype} {list(source.shape)}
+#define {upper}_OUTPUT_BYTES {result.bytes} // {result.dtype} {list(result.shape)}
 
 // One inference. The arena is {upper}_ARENA_BYTES of memory, aligned to 16 bytes, that need not be kept in between.
-void {prefix}_run(void *arena, const int8_t *input, int8_t *output);
+{_signature(planned, prefix)};
 
 #endif
 """
+
+
+def _signature(planned: PlannedGraph, prefix: str) -> str:
+    tensors = planned.graph.tensors
+    source, result = (C_TYPES[tensors[end].dtype] for end in (planned.input, planned.graph.outputs[0]))
+    return f"void {prefix}_run(void *arena, const {source} *input, {result} *output)"
 
 
 def source(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
@@ -141,8 +149,9 @@ def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
         shape = planned.shape(tensor)
         height = image_rows(shape)
         capacity = launch.rings.get(tensor, height)
+        size = row_bytes(shape) * ITEM_BYTES[planned.graph.tensors[tensor].dtype]
         rows += (
-            f"{INDENT}{{.height = {height}, .capacity = {capacity}, .row_bytes = {row_bytes(shape)}}}, "
+            f"{INDENT}{{.height = {height}, .capacity = {capacity}, .row_bytes = {size}}}, "
             f"// {planned.graph.tensors[tensor].name}\n"
         )
     layers = " ".join(str(call.op.index) for call in launch.calls)
@@ -170,10 +179,11 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
 def _run(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
     def location(tensor: int) -> str:
         root = planned.roots[tensor]
+        cast = planned.graph.tensors[root].dtype != "int8"
         if root == planned.input:
-            return "input"
+            return "(const int8_t *)input" if cast else "input"
         if root == planned.output:
-            return "output"
+            return "(int8_t *)output" if cast else "output"
         if planned.graph.tensors[root].is_constant:
             return f"tensor_{root}"
         return f"base + {memory.offsets[root]}"
@@ -193,6 +203,4 @@ def _run(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, 
         arguments = [f"&layer_{call.op.index}", *inputs, location(call.output), *scratch]
         lines.append(f"{INDENT}{call.function}({', '.join(arguments)});\n")
     arena = "int8_t *const base = arena;" if memory.arena_bytes else "(void)arena;"
-    return (
-        f"void {prefix}_run(void *arena, const int8_t *input, int8_t *output) {{\n{INDENT}{arena}\n{''.join(lines)}}}\n"
-    )
+    return f"{_signature(planned, prefix)} {{\n{INDENT}{arena}\n{''.join(lines)}}}\n"

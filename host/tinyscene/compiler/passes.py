@@ -1,11 +1,11 @@
-"""Graph planning: check the model's ends, find the tensors that are other names of the same bytes, fuse and trim."""
+"""Graph planning: check the two ends, fold, find the tensors that are other names of the same bytes, fuse and trim."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
 
-from tinyscene.compiler import fusion
-from tinyscene.compiler.graph import Graph, Op, Tensor
+from tinyscene.compiler import folding, fusion
+from tinyscene.compiler.graph import ITEM_BYTES, Graph, Op, Tensor
 
 ALIASES = ("RESHAPE",)
 
@@ -15,7 +15,7 @@ class PlannedGraph:
     """A graph with its aliases resolved.
 
     Attributes:
-        graph: as read.
+        graph: as read, and folded.
         ops: the operators that compute something and have not joined another, in execution order.
         pools: the max-pools that joined a convolution, by its index.
         extents: rows and columns of an image that are computed, where that is not all of them.
@@ -42,15 +42,16 @@ class PlannedGraph:
 
 
 def plan(graph: Graph) -> PlannedGraph:
-    """Check the ends, resolve aliases, fuse and trim.
+    """Check the ends, fold, resolve aliases, fuse and trim.
 
     Raises:
-        ModelError: not one int8 input and one int8 output, an impossible reshape, or nothing to compute.
+        ModelError: not one input and one output, of types that are compiled; an impossible reshape; nothing to compute.
     """
     for what, ends in (("input", graph.inputs), ("output", graph.outputs)):
         if len(ends) != 1:
             raise graph.refusal(None, None, f"it has {len(ends)} {what}s; only models with one are compiled")
         _check_end(graph, graph.tensors[ends[0]], what)
+    graph = folding.fold(graph)
     roots = list(range(len(graph.tensors)))
     ops = []
     for op in graph.ops:
@@ -81,7 +82,6 @@ def plan(graph: Graph) -> PlannedGraph:
 
 
 def _check_end(graph: Graph, tensor: Tensor, what: str) -> None:
-    if tensor.dtype != "int8":
-        raise graph.refusal(
-            None, tensor, f"the model {what} is {tensor.dtype}; convert the model with int8 input and output"
-        )
+    if tensor.dtype not in ITEM_BYTES:
+        allowed = ", ".join(ITEM_BYTES)
+        raise graph.refusal(None, tensor, f"the model {what} is {tensor.dtype}; convert it with one of {allowed}")

@@ -1,4 +1,4 @@
-"""TensorFlow Lite's fixed-point arithmetic, in exact Python: multipliers, activation ranges and tables.
+"""TensorFlow Lite's fixed-point arithmetic, in exact Python: multipliers, activation ranges and SOFTMAX.
 
 All of it follows the reference kernels (tensorflow/lite/kernels/internal) and gemmlowp's fixedpoint.h; the C twins
 are in firmware/lib/engine/requantise.h.
@@ -124,24 +124,6 @@ def exp_on_negative(raw: int, integer_bits: int) -> int:
         if exponent < integer_bits and remainder & (1 << (fraction_bits + exponent)):
             result = rounding_doubling_high(result, factor)
     return result
-
-
-def requantise_table(input_scale: float, input_zero: int, output_scale: float, output_zero: int) -> list[int]:
-    """Return int8 outputs of QUANTIZE for the int8 inputs -128..127."""
-    multiplier, shift = quantise_multiplier(input_scale / output_scale)
-    return [saturate(multiply(q - input_zero, multiplier, shift) + output_zero) for q in range(INT8_MIN, INT8_MAX + 1)]
-
-
-def logistic_table(input_scale: float, input_zero: int) -> list[int]:
-    """Return int8 outputs (scale 1/256, zero point -128) of LOGISTIC for the int8 inputs -128..127.
-
-    The reference fills such a table in single precision too.
-    """
-    real = np.float32(input_scale) * (np.arange(INT8_MIN, INT8_MAX + 1) - input_zero).astype(np.float32)
-    with np.errstate(over="ignore"):  # infinity is what the reference goes on with
-        exponential = np.exp(-real.astype(np.float64)).astype(np.float32)
-    probability = np.float32(1) / (np.float32(1) + exponential)
-    return [saturate(math.floor(value * 256 + 0.5) + INT8_MIN) for value in probability.tolist()]
 
 
 def softmax_table(beta: float, input_scale: float) -> list[int]:
