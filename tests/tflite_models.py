@@ -36,6 +36,8 @@ class Ref:
 class ModelBuilder:
     """Builds one subgraph, tensor by tensor; weights, scales and zero points come from a seed."""
 
+    bias_spread = 3000.0
+
     def __init__(self, seed: int = 0) -> None:
         self.random = np.random.default_rng(seed)
         self.model = schema().ModelT(version=3, operatorCodes=[], buffers=[schema().BufferT()], subgraphs=[])
@@ -190,7 +192,7 @@ class ModelBuilder:
         products = np.float32(source.scale) * scales
         if not bias:
             return weights, [], float(products.max())
-        values = self.random.normal(0, 3000, channels).astype(int)
+        values = self.random.normal(0, self.bias_spread, channels).astype(int)
         return weights, [self.constant(values, "INT32", products, np.zeros(len(scales)))], float(products.max())
 
     def dense(

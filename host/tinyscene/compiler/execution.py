@@ -22,6 +22,17 @@ HARNESS = Path(__file__).with_name("verify_main.c")
 ENGINE_FLAGS = ("-O3",)  # what the firmware builds the engine with
 GUARD_BYTES = 64
 RUBBISH = 0xA5
+MODEL_STRUCT = """\
+#include <stddef.h>
+
+struct model {
+    void (*run)(void *arena, const void *input, void *output);
+    size_t arena_bytes;
+    size_t input_bytes;
+    size_t output_bytes;
+    int vectors;
+};
+"""
 HARNESS_ERRORS = {
     1: "it could not open its files",
     2: "it could not write its outputs",
@@ -52,10 +63,10 @@ def run_on_host(models: Sequence[bytes], inputs: Sequence[NDArray[Any]]) -> list
         ModelError: unsupported, or the C touched memory that is not its own.
     """
     folder = cache_directory() / "verify" / hashlib.sha256(b"".join(models)).hexdigest()[:16]
-    sizes = _compile_all(models, folder)
+    sizes = compile_all(models, folder)
     engine = native.build_library("engine", engine_sources(), [ENGINE], ENGINE_FLAGS)
     ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # where the models' library finds the kernels
-    library = native.build_library("models", _sources(folder, len(models)), [folder, ENGINE])
+    library = native.build_library("models", model_sources(folder, len(models)), [folder, ENGINE])
     return [
         Run(_run_on_host(getattr(library, f"{_prefix(position)}_run"), sizes[position], vectors))
         for position, vectors in enumerate(inputs)
@@ -77,7 +88,8 @@ def _run_on_host(run: Any, sizes: CompileReport, inputs: NDArray[Any]) -> NDArra
     return outputs.view(sizes.output_type)
 
 
-def _compile_all(models: Sequence[bytes], folder: Path) -> list[CompileReport]:
+def compile_all(models: Sequence[bytes], folder: Path) -> list[CompileReport]:
+    """Compile models side by side, each with a prefix of its own."""
     return [compile_model(model, folder, _prefix(position)) for position, model in enumerate(models)]
 
 
@@ -85,7 +97,8 @@ def _prefix(position: int) -> str:
     return f"model{position}"
 
 
-def _sources(folder: Path, count: int) -> list[Path]:
+def model_sources(folder: Path, count: int) -> list[Path]:
+    """Return the C files that `compile_all` wrote."""
     return [folder / f"{_prefix(position)}.c" for position in range(count)]
 
 
@@ -118,10 +131,10 @@ def run_on_mps2(models: Sequence[bytes], inputs: Sequence[NDArray[Any]]) -> list
     """
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
         folder = Path(name)
-        sizes = _compile_all(models, folder)
+        sizes = compile_all(models, folder)
         counts = [len(vectors) for vectors in inputs]
-        files.write_text(folder / "models.h", _models_header(sizes, counts))
-        sources = [*_sources(folder, len(models)), *engine_sources()]
+        files.write_text(folder / "models.h", models_header(sizes, counts))
+        sources = [*model_sources(folder, len(models)), *engine_sources()]
         image = test_image.build(folder / "verify.elf", [HARNESS, *sources], [folder, ENGINE], ENGINE_FLAGS)
         (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))
         code = test_image.run(image, folder, timeout=600 + 10 * sum(counts))
@@ -132,13 +145,13 @@ def run_on_mps2(models: Sequence[bytes], inputs: Sequence[NDArray[Any]]) -> list
         if len(instructions) != sum(counts):
             raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
         spent = np.split(instructions, np.cumsum(counts)[:-1])
-        outputs = _split((folder / "outputs.bin").read_bytes(), sizes, counts)
+        outputs = split_outputs((folder / "outputs.bin").read_bytes(), sizes, counts)
         code_bytes = _code_bytes(image, folder, sources)
         return [Run(*each, code_bytes) for each in zip(outputs, (int(s.max(initial=0)) for s in spent), strict=True)]
 
 
-def _models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str:
-    """Return the table that verify_main.c goes through."""
+def models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str:
+    """Return models.h, the table that a harness such as verify_main.c goes through: each model, and its vectors."""
     names = [_prefix(position) for position in range(len(sizes))]
     includes = "".join(f'#include "{name}.h"\n' for name in names)
     signature = "void *arena, const void *input, void *output"
@@ -154,10 +167,10 @@ def _models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str
         f"MOST_INPUT = {max(size.input_bytes for size in sizes)}, "
         f"MOST_OUTPUT = {max(size.output_bytes for size in sizes)} }};\n"
     )
-    return f"{includes}\n{functions}\nstatic const struct model MODELS[] = {{\n{rows}}};\n{limits}"
+    return f"{MODEL_STRUCT}\n{includes}\n{functions}\nstatic const struct model MODELS[] = {{\n{rows}}};\n{limits}"
 
 
-def _split(content: bytes, sizes: Sequence[CompileReport], counts: Sequence[int]) -> list[NDArray[Any]]:
+def split_outputs(content: bytes, sizes: Sequence[CompileReport], counts: Sequence[int]) -> list[NDArray[Any]]:
     """Return each model's outputs [N, values]."""
     outputs, start = [], 0
     for size, count in zip(sizes, counts, strict=True):

@@ -6,18 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "models.h"
 #include "mps2.h"
 #include "semihost.h"
-
-struct model {
-    void (*run)(void *arena, const void *input, void *output);
-    size_t arena_bytes;
-    size_t input_bytes;
-    size_t output_bytes;
-    int vectors;
-};
-
-#include "models.h"
 
 enum { DONE, CANNOT_OPEN, CANNOT_WRITE, OUT_OF_BOUNDS };
 enum { GUARD_BYTES = 64, RUBBISH = 0xA5, MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
