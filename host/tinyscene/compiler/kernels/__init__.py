@@ -42,5 +42,6 @@ def choose(planned: PlannedGraph, op: Op) -> KernelCall:
     """
     if op.kind not in CHOICES:
         supported = ", ".join(sorted({*CHOICES, "RESHAPE"} - {FOLDED}))
-        raise planned.graph.refusal(op, None, f"this operator is not supported; supported are {supported}")
+        output = planned.graph.tensors[op.outputs[0]] if op.outputs else None
+        raise planned.graph.refusal(op, output, f"this operator is not supported; supported are {supported}")
     return CHOICES[op.kind](Site(planned, op))
