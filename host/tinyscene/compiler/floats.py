@@ -1,7 +1,7 @@
 """Single-precision functions as TensorFlow Lite's kernels compute them, operation by operation.
 
 Where those call the C library, so do we, because its functions of float are not correctly rounded: NumPy's, or double
-precision rounded afterwards, give another last bit for every third tanh.
+precision rounded afterwards, give another last bit for every fifth tanh.
 """
 
 import ctypes

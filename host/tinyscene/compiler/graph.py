@@ -127,6 +127,13 @@ class SoftmaxOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class MeanOptions:
+    """MEAN: whether its axes stay, with a size of 1."""
+
+    keep_dims: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class LeakyReluOptions:
     """LEAKY_RELU: the factor of what is negative."""
 
@@ -155,6 +162,7 @@ Options = (
     | ElementwiseOptions
     | ConcatenationOptions
     | SoftmaxOptions
+    | MeanOptions
     | LeakyReluOptions
     | GeluOptions
     | FoldedOptions

@@ -11,6 +11,7 @@ import numpy as np
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation
 
 INT32_MAX = 2**31 - 1
+MAX_FACTOR = 2.0**31  # larger ones shift int32 by more than its bits, which TensorFlow Lite leaves undefined
 QUICK_SHIFTS = range(-22, 0)  # of the factors that the engine's shorter requantisation can do
 DENSE_FRACTION_BITS = range(4, 31)  # with fewer, too many products lie near a half
 SOFTMAX_INTEGER_BITS = 5  # Q5.26: how far below the maximum exp is still told from zero
@@ -22,8 +23,18 @@ EXP_MINUS_EIGHTH = 1895147668
 ONE_THIRD = 715827883
 
 
+class FactorError(ValueError):
+    """A factor that is too large."""
+
+
 def quantise_multiplier(real: float) -> tuple[int, int]:
-    """Split a positive real factor into (Q0.31 multiplier in [2^30, 2^31), left shift), as QuantizeMultiplier does."""
+    """Split a factor into (Q0.31 multiplier in [2^30, 2^31), left shift up to 31), as QuantizeMultiplier does.
+
+    Raises:
+        FactorError: it is MAX_FACTOR or more, infinite or NaN.
+    """
+    if not real < MAX_FACTOR - 0.5:
+        raise FactorError(f"its scales are {real:g} apart, not below {MAX_FACTOR:.0f}; quantise the model again")
     if real == 0:
         return 0, 0
     fraction, shift = math.frexp(real)
@@ -78,10 +89,16 @@ def saturate(value: int, low: int = INT8_MIN, high: int = INT8_MAX) -> int:
 
 
 def activation_range(activation: Activation, scale: float, zero_point: int) -> tuple[int, int]:
-    """Return the int8 values between which a fused activation clamps: CalculateActivationRangeQuantized."""
+    """Return the int8 values between which a fused activation clamps: CalculateActivationRangeQuantized.
+
+    Raises:
+        FactorError: one of them is no int32.
+    """
 
     def quantise(real: float) -> int:
         quotient = float(np.float32(real) / np.float32(scale))
+        if not abs(quotient) < MAX_FACTOR:
+            raise FactorError(f"its scale of {scale:g} is too small for {activation}; TensorFlow Lite refuses it too")
         return zero_point + int(math.copysign(math.floor(abs(quotient) + 0.5), quotient))
 
     low, high = {

@@ -280,6 +280,10 @@ def _softmax(options: Any) -> Options:
     return ir.SoftmaxOptions(options.Beta())
 
 
+def _mean(options: Any) -> Options:
+    return ir.MeanOptions(bool(options.KeepDims()))
+
+
 def _leaky_relu(options: Any) -> Options:
     return ir.LeakyReluOptions(options.Alpha())
 
@@ -298,6 +302,7 @@ OPTION_READERS: dict[str, tuple[type, Callable[[Any], Options]]] = {
     "MUL": (tflite.MulOptions, _elementwise),
     "CONCATENATION": (tflite.ConcatenationOptions, _concatenation),
     "SOFTMAX": (tflite.SoftmaxOptions, _softmax),
+    "MEAN": (tflite.ReducerOptions, _mean),
     "SUB": (tflite.SubOptions, _elementwise),
     "DIV": (tflite.DivOptions, _elementwise),
     "LEAKY_RELU": (tflite.LeakyReluOptions, _leaky_relu),

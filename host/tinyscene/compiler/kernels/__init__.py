@@ -6,12 +6,15 @@ exactly. To add or replace a kernel, change CHOICES; planner and emitter follow 
 
 from collections.abc import Callable
 
+import numpy as np
+
 from tinyscene.compiler import tables as functions
 from tinyscene.compiler.folding import FOLDED
 from tinyscene.compiler.graph import Op
 from tinyscene.compiler.kernels import conv2d, convolution, elementwise, layout, pooling, tables
 from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, RowAccess, RowSource, Site, Value
 from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.quantisation import FactorError
 
 __all__ = ["CHOICES", "Constant", "Fields", "KernelCall", "RowAccess", "RowSource", "Site", "Value", "choose"]
 
@@ -44,4 +47,9 @@ def choose(planned: PlannedGraph, op: Op) -> KernelCall:
         supported = ", ".join(sorted({*CHOICES, "RESHAPE"} - {FOLDED}))
         output = planned.graph.tensors[op.outputs[0]] if op.outputs else None
         raise planned.graph.refusal(op, output, f"this operator is not supported; supported are {supported}")
-    return CHOICES[op.kind](Site(planned, op))
+    site = Site(planned, op)
+    try:
+        with np.errstate(all="ignore"):  # what overflows is refused
+            return CHOICES[op.kind](site)
+    except FactorError as error:
+        raise site.refuse(None, str(error)) from error
