@@ -238,9 +238,34 @@ def subtraction(net: ModelBuilder) -> Any:
     return net.op("SUB", [x.index, x.index], net.activation((1, 6), 1.0, 0), schema().SubOptionsT(), "SubOptions")
 
 
+def scales_far_apart(net: ModelBuilder) -> Any:
+    return net.quantize(net.input((1, 6), scale=1e20), 1e-20, 0)
+
+
+def relu_of_tiny_scale(net: ModelBuilder) -> Any:
+    x = net.input((1, 6), scale=1e-30)
+    return net.op("RELU6", [x.index], net.activation((1, 6), 1e-30, 0))
+
+
+def mean_of_another_shape(net: ModelBuilder) -> Any:
+    x = net.mean(net.input((1, 3, 4, 5)), (1, 2), keep=True)
+    net.graph.operators[0].builtinOptions.keepDims = False
+    return x
+
+
+def reshape_to_another_shape(net: ModelBuilder) -> Any:
+    x = net.reshape(net.conv(net.input((1, 4, 4, 2)), 3, (3, 3)), (1, 6, 8))
+    net.model.buffers[-1].data = np.array([1, 8, 6], np.int32).view(np.uint8)
+    return x
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
+        (scales_far_apart, r"op 0 \(QUANTIZE\): its scales are 1e\+40 apart"),
+        (relu_of_tiny_scale, r"op 0 \(RELU6\): its scale of 1e-30 is too small for RELU6"),
+        (mean_of_another_shape, r"op 0 \(MEAN\), tensor 1 .*\[1, 1, 1, 5\] instead of \[1, 5\]"),
+        (reshape_to_another_shape, r"op 1 \(RESHAPE\), tensor \d+ .*\[1, 4, 4, 3\] cannot become \[1, 6, 8\]"),
         (subtraction, r"op 0 \(SUB\), tensor 1 .*not supported"),
         (concatenation_of_two_scales, r"op 1 \(CONCATENATION\), tensor 1 .*quantisation differs"),
         (mean_of_far_axes, r"op 0 \(MEAN\), tensor 2 .*not neighbours"),

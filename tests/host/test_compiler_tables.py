@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tflite_models import ModelBuilder, Ref
 from tinyscene.compiler import execution, floats, plan_model, tables, verify
+from tinyscene.compiler.graph import LeakyReluOptions
 from tinyscene.errors import ModelError
 
 RESOLVER = tf.lite.experimental.OpResolverType
@@ -69,6 +70,18 @@ def test_folded_operator(kind: str) -> None:
         net = ModelBuilder(seed)
         model = net.finish(folded(net, kind))
         np.testing.assert_array_equal(compiled_table(model), reference(model, ALL_BYTES), f"seed {seed}")
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (count, _) in floats.FUNCTIONS.items() if count == 1])
+def test_float_function_in_every_bit(kind: str) -> None:
+    net = ModelBuilder(1)
+    values = np.random.default_rng(1).normal(0, 4, 5000).astype(np.float32)
+    x = net.real((1, values.size))
+    net.graph.inputs.append(x.index)
+    values = np.abs(values) if kind == "SQRT" else values
+    model = net.finish(net.function(kind, x, alpha=0.1))
+    found = floats.apply(kind, [values], LeakyReluOptions(0.1))
+    np.testing.assert_array_equal(found.view(np.uint32), reference(model, values).view(np.uint32))
 
 
 def test_quantize_between_bytes() -> None:

@@ -57,7 +57,7 @@ def plan(graph: Graph) -> PlannedGraph:
     for op in graph.ops:
         if op.kind in ALIASES:
             source, view = graph.input(op, 0), graph.output(op)
-            if (source.elements, source.dtype) != (view.elements, view.dtype):
+            if (source.elements, source.dtype) != (view.elements, view.dtype) or not _is_wanted(graph, op, view):
                 raise graph.refusal(op, view, f"{list(source.shape)} cannot become {list(view.shape)}; make it again")
             roots[view.index] = roots[source.index]
         else:
@@ -78,6 +78,19 @@ def plan(graph: Graph) -> PlannedGraph:
         tuple(roots),
         graph.inputs[0],
         result,
+    )
+
+
+def _is_wanted(graph: Graph, op: Op, view: Tensor) -> bool:
+    """Return whether a reshape's second input, if it has one, is its output's shape; -1 stands for any size."""
+    wanted = graph.optional_input(op, 1)
+    if wanted is None:
+        return True
+    if wanted.data is None:
+        raise graph.refusal(op, wanted, "the new shape is not a constant of the file; convert with a fixed input shape")
+    sizes = wanted.data.reshape(-1).tolist()
+    return len(sizes) == len(view.shape) and all(
+        pair[0] in (-1, pair[1]) for pair in zip(sizes, view.shape, strict=True)
     )
 
 

@@ -225,7 +225,7 @@ class _Reader:
         inputs = self.integers(table.InputsAsNumpy, place)
         outputs = self.integers(table.OutputsAsNumpy, place)
         with self.guard(place):
-            options = _options(kind, table.BuiltinOptions())
+            options = _options(kind, table)
         return Op(index=index, kind=kind, inputs=inputs, outputs=outputs, options=options)
 
 
@@ -235,11 +235,14 @@ def _printable(name: bytes | None) -> str:
     return "".join(letter if " " < letter <= "~" and letter not in "*\\?" else "_" for letter in text) or "unnamed"
 
 
-def _options(kind: str, union: Any) -> Options | None:
-    """Return typed options; raises one of DAMAGE where they are missing or not in the schema."""
+def _options(kind: str, operator: Any) -> Options | None:
+    """Return typed options; raises one of DAMAGE where they are missing, of another kind, or not in the schema."""
     if kind not in OPTION_READERS:
         return None
     options_class, convert = OPTION_READERS[kind]
+    if operator.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, options_class.__name__):
+        raise ValueError("options of another operator")
+    union = operator.BuiltinOptions()
     options = options_class()
     options.Init(union.Bytes, union.Pos)
     return convert(options)
