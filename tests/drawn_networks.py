@@ -13,6 +13,7 @@ INT8_FUNCTIONS = ("LEAKY_RELU", "HARD_SWISH", "RELU", "RELU6", "RELU_N1_TO_1", "
 FLOAT_FUNCTIONS = ("LEAKY_RELU", "HARD_SWISH", "RELU6", "ABS", "TANH", "LOGISTIC", "NEG", "SQUARE")
 MAX_CHANNELS = 130
 MAX_SIDE = 21
+MIN_SCALE, MAX_SCALE = 1e-8, 1e6
 MAX_VALUES = 4000  # of a tensor
 MAX_WEIGHTS = 12_000
 MAX_PRODUCTS = 120_000  # of a layer: the emulator does some hundred million instructions a second
@@ -33,6 +34,10 @@ class DrawnBuilder(ModelBuilder):
     def scale(self) -> float:
         """From a millionth to a thousand."""
         return 10 ** self.draw(st.floats(-6, 3))
+
+    def activation(self, shape: tuple[int, ...], scale: float, zero_point: int) -> Ref:
+        """Keep scales where TensorFlow Lite does not refuse them: after some layers they would be anything."""
+        return super().activation(shape, min(max(scale, MIN_SCALE), MAX_SCALE), zero_point)
 
     def pick(self, *choices: object) -> object:
         """One of the choices."""

@@ -90,6 +90,11 @@ def _dense_rows(net: ModelBuilder) -> Ref:
     return net.reshape(net.dense(net.reshape(_image(net, 2, 3, 8), (6, 8)), 5, activation="RELU6"), (1, 30))
 
 
+def _dense_batch(net: ModelBuilder) -> Ref:
+    """No batch axis of 1 at either end."""
+    return net.dense(net.input((5, 9)), 4)
+
+
 def _max_pool(net: ModelBuilder) -> Ref:
     x = net.pool(_image(net, 13, 12, 5), "MAX_POOL_2D", (3, 2), (2, 1), "SAME")
     x = net.conv(x, 6, (3, 3), activation="RELU")

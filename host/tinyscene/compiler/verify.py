@@ -86,7 +86,8 @@ def model_inputs(model: CompiledModel, vectors: int, seed: int) -> NDArray[Any]:
     Floats lie anywhere between the steps of the QUANTIZE that reads them, exactly halfway in every fourth vector, and
     far beyond int8 in the first two.
     """
-    quantised = make_inputs(model.input.shape[1:], vectors, seed)
+    shape = model.input.shape
+    quantised = make_inputs(shape[1:] if shape[:1] == (1,) else shape, vectors, seed)
     if model.input.dtype == "int8":
         return quantised
     if model.input.dtype == "uint8":
