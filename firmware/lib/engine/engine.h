@@ -72,14 +72,15 @@ struct engine_rows {
     int32_t row_bytes;
 };
 
-// A step of a layer that works row by row: it reads rows of its sources and writes one row of output, or several that
-// lie together. A layer with several steps for each row (a max-pool that takes one input row after the other) finishes
-// row step / steps bit by bit. Nothing is kept in `scratch` from one step to the next.
+// A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
+// several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
+// bit. A layer that makes several rows at once writes them one after the other, from row step * rows on; the last step
+// writes those that there are. Nothing is kept in `scratch` from one step to the next.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
-// What a step that writes output row `row` and on needs of a source: its rows below per_row * row + per_step * (step %
-// steps) + reach, as far as there are so many.
+// What a step needs of a source: its rows below per_row * row + per_step * (step % steps) + reach, as far as there are
+// so many; `row` is the first one that it writes.
 struct engine_need {
     int32_t per_row;
     int32_t per_step;
@@ -91,8 +92,8 @@ struct engine_stage {
     engine_step *function;
     const void *layer;
     int32_t target;
-    int32_t steps;
-    int32_t rows; // that the steps make, fewer where the output ends
+    int32_t steps; // for each row,
+    int32_t rows;  // or rows for each step: one of the two is 1
     int32_t source_count;
     int32_t sources[ENGINE_MAX_SOURCES];
     struct engine_need needs[ENGINE_MAX_SOURCES];

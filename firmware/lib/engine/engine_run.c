@@ -9,8 +9,8 @@ struct progress {
     int32_t done[ENGINE_MAX_STAGES];  // steps taken
 };
 
-// The first row that a step works on.
-static inline int32_t first_row(const struct engine_stage *stage, int32_t step) {
+// The first row that a step writes; of step + 1 also the row after the last one that is finished.
+static int32_t first_row(const struct engine_stage *stage, int32_t step) {
     return step / stage->steps * stage->rows;
 }
 
@@ -37,9 +37,10 @@ static void take_step(const struct engine_stage *stage, struct progress *progres
         sources[i] = progress->tensors[stage->sources[i]];
     }
     const struct engine_rows *target = &progress->tensors[stage->target];
-    int8_t *output = target->base + first_row(stage, step) % target->capacity * target->row_bytes;
+    const int32_t row = first_row(stage, step);
+    int8_t *output = target->base + row % target->capacity * target->row_bytes;
     stage->function(stage->layer, sources, step, output, scratch);
-    progress->made[stage->target] = engine_smaller(first_row(stage, step + 1), target->height);
+    progress->made[stage->target] = first_row(stage, step + 1);
 }
 
 void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch) {

@@ -165,8 +165,7 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
     return (
         f"{INDENT}{{.function = {call.function}, .layer = &layer_{call.op.index}, "
         f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .rows = {call.rows.rows}, "
-        f".source_count = {len(sources)}, "
-        f".sources = {{{places}}}, .needs = {{{needs}}}}},\n"
+        f".source_count = {len(sources)}, .sources = {{{places}}}, .needs = {{{needs}}}}},\n"
     )
 
 

@@ -106,7 +106,7 @@ def _may_stream(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
     """Return whether calls can run together."""
     if any(call.rows is None for call in group) or not _connected(planned, group):
         return False
-    steps = sum(call.rows.steps * image_rows(planned.shape(call.output)) for call in group if call.rows)
+    steps = sum(call.rows.count(image_rows(planned.shape(call.output))) for call in group if call.rows)
     tensors = {tensor for call in group for tensor in (*call.inputs, call.output)}
     return steps <= MAX_STEPS and len(tensors) <= MAX_TENSORS
 
@@ -137,7 +137,7 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
     heights = {tensor: image_rows(planned.shape(tensor)) for call in group for tensor in (*call.inputs, call.output)}
     made = heights | {call.output: 0 for call in group}
     done = [0] * len(group)
-    kept = {call.output: 1 for call in group}
+    kept = {call.output: call.rows.rows for call in group if call.rows}
     readers = {
         call.output: [
             (index, source)
@@ -148,16 +148,10 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
         for call in group
     }
 
-    def next_step(index: int) -> tuple[int, int]:
-        access = group[index].rows
-        assert access is not None
-        finished, part = divmod(done[index], access.steps)
-        return finished * access.rows, part
-
     def ready(index: int) -> bool:
         access = group[index].rows
         assert access is not None
-        row, part = next_step(index)
+        row, part = access.position(done[index])
         return row < heights[group[index].output] and all(
             made[source.tensor] >= min(source.below(row, part), heights[source.tensor]) for source in access.sources
         )
@@ -169,20 +163,21 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
             continue
         call = group[index]
         assert call.rows is not None
-        oldest = row = next_step(index)[0]
+        oldest = row = call.rows.position(done[index])[0]
         for reader, source in readers[call.output]:
-            next_row, part = next_step(reader)
+            access = group[reader].rows
+            assert access is not None
+            next_row, part = access.position(done[reader])
             if next_row < heights[group[reader].output]:
                 oldest = min(oldest, source.first(next_row, part))
-        kept[call.output] = max(kept[call.output], row - oldest + call.rows.rows)
-        done[index] += 1
-        made[call.output] = min(next_step(index)[0], heights[call.output])
-        index = len(group) - 1
-    for call in group:  # rows that are written or read as one must not lie on both sides of the ring's end
-        assert call.rows is not None
+        needed = row + call.rows.rows - oldest
+        # a ring holds whole steps, so that rows that a step writes or reads as one lie one after the other
         together = math.lcm(call.rows.rows, *(source.together for _, source in readers[call.output]))
-        kept[call.output] = min(-(-kept[call.output] // together) * together, heights[call.output])
-    return kept
+        kept[call.output] = max(kept[call.output], needed + -needed % together)
+        done[index] += 1
+        made[call.output] = call.rows.position(done[index])[0]
+        index = len(group) - 1
+    return {tensor: min(rows, heights[tensor]) for tensor, rows in kept.items()}
 
 
 def _arena_bytes(lives: _Lives, launch: Launch) -> int:

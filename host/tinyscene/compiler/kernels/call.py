@@ -55,8 +55,8 @@ Fields = Mapping[str, Value]
 class RowSource:
     """Which rows of an input a step reads: from per_row * row + per_step * part - before, `count` of them.
 
-    `row` is the output's first one, `part` counts the row's steps; what lies outside the image is not read. A step
-    takes `together` rows as if they were one.
+    `row` is the first one that the step writes of the output, `part` counts the row's steps; what lies outside the
+    image is not read. A step takes `together` rows as if they were one.
     """
 
     tensor: int
@@ -82,11 +82,26 @@ class RowSource:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowAccess:
-    """How a kernel that works row by row goes through its tensors: `steps` steps for each `rows` rows of its output."""
+    """How a kernel that works row by row goes through its tensors.
+
+    Attributes:
+        sources: what it reads.
+        steps: for each row of its output,
+        rows: or rows for each step: one of the two is 1.
+    """
 
     sources: tuple[RowSource, ...]
     steps: int = 1
     rows: int = 1
+
+    def position(self, step: int) -> tuple[int, int]:
+        """Return the first row that a step writes, and which of the row's steps it is."""
+        row, part = divmod(step, self.steps)
+        return row * self.rows, part
+
+    def count(self, height: int) -> int:
+        """Return how many steps it takes to write so many rows."""
+        return self.steps * -(-height // self.rows)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
