@@ -77,6 +77,38 @@ def _depthwise_by_fours(net: ModelBuilder) -> Ref:
     return net.conv(x, 0, (17, 3), depthwise=1, activation="RELU")
 
 
+def _depthwise_3x3(net: ModelBuilder) -> Ref:
+    """Every stride that the kernel takes, odd and even heights, padding on each side, and one that it does not take."""
+    x = net.conv(_image(net, 22, 21, 8), 0, (3, 3), depthwise=1, activation="RELU6")
+    x = net.conv(x, 0, (3, 3), depthwise=1, stride=(2, 2), activation="RELU")  # 11 x 11
+    x = net.conv(x, 0, (3, 3), depthwise=1, stride=(1, 2), padding="VALID", per_channel=False)  # 9 x 5
+    x = net.conv(x, 0, (3, 3), depthwise=1, stride=(3, 1), activation="RELU_N1_TO_1")  # 3 x 5
+    return net.conv(x, 0, (3, 3), depthwise=1, stride=(1, 3), bias=False)
+
+
+def _depthwise_3x3_tiny(net: ModelBuilder) -> Ref:
+    """More padding than image."""
+    x = net.conv(_image(net, 2, 2, 12), 0, (3, 3), depthwise=1, stride=(1, 2))
+    return net.conv(net.conv(x, 0, (3, 3), depthwise=1, stride=(2, 1)), 0, (3, 3), depthwise=1, spread=300)
+
+
+def _separable(net: ModelBuilder) -> Ref:
+    """Two rows at a time of odd widths and heights, through rings and into whole maps."""
+    x = net.conv(_image(net, 41, 10, 1), 16, (5, 3), stride=(1, 2))
+    for channels in (16, 10, 24):
+        x = net.conv(net.conv(x, 0, (3, 3), depthwise=1, activation="RELU"), channels, (1, 1), activation="RELU6")
+    x = net.conv(net.conv(x, 0, (3, 3), depthwise=1, stride=(2, 1)), 16, (1, 1))  # 21 x 5
+    return net.conv(net.combine("ADD", net.conv(x, 16, (1, 1)), x), 7, (1, 1))
+
+
+def _separable_trimmed(net: ModelBuilder) -> Ref:
+    """A pool drops the fourth column of a 1x1 convolution but not of its input, whose rows are longer then."""
+    x = net.conv(_image(net, 9, 4, 16), 16, (3, 3))
+    parts = [net.conv(x, 16, (1, 1)), net.conv(x, 0, (3, 3), depthwise=1)]
+    left, right = (net.pool(part, "AVERAGE_POOL_2D", (1, 3), (1, 3)) for part in parts)
+    return net.combine("ADD", left, right)
+
+
 def _dense(net: ModelBuilder) -> Ref:
     x = net.reshape(_image(net, 3, 5, 7), (1, 105))
     return net.dense(net.dense(x, 33, activation="RELU", per_channel=True), 10, bias=False)
@@ -99,6 +131,16 @@ def _max_pool(net: ModelBuilder) -> Ref:
 def _average_pool(net: ModelBuilder) -> Ref:
     x = net.pool(_image(net, 13, 12, 5), "AVERAGE_POOL_2D", (3, 2), (2, 1), "SAME", "RELU")
     return net.pool(net.conv(x, 6, (3, 3)), "AVERAGE_POOL_2D", (3, 4), (1, 2), activation="RELU_N1_TO_1")
+
+
+def _average_pool_by_fours(net: ModelBuilder) -> Ref:
+    """Sums of pixels that just fit int16, in fours and alone."""
+    return net.pool(_image(net, 16, 16, 6), "AVERAGE_POOL_2D", (16, 16), (1, 1))
+
+
+def _average_pool_of_many(net: ModelBuilder) -> Ref:
+    """Sums that do not."""
+    return net.pool(_image(net, 17, 16, 8), "AVERAGE_POOL_2D", (17, 16), (1, 1))
 
 
 def _mean(net: ModelBuilder) -> Ref:

@@ -14,10 +14,11 @@ from typing import Any
 from cobs import cobs
 
 DELIMITER = b"\0"
-INFO, STATISTICS = 0x01, 0x02
+INFO, STATISTICS, CRASH_READ, SELF_TEST, REBOOT = 0x01, 0x02, 0x03, 0x04, 0x05
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
+PROFILE_RUN, PROFILE_READ = 0x13, 0x14
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
 ANSWER = 0x80
 MAX_PAYLOAD = 1024
@@ -77,20 +78,46 @@ def every_type() -> list[dict[str, Any]]:
         good("INFO answer", INFO | ANSWER, 0x1234, b"\0" + information),
         good("STATISTICS", STATISTICS, 1),
         good("STATISTICS answer", STATISTICS | ANSWER, 1, b"\0" + struct.pack("<6I", 7, 0, 0, 256, 65536, 0xFFFFFFFF)),
+        good("REBOOT", REBOOT, 1, b"\1"),
+        good("REBOOT answer, bad_state", REBOOT | ANSWER, 1, b"\4"),
+        good("CRASH_READ", CRASH_READ, 15, b"\0"),
+        good(
+            "CRASH_READ answer",
+            CRASH_READ | ANSWER,
+            15,
+            struct.pack("<4B6I", 0, 3, 1, FEATURES_RUN, 2, 0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000),
+        ),
+        good("SELF_TEST", SELF_TEST, 16),
+        good(
+            "SELF_TEST answer",
+            SELF_TEST | ANSWER,
+            16,
+            struct.pack("<2B7I", 0, 1, 97644, 0x3AE8F646, 20000, 80_000_000, 80_000_000, 16384, 2048),
+        ),
         good("FEATURES_WRITE", FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
         good("FEATURES_WRITE answer", FEATURES_WRITE | ANSWER, 2, b"\0"),
         good("FEATURES_RUN", FEATURES_RUN, 3),
         good("FEATURES_RUN answer", FEATURES_RUN | ANSWER, 3, b"\0" + struct.pack("<I", 123456) + outputs),
         good("FEATURES_READ", FEATURES_READ, 4, struct.pack("<HH", 0, 4)),
         good("FEATURES_READ answer", FEATURES_READ | ANSWER, 4, b"\0" + struct.pack("<4b", -128, -1, 0, 127)),
+        good("PROFILE_RUN", PROFILE_RUN, 15),
+        good(
+            "PROFILE_RUN answer", PROFILE_RUN | ANSWER, 15, b"\0" + struct.pack("<IIH", 1000, 0xFFFFFFFF, 15) + outputs
+        ),
+        good("PROFILE_READ", PROFILE_READ, 16, struct.pack("<HH", 0, 15)),
+        good("PROFILE_READ answer", PROFILE_READ | ANSWER, 16, b"\0" + struct.pack("<3I", 0, 256, 12_491_400)),
         good("AUDIO_BEGIN", AUDIO_BEGIN, 5),
         good("AUDIO_WRITE", AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
         good("AUDIO_END", AUDIO_END, 7),
         good("AUDIO_END answer", AUDIO_END | ANSWER, 7, b"\0" + struct.pack("<II", 98765, 43210) + outputs),
+        good("FEATURES_RUN answer, bad_model", FEATURES_RUN | ANSWER, 8, b"\x08"),
         good("AUDIO_END answer, bad_state", AUDIO_END | ANSWER, 8, b"\4"),
         good("STREAM_START", STREAM_START, 9, b"\0"),
         good("STREAM_WRITE", STREAM_WRITE, 10, struct.pack("<I", 0) + samples),
         good("STREAM_STOP", STREAM_STOP, 11),
+        good("STREAM_START from the microphone", STREAM_START, 15, struct.pack("<BHBBb", 1, 25, 4, 60, -6)),
+        good("STREAM_STATUS", STREAM_STATUS, 16),
+        good("STREAM_STATUS answer", STREAM_STATUS | ANSWER, 16, b"\0" + struct.pack("<IIhhB", 7, 0, -312, -100, 255)),
         good("PROBE_WRITE", PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
         good("PROBE_READ", PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
         good("PROBE_READ answer", PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),

@@ -87,8 +87,12 @@ def generate():
     if not is_up_to_date(record, bundle, optimize):
         run_tinyscene("tinyscene", "export", str(bundle), "--optimize", optimize)
         record = read_record()
+    env.Replace(  # noqa: F821 - for the uploader, which compares
+        TINYSCENE_PYTHON=python_with_tinyscene() or sys.executable, TINYSCENE_IDENTITY=record["identity"]
+    )
     print(f"Bundle: {record['name']}, identity {record['identity']}, for {optimize}, from {bundle}")
 
 
 if not env.IsCleanTarget() and not env.IsIntegrationDump():  # noqa: F821
     generate()
+    env.Replace(TINYSCENE_PYTHON=python_with_tinyscene())  # noqa: F821 - for what runs after an upload

@@ -21,9 +21,9 @@ from platformio.platform.base import PlatformBase
 os.environ.setdefault("PLATFORMIO_DISABLE_UPGRADE_CHECK", "true")
 
 COMPILER = "toolchain-gccarmnoneeabi"
-# Package -> program that makes it unnecessary. Debian's bossac cannot write the nRF52840.
-PROGRAMS = {COMPILER: "arm-none-eabi-gcc", "tool-openocd": "openocd", "tool-bossac-nordicnrf52": None}
-UPLOADERS = {"stlink": "tool-openocd", "sam-ba": "tool-bossac-nordicnrf52"}
+# Package -> program that makes it unnecessary.
+PROGRAMS = {COMPILER: "arm-none-eabi-gcc", "tool-openocd": "openocd"}
+UPLOADERS = {"stlink": "tool-openocd"}
 SCONS_STARTER = """\
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ class TinyscenePlatform(PlatformBase):
             protocol = options.get("upload_protocol") or self.board_config(options["board"]).get("upload.protocol")
             needed |= {UPLOADERS[protocol]} if protocol in UPLOADERS else set()
         for name, package in self.packages.items():
-            found = PROGRAMS[name] is not None and shutil.which(PROGRAMS[name]) is not None
+            found = shutil.which(PROGRAMS[name]) is not None
             package["optional"] = name not in needed or found
 
     def get_installed_packages(self, with_optional=True, with_optional_versions=False):  # noqa: ARG002

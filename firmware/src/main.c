@@ -12,19 +12,29 @@ static int16_t history[FRONTEND_HISTORY_SAMPLES];
 static float work[FRONTEND_WORK_FLOATS];
 static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
+static float posteriors[(SCENE_MAX_SMOOTHING + 1) * MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
+static uint32_t ticks[MODEL_LAYERS];
 static struct scene scene;
+
+// From sections.ld: what was generated from the bundle, and the CRC-32 that the build has put behind it.
+extern const uint8_t __constants_start[], __constants_end[];
+extern const volatile uint32_t __constants_crc; // the compiler only knows what stands in the source
+extern const uint32_t __stack_bottom[], __stack_top[];
 
 // The tables contradict each other: nothing can be computed, and a host should hear of it.
 static void refuse(void) {
     static const char message[] = "# tinyscene: the generated tables do not fit together; export the bundle again\r\n";
     board_write((const uint8_t *)message, strlen(message));
     for (;;) {
+        board_alive();
         board_idle();
     }
 }
 
 int main(void) {
+    const enum reset_cause reset_cause = board_reset_cause();
+    crash_begin(reset_cause);
     board_init();
     const struct scene_port port = {
         .board = board_name,
@@ -33,6 +43,13 @@ int main(void) {
         .cycles = board_cycles,
         .overruns = board_overruns,
         .clock_hz = board_clock_hz(),
+        .microphone = board_microphone,
+        .restart = board_restart,
+        .boot_loader = board_boot_loader,
+        .intended_clock_hz = board_intended_clock_hz(),
+        .reset_cause = reset_cause,
+        .constants = {__constants_start, (size_t)(__constants_end - __constants_start), __constants_crc},
+        .stack = {__stack_bottom, __stack_top},
     };
     const struct scene_memory memory = {
         .history = history,
@@ -41,18 +58,21 @@ int main(void) {
         .work_floats = FRONTEND_WORK_FLOATS,
         .image = image,
         .outputs = outputs,
+        .posteriors = posteriors,
         .arena = arena,
+        .ticks = ticks,
     };
     if (scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK) {
         refuse();
     }
     scene_greet(&scene);
     for (;;) {
+        board_alive();
         uint8_t bytes[64];
         size_t count = board_read(bytes, sizeof bytes);
         if (count > 0) {
             scene_receive(&scene, bytes, count);
-        } else {
+        } else if (!scene_listen(&scene)) {
             board_idle();
         }
     }

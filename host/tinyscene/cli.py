@@ -199,11 +199,28 @@ def emulate(
 
 
 @device_app.command("info")
-def device_info(port: PortOption, as_json: JsonOption = None) -> None:
-    """Ask a board what it is and which bundle it carries."""
+def device_info(
+    port: PortOption,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
     from tinyscene.device import monitor
 
-    monitor.info(port, as_json)
+    monitor.info(port, as_json, forget_crash)
+
+
+@device_app.command("check")
+def device_check(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+) -> None:
+    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    from tinyscene.device import check
+
+    raise typer.Exit(check.report(bundle, port))
 
 
 @device_app.command("stream")
@@ -212,12 +229,20 @@ def device_stream(
     audio: Annotated[
         Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
     ] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds from a result to the next; default: clip after clip.")
+    ] = None,
+    smoothing: Annotated[int, typer.Option(help="Show the mean of so many results.")] = 1,
+    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the likeliest class must reach.")] = 0,
+    gain: Annotated[float, typer.Option(help="Of the microphone, in dB beside the board's usual one.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
 ) -> None:
-    """Show the class probabilities that a board streams, one line a second."""
-    from tinyscene.device import monitor
+    """Show the class probabilities that a board streams, with its sound level and what it dropped."""
+    from tinyscene.device import streaming
 
-    monitor.stream(port, audio, seconds)
+    wishes = streaming.Wishes(every, smoothing, reject, gain)
+    streaming.stream(port, audio, microphone, wishes, seconds)
 
 
 @device_app.command("classify")
@@ -261,12 +286,65 @@ def device_verify(
     raise typer.Exit(verification.report(port, bundle, as_json))
 
 
+@device_app.command("upload")
+def device_upload(
+    image: Annotated[Path, typer.Argument(help="Flat binary: .pio/build/nano33ble/firmware.bin.")],
+    port: Annotated[str | None, typer.Option(help="Serial port of the board; default: the only one there is.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Of the bundle that the board must carry in the end.")] = None,
+) -> None:
+    """Write an Arduino Nano 33 BLE over its USB cable, compare, start it, and ask what it is."""
+    from tinyscene.device import upload
+
+    upload.report(image, port, identity)
+
+
+@device_app.command("reboot")
+def device_reboot(
+    port: PortOption,
+    bootloader: Annotated[bool, typer.Option("--bootloader", help="Into the boot loader, to be flashed.")] = False,
+) -> None:
+    """Start a board's firmware again, or its boot loader."""
+    from tinyscene.device import monitor
+
+    monitor.reboot(port, bootloader)
+
+
+@device_app.command("profile")
+def device_profile(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Also estimate the board's built image, as `tinyscene cycles` does.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Have a board count what its front end and each layer of its network take."""
+    from tinyscene.device import profile
+
+    profile.report(port, bundle, predict, plot, as_json)
+
+
 @app.command()
 def bench(as_json: JsonOption = None) -> None:
     """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""
     from tinyscene import bench
 
     bench.report(as_json)
+
+
+@app.command()
+def cycles(
+    bundle: Annotated[Path | None, typer.Argument(help="Build the images for this bundle first.")] = None,
+    board: Annotated[str | None, typer.Option(help="stm32l496 or nano33ble; default: both.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Estimate cycles and milliseconds of a clip on the boards, by running the built images on models of them."""
+    from tinyscene.cycles import estimate
+
+    estimate.report(bundle, board, as_json)
 
 
 @app.command()

@@ -209,6 +209,8 @@ const struct scene_bundle scene_bundle = {{
     .output_zero_point = {output_zero_point},
     .frontend = &frontend_tables,
     .run = model_run,
+    .profile = model_profile,
+    .layers = MODEL_LAYERS,
 }};
 """
 

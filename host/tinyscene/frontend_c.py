@@ -91,6 +91,24 @@ class HostFrontend:
         self._check(self._library.frontend_host_features(self._memory, clip, sizes, len(sizes), features))
         return features
 
+    def follow(self, pcm: NDArray[np.int16], chunks: Sequence[int]) -> NDArray[np.int8]:
+        """Return the image [n_mels, frames] that moves along an endless stream, after the last of its samples.
+
+        Args:
+            pcm: the stream, of any length.
+            chunks: sizes of the pieces in which the C code gets it.
+
+        Raises:
+            ValueError: the configuration needs clips: it has top_db, peak normalisation, or clips of a few frames.
+        """
+        sizes, features = np.asarray(chunks, np.uint32), np.zeros(self.config.shape, np.int8)
+        if pcm.dtype != np.int16 or pcm.shape != (sizes.sum(),):
+            raise ValueError(f"the chunks have {sizes.sum()} samples, the stream is {pcm.dtype} {list(pcm.shape)}")
+        stream = np.ascontiguousarray(pcm).ctypes.data_as(ctypes.c_void_p)
+        if self._library.frontend_host_follow(self._memory, stream, sizes, len(sizes), features):
+            raise ValueError(f"{self.config} works with clips only")
+        return features
+
     def stage(self, samples: NDArray[np.int16], stage: Stage) -> NDArray[np.float32]:
         """Return one frame's values after a stage, in the units of frontend.h, from `win_length` samples of PCM16."""
         if samples.dtype != np.int16 or samples.shape != (self.config.win_length,):
@@ -164,6 +182,7 @@ def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Q
     library.frontend_host_bytes.restype = ctypes.c_size_t
     library.frontend_host_log_mel.argtypes = [ctypes.c_void_p, clip, image]
     library.frontend_host_features.argtypes = [ctypes.c_void_p, clip, sizes, ctypes.c_size_t, features]
+    library.frontend_host_follow.argtypes = [ctypes.c_void_p, ctypes.c_void_p, sizes, ctypes.c_size_t, features]
     library.frontend_host_stage.argtypes = [
         ctypes.c_void_p,
         array(np.int16, shape=(config.win_length,), flags="C"),

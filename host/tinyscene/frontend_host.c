@@ -45,6 +45,19 @@ enum frontend_status frontend_host_features(
     return status;
 }
 
+enum frontend_status frontend_host_follow(
+    struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features) {
+    const enum frontend_status status = frontend_can_follow(&frontend_tables) ? begin(host) : FRONTEND_BAD_CONFIG;
+    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; ++i) {
+        const int16_t *const end = pcm + chunks[i];
+        bool moved = true;
+        while (pcm < end || moved) {
+            pcm += frontend_follow(&host->frontend, pcm, (size_t)(end - pcm), features, &moved);
+        }
+    }
+    return status;
+}
+
 size_t frontend_host_stage(
     struct frontend_host *host, const int16_t *samples, enum frontend_stage stage, float *values) {
     size_t count = 0;

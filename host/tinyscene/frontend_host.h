@@ -24,8 +24,13 @@ uint32_t frontend_host_exact_frames(const struct frontend_host *host);
 enum frontend_status frontend_host_features(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);
 
-// One frame's values up to a stage, from win_length samples, into `values` [n_fft], or [mels] if more; returns how many there are, 0 where
-// the tables are refused.
+// INT8 features that move along a stream without end, after chunks of the given sizes. FRONTEND_BAD_CONFIG where the
+// configuration cannot follow.
+enum frontend_status frontend_host_follow(
+    struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);
+
+// One frame's values up to a stage, from win_length samples, into `values` [n_fft], or [mels] if more; returns how many
+// there are, 0 where the tables are refused.
 size_t frontend_host_stage(
     struct frontend_host *host, const int16_t *samples, enum frontend_stage stage, float *values);
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from tinyscene import stack_usage
 from tinyscene.console import console
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY
@@ -28,8 +29,8 @@ _GROUPS = (
     (r"generated/model[^/]*\.o:\.rodata", "network: constants"),
     (r"generated/model[^/]*\.o:", "network: code"),
     (r"lib/engine/", "network: code"),
-    (r"src/main\.o:|lib/scene/|lib/link/|generated/bundle\.o:", "scene and link"),
-    (r"boards/", "board"),
+    (r"src/main\.o:|lib/scene/|lib/link/|lib/health/|generated/bundle\.o:", "scene and link"),
+    (r"boards/|lib/usb/", "board"),
     (r"\.stack$", "stack and its guard"),
     (r"lib(c|m|gcc)[^/]*\.a\(", "C library"),
 )
@@ -37,10 +38,10 @@ _OTHERS = "others and alignment"
 
 _OUTPUT = re.compile(r"^(?P<name>\.[\w.]+)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<size>[0-9a-f]+)", re.MULTILINE)
 _INPUT = re.compile(
-    r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x[0-9a-f]+\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
+    r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
 )
-_FLASH = {".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
-_RAM = {".stack", ".data", ".bss"}
+_FLASH = {".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
+_RAM = {".stack", ".noinit", ".data", ".bss"}
 
 
 class Sizes(NamedTuple):
@@ -84,6 +85,16 @@ def _group(name: str) -> str:
     return next((group for pattern, group in _GROUPS if re.search(pattern, name)), _OTHERS)
 
 
+def code_files(text: str) -> dict[range, str]:
+    """Return which object file each stretch of addresses comes from, in a map of GNU ld: its sections of code."""
+    _, _, body = text.partition("Linker script and memory map")
+    return {
+        range(address, address + int(section["size"], 16)): section["file"]
+        for section in _INPUT.finditer(body)
+        if section["name"].startswith(".text") and (address := int(section["address"], 16))
+    }
+
+
 def of_environment(env: str) -> Sizes:
     """Return the sizes of an image that `pio run` has built.
 
@@ -112,6 +123,20 @@ def table(env: str, sizes: Sizes) -> Table:
     return result
 
 
+def stack_line(env: str) -> str:
+    """Say how much of its stack an image can need at most, and where.
+
+    Raises:
+        ToolError: it cannot be bounded.
+    """
+    usage = stack_usage.of_image(BUILDS / env / "firmware.elf")
+    return (
+        f"stack: at most {usage.total:,} of {usage.available:,} bytes: program {usage.program:,}, interrupts "
+        f"{usage.interrupts:,}, fault report {usage.fault:,}, registers saved for these "
+        f"{2 * stack_usage.EXCEPTION_FRAME:,}; deepest in {' > '.join(usage.path[-4:])}"
+    )
+
+
 def report(environments: Iterable[str]) -> None:
     """Print a table for each image; default: those that are built."""
     chosen = list(environments) or sorted(path.parent.name for path in BUILDS.glob("*/firmware.map"))
@@ -119,6 +144,7 @@ def report(environments: Iterable[str]) -> None:
         raise ToolError(f"no image is built in {BUILDS}; run: make firmware")
     for env in chosen:
         console.print(table(env, of_environment(env)))
+        console.print(stack_line(env), highlight=False)
         console.print()
 
 

@@ -20,6 +20,7 @@ def engine() -> ctypes.CDLL:
         Path(__file__).with_name("engine_arithmetic.c"),
         folder / "engine_quick_add.c",
         folder / "engine_dense.c",
+        folder / "engine_dense_sums.c",
     ]
     return native.build_library("engine-arithmetic", sources, [folder])
 

@@ -10,11 +10,8 @@ from tinyscene.compiler import verify
 
 SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
-    verify.ENGINE / "engine_block.c",
-    verify.ENGINE / "engine_widen.c",
-    verify.ENGINE / "engine_winograd_block.c",
-    verify.ENGINE / "engine_winograd_finish.c",
-    verify.ENGINE / "engine_winograd_input.c",
+    *(verify.ENGINE / f"engine_{name}.c" for name in ("block", "columns", "dense_sums", "widen")),
+    *(verify.ENGINE / f"engine_winograd_{name}.c" for name in ("block", "finish", "input")),
 ]
 
 

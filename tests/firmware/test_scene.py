@@ -16,29 +16,37 @@ from tinyscene import native
 from tinyscene.paths import FIRMWARE_LIB
 
 HARNESS = Path(__file__).with_name("scene_harness.c")
-SCENE = FIRMWARE_LIB / "scene"
-INFO, STATISTICS = 0x01, 0x02
+SCENE, HEALTH = FIRMWARE_LIB / "scene", FIRMWARE_LIB / "health"
+INFO, STATISTICS, CRASH_READ, SELF_TEST = 0x01, 0x02, 0x03, 0x04
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
+PROFILE_RUN, PROFILE_READ = 0x13, 0x14
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP = 0x30, 0x31, 0x32
+STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
+REBOOT = 0x05
 OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
+BAD_MODEL = b"\x08"
 LOGITS, PROBABILITIES = 0, 1
 
 CELLS, CLASSES, CLIP_SAMPLES, HOP = 20, 3, 1000, 50
 WINDOW, STAGES = 700, 5  # of the foretold front end
 MOST_VALUES = 255  # in one answer
 MODEL_MICROSECONDS = (2500 + 25) // 25
+LAYERS, LAYER_CYCLES, LOOK_CYCLES = 300, 10, 25
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    sources = [HARNESS, *link_binding.SOURCES, *sorted(SCENE.glob("*.c"))]
-    harness = native.build_library("scene", sources, [link_binding.FOLDER, SCENE, FIRMWARE_LIB / "frontend"])
+    sources = [HARNESS, *link_binding.SOURCES, *sorted(SCENE.glob("*.c")), HEALTH / "self_test.c"]
+    harness = native.build_library("scene", sources, [link_binding.FOLDER, SCENE, HEALTH, FIRMWARE_LIB / "frontend"])
     harness.harness_receive.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
     harness.harness_receive.restype = ctypes.c_size_t
     harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
     harness.harness_greet.restype = ctypes.c_size_t
+    harness.harness_record.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32)
+    harness.harness_listen.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+    harness.harness_listen.restype = ctypes.c_size_t
+    harness.harness_set_microphone.argtypes = (ctypes.c_uint32, ctypes.c_bool, ctypes.c_bool)
     return harness
 
 
@@ -111,6 +119,24 @@ def test_info(board: Board) -> None:
     assert board.ask(INFO) == OK + fixed + strings
 
 
+def reboot(board: Board, mode: int) -> tuple[bytes, bytes]:
+    """Return the answer's payload, and what the board wrote after the answer."""
+    written = board.receive(link_binding.send(REBOOT, 1, bytes([mode])))
+    _, chunk, after = written.split(b"\0")
+    return cobs.decode(chunk)[4:-4], after
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_reboot_answers_first(board: Board, present: bool) -> None:
+    library().harness_reset_with_boot_loader(present)
+    assert reboot(board, 0) == (OK, b"restarted")
+    assert reboot(board, 1) == ((OK, b"boot loader") if present else (BAD_STATE, b""))
+    assert reboot(board, 2) == (BAD_VALUE, b"")
+    assert board.ask(REBOOT) == BAD_LENGTH
+    assert board.ask(REBOOT, b"\0\0") == BAD_LENGTH
+    assert board.ask(STATISTICS)[:1] == OK
+
+
 def test_features_written_in_parts_are_classified(board: Board) -> None:
     image = bytes(range(120, 120 + CELLS))
     assert board.ask(FEATURES_WRITE, struct.pack("<H", 7) + image[7:]) == OK
@@ -120,6 +146,36 @@ def test_features_written_in_parts_are_classified(board: Board) -> None:
     answer = OK + struct.pack("<I", MODEL_MICROSECONDS) + expected_outputs(image)
     assert board.ask(FEATURES_RUN) == answer
     assert board.ask(FEATURES_RUN) == answer
+
+
+def test_profile_tells_what_each_layer_took(board: Board, clip: np.ndarray) -> None:
+    assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 1)) == BAD_STATE
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip, chunk=CLIP_SAMPLES // 2)
+    clip_answer = board.ask(AUDIO_END)
+    feeds = 2 * math.ceil(CLIP_SAMPLES // 2 / 64)
+    layers = [number * LAYER_CYCLES + LOOK_CYCLES for number in range(LAYERS)]
+    whole = sum(layers) + 2500 + 2 * LOOK_CYCLES
+    for _ in range(2):
+        answer = board.ask(PROFILE_RUN)
+        assert answer[:11] == OK + struct.pack("<IIH", feeds * (250 + LOOK_CYCLES), whole, LAYERS)
+        assert answer[11:] == expected_outputs(expected_image(clip))
+        assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 255)) == OK + struct.pack("<255I", *layers[:255])
+        assert board.ask(PROFILE_READ, struct.pack("<HH", 255, 45)) == OK + struct.pack("<45I", *layers[255:])
+    assert board.ask(AUDIO_END) == clip_answer, "a profile leaves the clip's answer alone"
+    assert board.ask(STATISTICS)[17:21] == struct.pack("<I", 3), "inferences"
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "status"),
+    [(0, 0, BAD_VALUE), (0, 256, BAD_VALUE), (46, 255, BAD_OFFSET), (300, 1, BAD_OFFSET), (65535, 255, BAD_OFFSET)],
+)
+def test_profile_has_no_more_than_its_layers(board: Board, offset: int, count: int, status: bytes) -> None:
+    assert board.ask(PROFILE_RUN)[:1] == OK
+    assert board.ask(PROFILE_READ, struct.pack("<HH", offset, count)) == status
+    for payload in (b"", bytes(3), bytes(5)):
+        assert board.ask(PROFILE_READ, payload) == BAD_LENGTH
+    assert board.ask(PROFILE_RUN, b"?") == BAD_LENGTH
 
 
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 130, 510])
@@ -280,7 +336,15 @@ def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> 
         (AUDIO_WRITE, bytes(6), BAD_STATE),
         (AUDIO_END, b"", BAD_STATE),
         (STREAM_START, b"", BAD_LENGTH),
-        (STREAM_START, b"\1", BAD_VALUE),
+        (STREAM_START, b"\2", BAD_VALUE),
+        (STREAM_START, bytes(2), BAD_LENGTH),
+        (STREAM_START, bytes(7), BAD_LENGTH),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 0, 0, 0), BAD_VALUE),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 17, 0, 0), BAD_VALUE),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 16, 100, 0), OK),
+        (STREAM_START, struct.pack("<BHBBb", 0, 0, 1, 101, 0), BAD_VALUE),
+        (STREAM_STATUS, b"", BAD_STATE),
+        (STREAM_STATUS, b"\0", BAD_LENGTH),
         (STREAM_WRITE, bytes(6), BAD_STATE),
         (STREAM_STOP, b"\0", BAD_LENGTH),
         (STREAM_STOP, b"", OK),
@@ -297,7 +361,10 @@ def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> 
         (PROBE_READ, struct.pack("<BHH", 0, 0, MOST_VALUES + 1), BAD_VALUE),
         (PROBE_READ, struct.pack("<BHH", 4, WINDOW + 4, 1), BAD_OFFSET),
         (PROBE_READ, struct.pack("<BHH", 0, 0xFFFF, 1), BAD_OFFSET),
-        (0x03, b"", UNKNOWN),
+        (CRASH_READ, b"", BAD_LENGTH),
+        (CRASH_READ, b"\2", BAD_VALUE),
+        (SELF_TEST, b"\0", BAD_LENGTH),
+        (0x0F, b"", UNKNOWN),
         (0x7F, b"?", UNKNOWN),
     ],
 )
@@ -356,3 +423,108 @@ def test_text_and_damage_are_not_answered_but_counted(board: Board) -> None:
     assert board.receive(b"\0" + b"\x80" * 2000 + b"\0") == b""
     board.ask(FEATURES_RUN)
     assert struct.unpack("<6I", board.ask(STATISTICS)[1:]) == (2, 1, 77, 1, 1, 1)
+
+
+POWER, SOFTWARE, WATCHDOG, LOCKUP = 1, 3, 4, 5  # causes of a reset
+NONE, FAULT, UNWITNESSED = 0, 1, 3  # kinds of a crash
+REGISTERS = (0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000)  # pc, lr, sp, cfsr, hfsr
+
+
+def crash(board: Board, forget: bool = False) -> tuple[int, ...]:
+    """Return the fields of CRASH_READ's answer: cause, kind, request, count, registers."""
+    answer = board.ask(CRASH_READ, bytes([forget]))
+    assert answer[:1] == OK
+    return struct.unpack("<3B6I", answer[1:])
+
+
+def record(request: int = 0) -> None:
+    """Crash, as the fault handler does."""
+    library().crash_request(request)
+    library().crash_record(FAULT, (ctypes.c_uint32 * 5)(*REGISTERS))
+
+
+def test_a_crash_is_remembered_across_resets(board: Board) -> None:
+    assert crash(board) == (POWER, NONE, 0, 0, 0, 0, 0, 0, 0)
+    record(FEATURES_RUN)
+    library().harness_boot(LOGITS, SOFTWARE)
+    assert crash(board) == (SOFTWARE, FAULT, FEATURES_RUN, 1, *REGISTERS)
+    library().harness_boot(LOGITS, SOFTWARE)  # asked for, not a crash
+    assert crash(board) == (SOFTWARE, FAULT, FEATURES_RUN, 1, *REGISTERS)
+    record()
+    library().harness_boot(LOGITS, SOFTWARE)
+    assert crash(board) == (SOFTWARE, FAULT, 0, 2, *REGISTERS)
+    for _ in range(2):
+        assert crash(board, forget=True) == (SOFTWARE, NONE, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_the_request_under_way_is_noted(board: Board, clip: np.ndarray) -> None:
+    board.ask(FEATURES_RUN)
+    assert library().harness_request() == FEATURES_RUN
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip)
+    board.ask(AUDIO_END)
+    assert library().harness_request() == AUDIO_END
+
+
+@pytest.mark.parametrize("cause", [WATCHDOG, LOCKUP])
+def test_a_reset_by_the_hardware_is_a_crash_unless_one_was_recorded(board: Board, cause: int) -> None:
+    library().crash_request(AUDIO_END)
+    library().harness_boot(LOGITS, cause)
+    assert crash(board) == (cause, UNWITNESSED, AUDIO_END, 1, 0, 0, 0, 0, 0)
+    record(FEATURES_RUN)
+    library().harness_boot(LOGITS, cause)  # the report of the fault did not end
+    assert crash(board) == (cause, FAULT, FEATURES_RUN, 2, *REGISTERS)
+
+
+def test_no_bit_of_a_damaged_record_is_believed(board: Board) -> None:
+    """A record whose CRC does not hold is what RAM contains at power-up."""
+    record(FEATURES_RUN)
+    bit, bits = 0, 1
+    while bit < bits:
+        bits = library().harness_flip(bit)
+        assert crash(board)[1:4] == (NONE, 0, 0), bit
+        library().harness_flip(bit)
+        bit += 1
+    assert bits == 8 * 4 * 11
+    assert crash(board)[1:4] == (FAULT, FEATURES_RUN, 1)
+
+
+def test_self_test(board: Board) -> None:
+    answer = board.ask(SELF_TEST)
+    constants = bytes(i * i % 256 for i in range(1000))
+    fields = (1, 1000, zlib.crc32(constants), 1, 25_000_000, 80_000_000, 64 * 4, 3 * 4)
+    assert answer == OK + struct.pack("<B7I", *fields)
+
+
+@pytest.mark.parametrize("position", [0, 500, 999])
+def test_a_damaged_bundle_is_not_looked_at(board: Board, position: int) -> None:
+    """From boot on, or from the self-test on that finds it."""
+    library().harness_damage(position)
+    requests = [
+        (INFO, b""),
+        (FEATURES_WRITE, b"\0\0\1"),
+        (FEATURES_RUN, b""),
+        (FEATURES_READ, bytes(4)),
+        (AUDIO_BEGIN, b""),
+        (AUDIO_WRITE, bytes(6)),
+        (AUDIO_END, b""),
+        (STREAM_START, b"\0"),
+        (STREAM_WRITE, bytes(6)),
+        (STREAM_STOP, b""),
+        (PROBE_WRITE, bytes(4)),
+        (PROBE_READ, struct.pack("<BHH", 0, 0, 1)),
+    ]
+    assert board.ask(SELF_TEST)[1] == 0
+    assert {board.ask(*request) for request in requests} == {BAD_MODEL}
+    library().harness_boot(LOGITS, SOFTWARE)
+    assert {board.ask(*request) for request in requests} == {BAD_MODEL}
+    assert board.ask(0x7F) == UNKNOWN
+    assert board.ask(SELF_TEST)[1] == 0
+    assert board.ask(STATISTICS)[:1] == OK
+    assert crash(board)[:2] == (SOFTWARE, NONE)
+    written = ctypes.create_string_buffer(200)
+    count = library().harness_greet(written, 200)
+    greeting = (
+        b"# tinyscene 1.2.3 board=harness protocol=1: the bundle in its flash is damaged; flash the firmware again\r\n"
+    )
+    assert written.raw[:count] == greeting

@@ -86,14 +86,20 @@ class FakeBoard:
     Attributes:
         info: what it says of itself.
         window: samples of a frame.
+        tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
+        ticks: what each layer of its model takes.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
+        reboots: the modes of the REBOOT requests; what they cause, FakePort does.
     """
 
     info: DeviceInfo
     window: int = WINDOW
+    tells: dict[Request, bytes] = field(default_factory=dict)
+    ticks: tuple[int, ...] = tuple(1000 * number for number in range(300))
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
+    reboots: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start as after a reset."""
@@ -105,7 +111,7 @@ class FakeBoard:
         self.image = bytearray(self.info.features)
         self.frame = np.zeros(self.window, np.int16)
         self.audio: bytearray | None = None
-        self.streaming = False
+        self.streaming = self.profiled = False
         self.outputs: bytes | None = None
         self.frames_ok = self.inferences = 0
 
@@ -144,11 +150,16 @@ class FakeBoard:
         payload = frame.payload
         if status := self.refuse.get(Request(frame.type)):
             return b"", status, b""
+        if (body := self.tells.get(Request(frame.type))) is not None:
+            return b"", Status.OK, body
         match frame.type:
             case Request.INFO:
                 return b"", Status.OK, self.info.pack()
             case Request.STATISTICS:
                 return b"", Status.OK, struct.pack("<6I", self.frames_ok, 0, 0, 0, self.inferences, 0)
+            case Request.REBOOT:
+                self.reboots.append(payload[0])
+                return b"", Status.OK, b""
             case Request.FEATURES_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 self.image[offset : offset + len(payload) - 2] = payload[2:]
@@ -159,6 +170,16 @@ class FakeBoard:
             case Request.FEATURES_READ:
                 offset, count = struct.unpack("<HH", payload)
                 return b"", Status.OK, bytes(self.image[offset : offset + count])
+            case Request.PROFILE_RUN:
+                self.inferences += 1
+                self.profiled = True
+                whole = sum(self.ticks) + 5
+                return b"", Status.OK, struct.pack("<IIH", 2500, whole, len(self.ticks)) + self.run_image()
+            case Request.PROFILE_READ:
+                offset, count = struct.unpack("<HH", payload)
+                if not self.profiled:
+                    return b"", Status.BAD_STATE, b""
+                return b"", Status.OK, struct.pack(f"<{count}I", *self.ticks[offset : offset + count])
             case Request.AUDIO_BEGIN | Request.STREAM_START:
                 self.audio, self.outputs = bytearray(), None
                 self.streaming = frame.type == Request.STREAM_START

@@ -76,6 +76,39 @@ def test_streamed_layers_keep_the_rows_of_their_windows() -> None:
     assert [layer.rows_kept for layer in model.report().layers] == [4, 5, 1, 2, None]
 
 
+def test_rings_hold_whole_steps_of_two_rows() -> None:
+    """Depthwise windows of 3x3 make two rows, and windows of 1x1 on odd widths take and make two as one."""
+    net = ModelBuilder(9)
+    x = net.conv(net.input((1, 41, 5, 4)), 16, (3, 3))
+    for _ in range(2):
+        x = net.conv(net.conv(x, 0, (3, 3), depthwise=1), 16, (1, 1))
+    model = compiled(net, net.pool(x, "AVERAGE_POOL_2D", (41, 5), (1, 1)))
+    assert len(model.launches) == 2
+    # the third layer's rows in use are five, from the one above a pair of windows to the end of another pair
+    assert [layer.rows_kept for layer in model.report().layers] == [4, 2, 6, 2, None, None]
+
+
+@pytest.mark.parametrize(
+    ("depth", "kernel", "options", "function"),
+    [
+        (8, (3, 3), {}, "engine_depthwise_3x3"),
+        (8, (3, 3), {"stride": (3, 2), "padding": "VALID"}, "engine_depthwise_3x3"),
+        (8, (3, 3), {"stride": (1, 3)}, "engine_quick_depthwise"),
+        (8, (3, 3), {"dilation": (2, 1)}, "engine_quick_depthwise"),
+        (8, (3, 3), {"dilation": (1, 2)}, "engine_quick_depthwise"),
+        (8, (3, 2), {}, "engine_quick_depthwise"),
+        (8, (5, 3), {}, "engine_quick_depthwise"),
+        (6, (3, 3), {}, "engine_depthwise"),
+        (4, (3, 3), {"depthwise": 2}, "engine_depthwise"),
+        (4, (3, 3), {"spread": 1e9}, "engine_depthwise"),  # factors that are not quick
+    ],
+)
+def test_depthwise_kernels(depth: int, kernel: tuple[int, int], options: dict, function: str) -> None:
+    net = ModelBuilder(10)
+    model = compiled(net, net.conv(net.input((1, 9, 8, depth)), 0, kernel, **{"depthwise": 1, **options}))
+    assert [call.function for call in model.calls] == [function]
+
+
 def test_small_maps_are_made_one_after_the_other() -> None:
     net = ModelBuilder(6)
     x = net.input((1, 3, 3, 8))

@@ -20,7 +20,7 @@ from tinyscene import features, metrics
 from tinyscene.bundle import Bundle, Normalisation, Quantisation
 from tinyscene.cli import app
 from tinyscene.dataset import Dataset
-from tinyscene.device import monitor
+from tinyscene.device import monitor, streaming
 from tinyscene.device.board import Board
 from tinyscene.device.evaluation import compare_with_host, report, spread
 from tinyscene.device.journal import Header, Journal
@@ -413,7 +413,7 @@ def test_info(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureFixture[st
         monitor.info(port.url, tmp_path / "info.json")
     about = json.loads((tmp_path / "info.json").read_text())
     assert (about["board"], about["identity"], about["labels"]) == ("fake", board.info.identity, list(CLASSES))
-    assert about["statistics"]["frames_ok"] == 2
+    assert about["statistics"]["frames_ok"] == 4  # the first two it does not know
     assert board.info.identity in capsys.readouterr().out
 
 
@@ -435,7 +435,7 @@ def test_stream_a_file(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureF
     noise = np.random.default_rng(1).normal(0, 0.1, (int(2.6 * 16000), 2))
     soundfile.write(tmp_path / "long.flac", noise, 16000)
     with FakePort(board) as port:
-        monitor.stream(port.url, tmp_path / "long.flac", None)
+        streaming.stream(port.url, tmp_path / "long.flac", False, streaming.Wishes(), None)
     captured = capsys.readouterr()
     streamed = [parse_probabilities(line) for line in captured.out.splitlines()]
     assert [tuple(line or ()) for line in streamed] == [CLASSES] * 2
@@ -446,8 +446,8 @@ def test_stream_a_file(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureF
 def test_stream_stops_in_time(board: FakeBoard, data: Path) -> None:
     """Only listening ends after the seconds given; a file that is played is left early."""
     with FakePort(board) as port:
-        monitor.stream(port.url, None, 0.05)
-        monitor.stream(port.url, next((data / "audio").iterdir()), 0.0)
+        streaming.stream(port.url, None, False, streaming.Wishes(), 0.05)
+        streaming.stream(port.url, next((data / "audio").iterdir()), False, streaming.Wishes(), 0.0)
     assert board.asked[Request.STREAM_WRITE] == board.asked[Request.STREAM_STOP] == 1
 
 
@@ -469,9 +469,9 @@ def test_bars_on_a_terminal(board: FakeBoard, data: Path, monkeypatch: pytest.Mo
     from rich.console import Console
 
     terminal = Console(force_terminal=True, width=80, record=True)
-    monkeypatch.setattr(monitor, "console", terminal)
+    monkeypatch.setattr(streaming, "console", terminal)
     with FakePort(board) as port:
-        monitor.stream(port.url, next((data / "audio").iterdir()), None)
+        streaming.stream(port.url, next((data / "audio").iterdir()), False, streaming.Wishes(), None)
     shown = terminal.export_text()
     assert "park" in shown
     assert "100%" in shown

@@ -14,6 +14,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from serial.urlhandler import protocol_socket
 
 from tinyscene.device import link as link_module
+from tinyscene.device import monitor
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link, RefusedError
 from tinyscene.device.messages import Request, Status, unpack_probe_read
@@ -340,3 +341,19 @@ def test_terminal_is_locked_against_a_second_program(board: FakeBoard) -> None:
     """Two programs on one terminal device would steal each other's answers."""
     with FakePort(board, terminal=True) as port, Link(port.url), pytest.raises(LinkError, match="another program"):
         Link(port.url)
+
+
+@pytest.mark.parametrize("boot_loader", [False, True])
+def test_reboot_is_asked_for_once(board: FakeBoard, boot_loader: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakePort(board, restart_at=(2,)) as port:  # the connection ends before the answer
+        monitor.reboot(port.url, boot_loader)
+    assert board.reboots == [boot_loader]
+    expected = "fake is in its boot loader" if boot_loader else "fake restarted; it carries bundle student"
+    assert expected in capsys.readouterr().out
+
+
+def test_a_board_that_does_not_answer_to_reboot_is_told(board: FakeBoard) -> None:
+    with FakePort(board, to_host=Faults(lose=1.0)) as port, Link(port.url, timeout=0.1) as link:
+        with pytest.raises(LinkError, match="no answer to REBOOT"):
+            link.tell(Request.REBOOT, b"\0")
+        assert board.reboots == [0]

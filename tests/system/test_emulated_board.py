@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,11 +17,12 @@ import soundfile
 from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
+from images import seal, with_flipped_bit
 from tiny_bundle import tiny_bundle
-from tinyscene import features, metrics, quantize
+from tinyscene import features, metrics, quantize, stack_usage
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import monitor, verification
+from tinyscene.device import health, monitor, profile, streaming, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
 from tinyscene.device.evaluation import compare_with_host, report
@@ -139,6 +141,19 @@ def test_info(emulator: Emulator, bundle: Bundle, tmp_path: Path) -> None:
     assert about["output_kind"] == "logits"
 
 
+def test_reboot(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The board answers, starts anew, and is found again; into a boot loader that it lacks it refuses to go."""
+    with Link(emulator.url) as link:
+        for _ in range(5):
+            before = Board(link).statistics()
+    monitor.reboot(emulator.url, False)
+    assert "mps2 restarted; it carries bundle small" in capsys.readouterr().out
+    with Link(emulator.url) as link:
+        assert Board(link).statistics().frames_ok < before.frames_ok
+    with pytest.raises(LinkError, match="refused REBOOT"):
+        monitor.reboot(emulator.url, True)
+
+
 def test_features_mode_equals_the_reference_kernels(
     emulator: Emulator, bundle: Bundle, folder: Path, data: Path, images: np.ndarray, tmp_path: Path
 ) -> None:
@@ -245,9 +260,12 @@ def test_classify_and_stream(
     assert times.startswith("front end ")
 
     soundfile.write(tmp_path / "two.wav", np.concatenate(pcm), CONFIG.sample_rate, subtype="PCM_16")
-    monitor.stream(emulator.url, tmp_path / "two.wav", None)
-    streamed = [parse_probabilities(line) for line in capsys.readouterr().out.splitlines()]
+    streaming.stream(emulator.url, tmp_path / "two.wav", False, streaming.Wishes(), None)
+    *lines, about = capsys.readouterr().out.splitlines()
+    streamed = [parse_probabilities(line) for line in lines[::2]]
     assert len(streamed) == 2
+    assert about.startswith(f"# scene={SCENES[probabilities[1].argmax()]} level=-")
+    assert about.endswith(" dropped=0")
     for line, row in zip(streamed, probabilities, strict=True):
         assert line is not None
         assert tuple(line) == SCENES
@@ -268,11 +286,20 @@ def test_every_stage_of_the_board_is_the_hosts(
     assert by_stage["features"]["equal"] > 0.999
 
 
+def test_profile(emulator: Emulator, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The emulated board has a clock too, though not a processor's: every layer took some of its time."""
+    profile.report(emulator.url, folder, False, None, tmp_path / "profile.json")
+    assert "mps2 is emulated" in capsys.readouterr().out
+    lines = json.loads((tmp_path / "profile.json").read_text())["lines"]
+    assert [line["name"] for line in lines] == ["front end", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
+    assert all(0 < line["ticks"] < 25_000_000 for line in lines)
+
+
 @pytest.mark.parametrize(("table", "stage"), [("twiddles", "spectrum"), ("mel_weights", "mel")])
 def test_a_board_with_one_wrong_number_is_told_its_stage(
     image: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, stage: str
 ) -> None:
-    """The very image, with one float of a table a hundredth too large."""
+    """The very image, with one float of a table a hundredth too large and a checksum that agrees."""
     with image.open("rb") as stream:
         file = ELFFile(stream)
         (symbol,) = file.get_section_by_name(".symtab").get_symbol_by_name(table)
@@ -282,9 +309,39 @@ def test_a_board_with_one_wrong_number_is_told_its_stage(
     values = np.frombuffer(content, "<f4", symbol["st_size"] // 4, start)
     values[len(values) // 2] *= np.float32(1.01)
     (tmp_path / "wrong.elf").write_bytes(content)
+    seal(tmp_path / "wrong.elf")
     with Emulator(tmp_path / "wrong.elf") as emulator:
         assert verification.report(emulator.url, folder, None) == 1
     assert f"the first stage that differs is {stage}: " in capsys.readouterr().out
+
+
+def test_the_stack_stays_within_what_was_computed(emulator: Emulator, folder: Path, image: Path, data: Path) -> None:
+    """After every request: the mark left on the stack is below the bound, and not far below."""
+    verification.report(emulator.url, folder, None)
+    monitor.stream(emulator.url, next((data / "audio").iterdir()), None)
+    with Link(emulator.url) as link:
+        health.last_crash(link)
+        tested = health.self_test(link)
+    usage = stack_usage.of_image(image)
+    assert tested is not None
+    assert tested.stack_bytes == usage.available
+    assert usage.program / 2 < tested.stack_used <= usage.total < usage.available
+    assert usage.fault < 512  # what startup_fault_entry sees to
+
+
+def test_a_damaged_bundle_is_told(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`device info` says that nothing can be computed and what to do, and shows all else."""
+    (tmp_path / "damaged.elf").write_bytes(with_flipped_bit(image, 0.5))
+    with Emulator(tmp_path / "damaged.elf") as emulator:
+        with pytest.raises(LinkError, match=r"flash holds of the bundle is damaged.*flash it again"):
+            monitor.info(emulator.url, tmp_path / "info.json")
+        with pytest.raises(LinkError, match=r"refused INFO: .*damaged \(status 8\)"), Link(emulator.url) as link:
+            Board(link)
+    assert re.search("bundle is whole +│ False", capsys.readouterr().out)
+    about = json.loads((tmp_path / "info.json").read_text())
+    assert about["self_test"]["bundle_is_whole"] is False
+    assert about["statistics"]["inferences"] == 0
+    assert "identity" not in about
 
 
 def test_journal_of_another_board_is_refused(emulator: Emulator, folder: Path, data: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import runpy
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene import sizes
+from tinyscene import sizes, stack_usage
 from tinyscene.paths import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("pio")  # one build for all of them
@@ -20,7 +21,7 @@ KB = 1024
 # Board: start of its program in flash and end of it, end of RAM, interrupts, and the one that receives.
 BOARDS = {
     "mps2": (0x00000000, 4096 * KB, 0x20000000 + 4096 * KB, 32, (0, "uart0_receive_interrupt")),
-    "stm32l496": (0x08000000, 0x08000000 + 1024 * KB, 0x20000000 + 320 * KB, 91, (70, "lpuart1_interrupt")),
+    "stm32l496": (0x08000000, 0x08000000 + 1024 * KB, 0x20000000 + 320 * KB, 91, (70, "serial_interrupt")),
     "nano33ble": (0x00010000, 1024 * KB, 0x20000000 + 256 * KB, 48, (2, "uart0_interrupt")),
 }
 SHIPPED = sorted(path.parent for path in (REPOSITORY / "models").glob("*/bundle.toml"))
@@ -64,6 +65,9 @@ def test_image_is_for_its_board(checkout: CleanCheckout, env: str) -> None:
     flat = checkout.built(env, "firmware.bin").read_bytes()
     assert flat[: 4 * len(vectors)] == struct.pack(f"<{len(vectors)}I", *vectors)
     assert bytes.fromhex(tiny_bundle().identity) in flat
+    start, end, word = (symbols[f"__constants_{name}"] - flash for name in ("start", "end", "crc"))
+    assert end - start > 1000
+    assert struct.unpack_from("<I", flat, word) == (zlib.crc32(flat[start:end]),)
     assert not {"malloc", "_sbrk", "printf", "_printf_float", "semihost_exit"} & set(symbols)
 
 
@@ -73,11 +77,13 @@ def test_sizes_by_group_are_those_of_the_image(checkout: CleanCheckout, env: str
     found = sizes.of_map(checkout.built(env, "firmware.map").read_text())
     with checkout.built(env).open("rb") as stream:
         sections = {section.name: section["sh_size"] for section in ELFFile(stream).iter_sections()}
-    flash = (".vectors", ".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
+    flash = (".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
     assert found.flash.total() == sum(sections.get(name, 0) for name in flash)
-    assert found.ram.total() == sum(sections[name] for name in (".stack", ".data", ".bss"))
+    assert found.ram.total() == sum(sections[name] for name in (".stack", ".noinit", ".data", ".bss"))
     for memory in found:
         assert memory["others and alignment"] < 100
+    usage = stack_usage.of_image(checkout.built(env))
+    assert 1000 < usage.total < usage.available
 
 
 @pytest.mark.usefixtures("first_run")
@@ -133,6 +139,14 @@ def test_what_does_not_fit_fails(checkout: CleanCheckout) -> None:
 def test_upload_to_the_emulated_board_says_what_to_do(checkout: CleanCheckout) -> None:
     printed = checkout.run("run", "-e", "mps2", "-t", "upload")
     assert "mps2 is an emulated board, nothing to upload; boot it with: tinyscene emulate mps2" in printed
+
+
+@pytest.mark.usefixtures("first_run")
+def test_upload_without_a_board_says_what_to_look_at(checkout: CleanCheckout) -> None:
+    result = checkout.pio("run", "-e", "nano33ble", "-t", "upload", "--upload-port", "/dev/ttyS99")
+    assert result.returncode != 0
+    assert "error: /dev/ttyS99 is no Nano 33 BLE" in " ".join((result.stdout + result.stderr).split())
+    assert "Traceback" not in result.stdout + result.stderr
 
 
 def test_without_tinyscene_the_remedy_is_named(

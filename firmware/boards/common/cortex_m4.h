@@ -2,6 +2,7 @@
 #ifndef CORTEX_M4_H
 #define CORTEX_M4_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -16,6 +17,18 @@
 #define SCB_AIRCR_SYSRESETREQ (1u << 2)
 #define SCB_CPACR_FPU (0xFu << 20)
 
+// B1.5.2 Exception numbers
+#define EXCEPTION_NMI 2u
+#define EXCEPTION_SYSTICK 15u
+
+// B3.3 System timer, 24 bits
+#define SYST_CSR REGISTER(0xE000E010u)
+#define SYST_RVR REGISTER(0xE000E014u)
+#define SYST_CVR REGISTER(0xE000E018u)
+#define SYST_CSR_ENABLE (1u << 0)
+#define SYST_CSR_TICKINT (1u << 1)
+#define SYST_CSR_CLKSOURCE (1u << 2) // the core clock
+
 // B3.5 Memory protection unit
 #define MPU_CTRL REGISTER(0xE000ED94u)
 #define MPU_RBAR REGISTER(0xE000ED9Cu)
@@ -28,7 +41,10 @@
 #define MPU_RASR_NO_ACCESS 0u
 
 // B3.4 Nested vectored interrupt controller
+#define NVIC_INTERRUPTS 240u // the most that there can be
 #define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
+#define NVIC_ICER(interrupt) REGISTER(0xE000E180u + 4u * ((interrupt) / 32u))
+#define NVIC_ICPR(interrupt) REGISTER(0xE000E280u + 4u * ((interrupt) / 32u))
 
 // C1.6 Debug monitor, C1.8 Data watchpoint and trace
 #define SCB_DEMCR REGISTER(0xE000EDFCu)
@@ -49,9 +65,23 @@ static inline void interrupts_on(void) {
     __asm volatile("cpsie i" ::: "memory");
 }
 
+// Whether this is an interrupt's or a fault's handler (B1.4.2: IPSR).
+static inline bool in_handler(void) {
+    uint32_t number;
+    __asm volatile("mrs %0, ipsr" : "=r"(number));
+    return number != 0;
+}
+
 // Sleeps until an interrupt is pending, also one that interrupts_off() holds back.
 static inline void wait_for_interrupt(void) {
     __asm volatile("dsb\n wfi" ::: "memory");
+}
+
+// Number of the exception or interrupt that is being handled; 0: none.
+static inline uint32_t current_exception(void) {
+    uint32_t number;
+    __asm volatile("mrs %0, ipsr" : "=r"(number));
+    return number;
 }
 
 static inline void cycle_counter_start(void) {

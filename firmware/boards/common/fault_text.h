@@ -29,11 +29,14 @@ static inline char *fault_text_field(char *text, const char *name, uint32_t valu
     return text;
 }
 
-// Writes "# fault cfsr=... hfsr=... sp=... pc=... lr=...", CR, LF and a zero. `frame`: the stacked r0-r3, r12, lr, pc,
-// xpsr.
-static inline void fault_text(char text[FAULT_TEXT_BYTES], const uint32_t *frame) {
+// Writes `what`, " cfsr=... hfsr=... sp=... pc=... lr=...", CR, LF and a zero. `what`: "# fault" or "# watchdog".
+// `frame`: the stacked r0-r3, r12, lr, pc, xpsr.
+static inline void fault_text(char text[FAULT_TEXT_BYTES], const char *what, const uint32_t *frame) {
     uint32_t cfsr = SCB_CFSR;
-    text = fault_text_field(text, "# fault cfsr=", cfsr);
+    while (*what != '\0') {
+        *text++ = *what++;
+    }
+    text = fault_text_field(text, " cfsr=", cfsr);
     text = fault_text_field(text, " hfsr=", SCB_HFSR);
     text = fault_text_field(text, " sp=", (uint32_t)frame);
     if (fault_frame_is_whole(frame, cfsr)) {

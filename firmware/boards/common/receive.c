@@ -1,9 +1,12 @@
 // A ring buffer with one writer, the interrupt, and one reader, the main loop: neither needs to lock out the other.
 #include "receive.h"
 
+#include <stdbool.h>
+
 #include "../board.h"
 #include "cortex_m4.h"
 
+static volatile bool woken;
 static struct {
     volatile uint8_t bytes[RECEIVE_BYTES];
     volatile uint32_t written; // bytes ever put in, modulo 2^32
@@ -21,8 +24,16 @@ void receive_byte(uint8_t byte) {
     ring.written = written + 1;
 }
 
+uint32_t receive_room(void) {
+    return RECEIVE_BYTES - (ring.written - ring.read);
+}
+
 void receive_lost(void) {
     ring.lost = ring.lost + 1;
+}
+
+void receive_wake(void) {
+    woken = true;
 }
 
 size_t board_read(uint8_t *bytes, size_t capacity) {
@@ -39,9 +50,10 @@ uint32_t board_overruns(void) {
 }
 
 void board_idle(void) {
-    interrupts_off(); // a byte that comes between the look and the sleep ends the sleep all the same
-    if (ring.read == ring.written) {
+    interrupts_off(); // what comes between the look and the sleep ends the sleep all the same
+    if (ring.read == ring.written && !woken) {
         wait_for_interrupt();
     }
+    woken = false;
     interrupts_on();
 }

@@ -12,7 +12,13 @@
 // From the interrupt: a byte has come.
 void receive_byte(uint8_t byte);
 
+// From the interrupt: how many bytes will be taken; for a serial port that can make the host wait.
+uint32_t receive_room(void);
+
 // From the interrupt: the serial port itself has lost a byte.
 void receive_lost(void);
+
+// From any interrupt: the main loop has something else to do, so board_idle() is not to sleep.
+void receive_wake(void);
 
 #endif

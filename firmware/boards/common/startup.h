@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "../../lib/health/self_test.h"
 #include "cortex_m4.h"
 
 #define STACK_GUARD_LOG2_BYTES 10u // 1 KB, as in sections.ld
@@ -12,21 +13,25 @@
 typedef void (*vector)(void);
 
 // From sections.ld
-extern uint32_t __vectors[], __stack_guard[], __stack_top[], __data_load[], __data_start[], __data_end[], __bss_start[],
-    __bss_end[];
+extern uint32_t __vectors[], __stack_guard[], __stack_bottom[], __stack_top[], __data_load[], __data_start[],
+    __data_end[], __bss_start[], __bss_end[];
 
 int main(void);
 
 // Called with what main() returned. Weak: by default sleeps for ever; semihost.c ends the emulator instead.
 void startup_exit(int code);
 
-// Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr, the stack pointer reset to the top
-// of the stack (an overflowed stack must not keep the report from being made). Weak: by default resets.
+// Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr. Where the stack has no room left the
+// report is made on a new one: it begins at the top again. Weak: by default resets.
 void startup_fault(const uint32_t *frame);
 
 void startup_reset(void);
 void startup(void);
 void startup_fault_entry(void);
+
+// The system timer's interrupt: watchdog.c's. Test images have none.
+void systick_interrupt(void);
+__attribute__((weak, alias("startup_fault_entry"))) void systick_interrupt(void);
 
 __attribute__((weak)) void startup_exit(int code) {
     (void)code;
@@ -40,12 +45,17 @@ __attribute__((weak)) void startup_fault(const uint32_t *frame) {
     system_reset();
 }
 
-// Every fault and every interrupt without a handler ends here.
+// Every fault and every interrupt without a handler ends here. The report takes less than 512 bytes.
 __attribute__((naked)) void startup_fault_entry(void) {
     __asm volatile("mov r0, sp\n"
                    "ldr r1, =__stack_top\n"
-                   "mov sp, r1\n"
-                   "bl startup_fault\n"
+                   "ldr r2, =__stack_bottom + 512\n"
+                   "cmp r0, r1\n"
+                   "bhi 1f\n"
+                   "cmp r0, r2\n"
+                   "bhs 2f\n"
+                   "1: mov sp, r1\n"
+                   "2: bl startup_fault\n"
                    "b .\n");
 }
 
@@ -63,10 +73,28 @@ static void guard_stack(void) {
     MPU_CTRL = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
 }
 
+// A boot loader may have left interrupts on that nobody here handles.
+static void forget_interrupts(void) {
+    for (uint32_t interrupt = 0; interrupt < NVIC_INTERRUPTS; interrupt += 32u) {
+        NVIC_ICER(interrupt) = UINT32_MAX;
+        NVIC_ICPR(interrupt) = UINT32_MAX;
+    }
+}
+
+// Fills what the stack has not reached yet, for self_test_stack_used().
+static void paint_stack(void) {
+    const uint32_t *here;
+    __asm volatile("mov %0, sp" : "=r"(here));
+    for (volatile uint32_t *to = __stack_bottom; to < here; ++to) { // volatile: memset() has a stack, too
+        *to = SELF_TEST_PAINT;
+    }
+}
+
 __attribute__((used)) void startup(void) {
     SCB_VTOR = (uint32_t)__vectors;
     SCB_CPACR |= SCB_CPACR_FPU; // before the first floating-point instruction
     guard_stack();
+    paint_stack();
     __asm volatile("dsb\n isb" ::: "memory");
     for (uint32_t *from = __data_load, *to = __data_start; to < __data_end;) {
         *to++ = *from++;
@@ -74,6 +102,7 @@ __attribute__((used)) void startup(void) {
     for (uint32_t *to = __bss_start; to < __bss_end;) {
         *to++ = 0;
     }
+    forget_interrupts();
     interrupts_on();
     startup_exit(main());
     for (;;) {
@@ -83,6 +112,6 @@ __attribute__((used)) void startup(void) {
 // The sixteen vectors of the core; interrupts are left to the board.
 #define STARTUP_CORE_VECTORS                                                                                           \
     [0] = (vector)__stack_top, [1] = startup_reset, [2 ... 6] = startup_fault_entry,                                   \
-    [11 ... 12] = startup_fault_entry, [14 ... 15] = startup_fault_entry
+    [11 ... 12] = startup_fault_entry, [14] = startup_fault_entry, [EXCEPTION_SYSTICK] = systick_interrupt
 
 #endif

@@ -2,11 +2,13 @@
 #include "../board.h"
 
 #include "../common/receive.h"
+#include "../common/watchdog.h"
 #include "mps2.h"
 
 #define SMALLEST_DIVISOR 16u // DDI 0479, 4.3.3
 
 const char board_name[] = "mps2";
+const struct microphone *const board_microphone = NULL;
 
 void uart0_receive_interrupt(void);
 
@@ -26,6 +28,11 @@ void board_init(void) {
     UART0_BAUDDIV = SMALLEST_DIVISOR;
     UART0_CTRL = UART_CTRL_TX | UART_CTRL_RX | UART_CTRL_RX_INTERRUPT;
     interrupt_enable(UART0_RX_INTERRUPT);
+    watchdog_start(MPS2_CLOCK_HZ);
+}
+
+uint32_t board_intended_clock_hz(void) {
+    return MPS2_CLOCK_HZ;
 }
 
 uint32_t board_clock_hz(void) {

@@ -29,6 +29,13 @@
 #define UART_INT_RX (1u << 1)
 #define UART0_RX_INTERRUPT 0u
 
+// DDI 0479, 4.5
+#define WATCHDOG_LOAD REGISTER(0x40008000u)
+#define WATCHDOG_CTRL REGISTER(0x40008008u)
+#define WATCHDOG_INTCLEAR REGISTER(0x4000800Cu)
+#define WATCHDOG_CTRL_INTERRUPT (1u << 0) // also makes it count
+#define WATCHDOG_CTRL_RESET (1u << 1)
+
 static inline void timer0_start(void) {
     TIMER0_CTRL = 0;
     TIMER0_RELOAD = 0xFFFFFFFFu;

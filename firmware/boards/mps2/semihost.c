@@ -65,7 +65,7 @@ void startup_exit(int code) {
 
 void startup_fault(const uint32_t *frame) {
     char text[FAULT_TEXT_BYTES];
-    fault_text(text, frame);
+    fault_text(text, "# fault", frame);
     semihost_print(text);
     semihost_exit(SEMIHOST_FAULT);
 }

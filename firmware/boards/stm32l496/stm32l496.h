@@ -5,6 +5,7 @@
 #include "../common/cortex_m4.h"
 
 #define STM32_INTERRUPTS 91 // 13.3, table 58
+#define USART2_INTERRUPT 38u
 #define LPUART1_INTERRUPT 70u
 
 // 3.7 Flash
@@ -15,8 +16,11 @@
 #define FLASH_ACR_DCEN (1u << 10)
 
 // 5.4 Power control
+#define PWR_CR1 REGISTER(0x40007000u)
 #define PWR_CR2 REGISTER(0x40007004u)
 #define PWR_SR2 REGISTER(0x40007014u)
+#define PWR_CR1_VOS (3u << 9)
+#define PWR_CR1_VOS_RANGE1 (1u << 9)
 #define PWR_CR2_IOSV (1u << 9)
 #define PWR_SR2_VOSF (1u << 10)
 
@@ -27,43 +31,70 @@
 #define RCC_AHB2ENR REGISTER(0x4002104Cu)
 #define RCC_APB1ENR1 REGISTER(0x40021058u)
 #define RCC_APB1ENR2 REGISTER(0x4002105Cu)
+#define RCC_CSR REGISTER(0x40021094u)
+#define RCC_CSR_RMVF (1u << 23)
+#define RCC_CSR_PINRSTF (1u << 26)
+#define RCC_CSR_BORRSTF (1u << 27)
+#define RCC_CSR_SFTRSTF (1u << 28)
+#define RCC_CSR_IWDGRSTF (1u << 29)
+#define RCC_CSR_OTHERS ((1u << 24) | (1u << 25) | (1u << 30) | (1u << 31)) // firewall, options, WWDG, low power
 #define RCC_CR_PLLON (1u << 24)
 #define RCC_CR_PLLRDY (1u << 25)
 #define RCC_CFGR_SW 3u
+#define RCC_CFGR_SW_MSI 0u
 #define RCC_CFGR_SW_PLL 3u
 #define RCC_CFGR_SWS (3u << 2)
-#define RCC_CFGR_SWS_PLL (3u << 2)
+#define RCC_CFGR_SWS_OF(source) ((source) << 2)
 #define RCC_PLLCFGR_SRC_MSI 1u
 #define RCC_PLLCFGR_M(divisor) (((divisor)-1u) << 4)
 #define RCC_PLLCFGR_N(factor) ((factor) << 8)
 #define RCC_PLLCFGR_REN (1u << 24)
 #define RCC_PLLCFGR_R(divisor) (((divisor) / 2u - 1u) << 25)
-#define RCC_AHB2ENR_GPIOG (1u << 6)
+#define RCC_AHB2ENR_GPIO(port) (1u << (((port)-GPIOA_BASE) / 0x400u))
+#define RCC_APB1ENR1_USART2 (1u << 17)
 #define RCC_APB1ENR1_PWR (1u << 28)
 #define RCC_APB1ENR2_LPUART1 (1u << 0)
 
-// 8.4 General-purpose I/O
-#define GPIOG_MODER REGISTER(0x48001800u)
-#define GPIOG_PUPDR REGISTER(0x4800180Cu)
-#define GPIOG_AFRL REGISTER(0x48001820u)
-#define GPIOG_AFRH REGISTER(0x48001824u)
+// 8.4 General-purpose I/O; every port has the same registers
+#define GPIOA_BASE 0x48000000u
+#define GPIOD_BASE 0x48000C00u
+#define GPIOG_BASE 0x48001800u
+#define GPIO_MODER(port) REGISTER(port)
+#define GPIO_PUPDR(port) REGISTER((port) + 0x0Cu)
+#define GPIO_AFR(port, pin) REGISTER((port) + 0x20u + 4u * ((pin) / 8u))
 #define GPIO_MODE_ALTERNATE 2u
 #define GPIO_PULL_UP 1u
 
-// 41.7 Low-power UART
-#define LPUART1_CR1 REGISTER(0x40008000u)
-#define LPUART1_BRR REGISTER(0x4000800Cu)
-#define LPUART1_ISR REGISTER(0x4000801Cu)
-#define LPUART1_ICR REGISTER(0x40008020u)
-#define LPUART1_RDR REGISTER(0x40008024u)
-#define LPUART1_TDR REGISTER(0x40008028u)
-#define LPUART_CR1_UE (1u << 0)
-#define LPUART_CR1_RE (1u << 2)
-#define LPUART_CR1_TE (1u << 3)
-#define LPUART_CR1_RXNEIE (1u << 5)
-#define LPUART_ISR_ORE (1u << 3)
-#define LPUART_ISR_RXNE (1u << 5)
-#define LPUART_ISR_TC (1u << 6)
-#define LPUART_ISR_TXE (1u << 7)
+// Independent watchdog
+#define IWDG_KR REGISTER(0x40003000u)
+#define IWDG_PR REGISTER(0x40003004u)
+#define IWDG_RLR REGISTER(0x40003008u)
+#define IWDG_SR REGISTER(0x4000300Cu)
+#define IWDG_KR_START 0xCCCCu
+#define IWDG_KR_UNLOCK 0x5555u
+#define IWDG_KR_RELOAD 0xAAAAu
+#define IWDG_PR_256 6u
+
+// 48.16 MCU debug component
+#define DBGMCU_APB1FZR1 REGISTER(0xE0042008u)
+#define DBGMCU_IWDG_STOP (1u << 12)
+
+// 40.8 USART and 41.7 Low-power UART: the registers and bits used here are the same
+#define USART2_BASE 0x40004400u
+#define LPUART1_BASE 0x40008000u
+#define UART_CR1(base) REGISTER(base)
+#define UART_BRR(base) REGISTER((base) + 0x0Cu)
+#define UART_ISR(base) REGISTER((base) + 0x1Cu)
+#define UART_ICR(base) REGISTER((base) + 0x20u)
+#define UART_RDR(base) REGISTER((base) + 0x24u)
+#define UART_TDR(base) REGISTER((base) + 0x28u)
+#define UART_CR1_UE (1u << 0)
+#define UART_CR1_RE (1u << 2)
+#define UART_CR1_TE (1u << 3)
+#define UART_CR1_RXNEIE (1u << 5)
+#define UART_ISR_ORE (1u << 3)
+#define UART_ISR_RXNE (1u << 5)
+#define UART_ISR_TC (1u << 6)
+#define UART_ISR_TXE (1u << 7)
 
 #endif

@@ -77,8 +77,8 @@ struct engine_rows {
 
 // A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
 // several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
-// bit. A layer that makes several rows at once writes them one after the other, from row step * rows on; the last step
-// writes those that there are. Nothing is kept in `scratch` from one step to the next.
+// bit. A layer that makes several rows at once writes them one after the other, from row step * rows on, where they lie
+// together; the last step writes those that there are. Nothing is kept in `scratch` from one step to the next.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
@@ -109,10 +109,28 @@ struct engine_group {
     const struct engine_rows *tensors; // without base
     int32_t stage_count;
     int32_t tensor_count;
+    int32_t first_layer; // number of the first stage among the model's layers
 };
 
+// Where the time of an inference goes. A null pointer to this: nobody asks.
+struct engine_profile {
+    uint32_t (*clock)(void); // wraps at 2^32
+    uint32_t last;           // when a layer ended last
+    uint32_t *ticks;         // for each layer, added to
+};
+
+// Books the time since the last layer ended to this one.
+static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
+    if (profile) {
+        const uint32_t now = profile->clock();
+        profile->ticks[layer] += now - profile->last;
+        profile->last = now;
+    }
+}
+
 // Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
-void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch);
+void engine_run(
+    const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile);
 
 // A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
 struct engine_quick_factor {
@@ -141,8 +159,8 @@ struct engine_fused_pool {
     int32_t stride_width;
 };
 
-// CONV_2D, and the max-pool after it; one step is one row of the convolution. Two pixels are computed at once: those of
-// the output row's left half, each with the one `pairs` pixels to its right.
+// CONV_2D, and the max-pool after it; one step is one row of the convolution, or `rows` of them. Two pixels are
+// computed at once: those of the output row's left half, each with the one `pairs` pixels to its right.
 //
 // Weights are panels of ENGINE_CONV_CHANNELS output channels (the last one filled up with zeros), of `steps` steps
 // each. A step is two values for each channel, which are multiplied with two values of the window:
@@ -163,7 +181,9 @@ struct engine_conv2d {
     struct engine_fused_pool pool;
     enum engine_layout layout;
     int32_t wide;
-    int32_t steps;     // of a panel
+    int32_t steps; // of a panel
+    int32_t rows;  // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
+                   // windows that move by one pixel, no pool
     int32_t row_words; // of a row in scratch
     int32_t pairs;     // of pooled pixels in an output row
     int32_t chunk;     // pairs for which a panel is widened
@@ -223,6 +243,30 @@ struct engine_quick_depthwise {
     struct engine_output result;
 };
 engine_step engine_quick_depthwise;
+
+// A channel of engine_depthwise_3x3: for each column of the window the weights of rows 0, 1, 1, 2. The input's zero
+// point is already in the bias.
+struct engine_depthwise_channel {
+    int32_t bias;
+    struct engine_quick_factor factor;
+    int8_t weights[12];
+};
+
+// DEPTHWISE_CONV_2D of multiplier 1, windows of 3x3 without dilation that move across by 1 or 2 and leave the image by
+// at most one column on each side, channels a multiple of ENGINE_CONV_CHANNELS, and quick factors. A step makes `rows`
+// rows: 2, or 1 where the window moves down by more than 1.
+//
+// Scratch: the columns of a row (engine_columns.h), 32 bytes each; 8 bytes for each output column; an input row.
+struct engine_depthwise_3x3 {
+    const struct engine_depthwise_channel *channels;
+    struct engine_shape input;
+    struct engine_shape output;
+    struct engine_window window;
+    int32_t rows;
+    int32_t input_zero_point;
+    struct engine_output result;
+};
+engine_step engine_depthwise_3x3;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
 // halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,

@@ -19,6 +19,7 @@ struct work {
     const uint32_t *weights;
     struct engine_windows windows;
     int32_t pair_words; // from the values of a pair of pooled pixels to those of the next
+    int32_t width;      // of the output rows that are computed together
     enum ending ending;
     uint32_t minimum; // four times the layer's
     uint32_t maximum;
@@ -80,7 +81,7 @@ ENGINE_NOINLINE static void convolve(
     const int32_t depth = work->layer->output.channels;
     const int32_t right = work->layer->pairs * depth; // from a pair's left pixel to its right one
     const enum ending ending = work->ending;
-    int32_t complete = work->layer->output.width - work->layer->pairs - first; // pairs whose right pixel exists
+    int32_t complete = work->width - work->layer->pairs - first; // pairs whose right pixel exists
     int8_t *target = output + first * depth + work->channel;
     for (; count > 0; count--, complete--, values += work->pair_words, target += depth) {
         const uint64_t results = work->windows.sums ? any_block(work, values)
@@ -124,7 +125,8 @@ void engine_conv2d(
     const struct engine_fused_pool *const pool = &layer->pool;
     const struct engine_output *const result = &layer->result;
     const int32_t pool_row = step % pool->height;
-    const int32_t y = step / pool->height * pool->stride_height + pool_row;
+    const int32_t y = (step / pool->height * pool->stride_height + pool_row) * layer->rows;
+    const int32_t together = layer->rows > 1 ? engine_smaller(layer->rows, layer->output.height - y) : 1;
     const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
     const int32_t panel_words = layer->steps * ENGINE_CONV_CHANNELS;
     uint32_t *const widened = scratch;
@@ -134,6 +136,7 @@ void engine_conv2d(
     int32_t sums[ENGINE_BLOCK_SUMS];
     struct work work = {
         .layer = layer,
+        .width = together * layer->output.width,
         .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
         .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
         .accumulate = pool_row,
@@ -146,7 +149,7 @@ void engine_conv2d(
     } else {
         const int32_t count = used.end - used.begin;
         const int32_t column = layer->window.stride_width * count * layer->input.channels;
-        engine_widen_rows(layer, input, used, rows);
+        engine_widen_rows(layer, input, used, together, rows);
         work.windows = engine_windows(layer->steps / layer->window.height * count, pool->width, column * 4);
         work.pair_words = pool->stride_width * column;
     }

@@ -7,9 +7,9 @@
 
 enum { STEP_WORDS = 2 }; // a pair for the left pixel, a pair for the right one
 
-void engine_widen_rows(
-    const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used, uint32_t *rows) {
-    const int32_t depth = layer->input.channels, width = layer->input.width;
+void engine_widen_rows(const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used,
+    int32_t together, uint32_t *rows) {
+    const int32_t depth = layer->input.channels, width = together * layer->input.width;
     const int32_t distance = layer->pairs * layer->pool.stride_width * layer->window.stride_width;
     const int32_t pixels = layer->row_words / depth, count = used.end - used.begin;
     const uint32_t zero_point = engine_pair(layer->input_zero_point, layer->input_zero_point);

@@ -7,9 +7,10 @@
 
 // All values come out minus the input's zero point, padding as zeros.
 
-// ENGINE_ROWS: widen the window's input rows that are `used`, side by side: for each pixel, each row's channels.
-void engine_widen_rows(
-    const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used, uint32_t *rows);
+// ENGINE_ROWS: widen the window's input rows that are `used`, side by side: for each pixel, each row's channels. An
+// input row and those after it count as one if more than one are taken `together`.
+void engine_widen_rows(const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used,
+    int32_t together, uint32_t *rows);
 
 // ENGINE_PATCHES: pack the window's input rows, the first of them row `top`, two by two into rows of layer->row_words
 // words.

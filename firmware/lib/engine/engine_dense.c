@@ -1,4 +1,5 @@
 // FULLY_CONNECTED: each row widened once, then four outputs at a time.
+#include "engine_dense_sums.h"
 #include "engine_dsp.h"
 #include "engine_requantise.h"
 #include "engine_view.h"
@@ -15,24 +16,6 @@ static void widen(const int8_t *values, int32_t count, uint32_t *target) {
         target[0] = engine_even_bytes(bytes);
         target[1] = engine_odd_bytes(bytes);
     }
-}
-
-static inline int32_t add_quad(uint32_t weights, uint32_t even, uint32_t odd, int32_t sum) {
-    return engine_pair_product(
-        engine_odd_bytes(weights), odd, engine_pair_product(engine_even_bytes(weights), even, sum));
-}
-
-// The sums of a panel, without biases.
-ENGINE_NOINLINE static void dot(const int8_t *weights, const uint32_t *values, int32_t quads, int32_t *sums) {
-    int32_t first = 0, second = 0, third = 0, fourth = 0;
-    for (; quads > 0; quads--, weights += 4 * ENGINE_CONV_CHANNELS, values += 2) {
-        const uint32_t even = values[0], odd = values[1];
-        first = add_quad(engine_load(weights), even, odd, first);
-        second = add_quad(engine_load(weights + 4), even, odd, second);
-        third = add_quad(engine_load(weights + 8), even, odd, third);
-        fourth = add_quad(engine_load(weights + 12), even, odd, fourth);
-    }
-    sums[0] = first, sums[1] = second, sums[2] = third, sums[3] = fourth;
 }
 
 // sum * scale to the nearest integer, halves away from zero; INT32_MIN where it does not fit, as on x86. In doubles,
@@ -69,7 +52,7 @@ void engine_dense(const struct engine_dense *layer, const int8_t *input, int8_t 
         for (int32_t first = 0; first < layer->outputs; first += ENGINE_CONV_CHANNELS) {
             const int32_t count = engine_smaller(layer->outputs - first, ENGINE_CONV_CHANNELS);
             int32_t sums[ENGINE_CONV_CHANNELS];
-            dot(weights, scratch, quads, sums);
+            engine_dense_sums(weights, scratch, quads, sums);
             for (int32_t i = 0; i < count; i++) {
                 const struct engine_dense_output *const channel = &layer->channels[first + i];
                 const int32_t scaled = scale_and_round(engine_wrapping_add(sums[i], channel->bias), channel);

@@ -22,6 +22,30 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return pair;
 }
 
+// A pair with bytes 0 and 2 added, and with bytes 1 and 3, wrapping.
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return (uint32_t)__sxtab16((int16x2_t)pair, (int8x4_t)bytes);
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    uint32_t result;
+    __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(pair), "r"(bytes));
+    return result;
+}
+
+// The lower halves of two words as a pair, and the upper ones. In assembler, because GCC takes three instructions.
+static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
+    uint32_t pair;
+    __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(first), "r"(second));
+    return pair;
+}
+
+static inline uint32_t engine_upper_halves(uint32_t first, uint32_t second) {
+    uint32_t pair;
+    __asm("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(second), "r"(first));
+    return pair;
+}
+
 // sum + both products of two pairs, wrapping.
 static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
@@ -95,6 +119,26 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return engine_even_bytes(bytes >> 8);
 }
 
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+}
+
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_even_bytes(bytes));
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_pairs(pair, engine_odd_bytes(bytes));
+}
+
+static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
+    return (first & 0xFFFF) | second << 16;
+}
+
+static inline uint32_t engine_upper_halves(uint32_t first, uint32_t second) {
+    return first >> 16 | (second & 0xFFFF0000u);
+}
+
 static inline int32_t engine_pair_product(uint32_t a, uint32_t b, int32_t sum) {
     const int32_t low = (int16_t)(a & 0xFFFF) * (int16_t)(b & 0xFFFF);
     const int32_t high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
@@ -111,10 +155,6 @@ static inline int32_t engine_top_product(uint32_t a, uint32_t b, int32_t sum) {
 
 static inline uint32_t engine_subtract_pairs(uint32_t a, uint32_t b) {
     return ((a - b) & 0xFFFF) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
-}
-
-static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
-    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
 }
 
 static inline int32_t engine_sum_high_product(int32_t sum, int32_t a, int32_t b) {

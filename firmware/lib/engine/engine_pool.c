@@ -4,6 +4,8 @@
 #include "engine_view.h"
 #include "engine_window.h"
 
+enum { FOUR = 4, MOST_IN_PAIRS = 256 }; // int8 values whose sum an int16 holds
+
 // The part of a window that lies inside the image, in the rows of a channel.
 struct region {
     const struct engine_rows *input;
@@ -12,14 +14,19 @@ struct region {
     int32_t channel;
 };
 
-typedef int32_t reduce_region(const struct region *region);
-
 static inline const int8_t *region_row(const struct region *region, int32_t y) {
     const int32_t column = region->columns.origin + region->columns.begin;
     return engine_row(region->input, region->rows.origin + y) + column * region->depth + region->channel;
 }
 
-static inline int32_t largest(const struct region *region) {
+static inline int32_t pixels(const struct region *region) {
+    return (region->rows.end - region->rows.begin) * (region->columns.end - region->columns.begin);
+}
+
+// Reduce as many channels as it likes, from region->channel on, to one value each; return how many.
+typedef int32_t reduce_region(const struct region *region, int32_t *results);
+
+static inline int32_t largest(const struct region *region, int32_t *results) {
     int32_t best = INT8_MIN;
     for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
         const int8_t *value = region_row(region, y);
@@ -27,11 +34,26 @@ static inline int32_t largest(const struct region *region) {
             best = *value > best ? *value : best;
         }
     }
-    return best;
+    *results = best;
+    return 1;
 }
 
-static inline int32_t average(const struct region *region) {
-    const int32_t count = (region->rows.end - region->rows.begin) * (region->columns.end - region->columns.begin);
+// Add up four channels of at most MOST_IN_PAIRS pixels.
+static inline void sum_four(const struct region *region, int32_t *sums) {
+    uint32_t even = 0, odd = 0;
+    for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
+        const int8_t *value = region_row(region, y);
+        for (int32_t x = region->columns.begin; x < region->columns.end; x++, value += region->depth) {
+            const uint32_t bytes = engine_load(value);
+            even = engine_add_even_bytes(even, bytes);
+            odd = engine_add_odd_bytes(odd, bytes);
+        }
+    }
+    sums[0] = (int16_t)(even & 0xFFFF), sums[2] = (int16_t)(even >> 16);
+    sums[1] = (int16_t)(odd & 0xFFFF), sums[3] = (int16_t)(odd >> 16);
+}
+
+static inline int32_t sum_one(const struct region *region) {
     int32_t sum = 0;
     for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
         const int8_t *value = region_row(region, y);
@@ -39,7 +61,22 @@ static inline int32_t average(const struct region *region) {
             sum += *value;
         }
     }
-    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count; // halves away from zero
+    return sum;
+}
+
+static inline int32_t average(const struct region *region, int32_t *results) {
+    const int32_t count = pixels(region);
+    const int32_t channels = count <= MOST_IN_PAIRS && region->depth - region->channel >= FOUR ? FOUR : 1;
+    if (channels == FOUR) {
+        sum_four(region, results);
+    } else {
+        *results = sum_one(region);
+    }
+    for (int32_t i = 0; i < channels; i++) {
+        const int32_t sum = results[i];
+        results[i] = (sum > 0 ? sum + count / 2 : sum - count / 2) / count; // halves away from zero
+    }
+    return channels;
 }
 
 static inline void pool(const struct engine_pool *layer, const struct engine_rows *input, int32_t y, int8_t *output,
@@ -50,8 +87,13 @@ static inline void pool(const struct engine_pool *layer, const struct engine_row
     for (int32_t x = 0; x < layer->output.width; x++) {
         region.columns =
             engine_span(x * window->stride_width - window->padding_left, window->width, 1, layer->input.width);
-        for (region.channel = 0; region.channel < region.depth; region.channel++) {
-            *output++ = engine_clamp(reduce(&region), layer->minimum, layer->maximum);
+        for (region.channel = 0; region.channel < region.depth;) {
+            int32_t results[FOUR];
+            const int32_t channels = reduce(&region, results);
+            for (int32_t i = 0; i < channels; i++) {
+                *output++ = engine_clamp(results[i], layer->minimum, layer->maximum);
+            }
+            region.channel += channels;
         }
     }
 }

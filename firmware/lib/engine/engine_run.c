@@ -10,7 +10,7 @@ struct progress {
 };
 
 // The first row that a step writes; of step + 1 also the row after the last one that is finished.
-static int32_t first_row(const struct engine_stage *stage, int32_t step) {
+static inline int32_t first_row(const struct engine_stage *stage, int32_t step) {
     return step / stage->steps * stage->rows;
 }
 
@@ -37,13 +37,13 @@ static void take_step(const struct engine_stage *stage, struct progress *progres
         sources[i] = progress->tensors[stage->sources[i]];
     }
     const struct engine_rows *target = &progress->tensors[stage->target];
-    const int32_t row = first_row(stage, step);
-    int8_t *output = target->base + row % target->capacity * target->row_bytes;
+    int8_t *output = target->base + first_row(stage, step) % target->capacity * target->row_bytes;
     stage->function(stage->layer, sources, step, output, scratch);
-    progress->made[stage->target] = first_row(stage, step + 1);
+    progress->made[stage->target] = engine_smaller(first_row(stage, step + 1), target->height);
 }
 
-void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch) {
+void engine_run(
+    const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile) {
     struct progress progress;
     for (int32_t i = 0; i < group->tensor_count; i++) {
         progress.tensors[i] = group->tensors[i];
@@ -58,6 +58,7 @@ void engine_run(const struct engine_group *group, const int8_t *const *bases, vo
         const struct engine_stage *stage = &group->stages[i];
         if (ready(stage, &progress, progress.done[i])) {
             take_step(stage, &progress, progress.done[i]++, scratch);
+            engine_lap(profile, group->first_layer + i);
             i = group->stage_count - 1;
         } else {
             i--;

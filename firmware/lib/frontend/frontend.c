@@ -262,3 +262,36 @@ enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm
         count -= taken;
     }
 }
+
+// The first frame without padding before it, whose place every later frame of an endless stream takes.
+static uint32_t steady_frame(const struct frontend_config *config) {
+    uint32_t frame = 0;
+    while (window_start(config, frame) < 1) {
+        ++frame;
+    }
+    return frame;
+}
+
+bool frontend_can_follow(const struct frontend_config *config) {
+    const uint32_t frame = steady_frame(config);
+    return !needs_image(config) && frame < config->frames &&
+           window_start(config, frame) + config->win_length <= (int32_t)config->clip_samples;
+}
+
+size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features, bool *moved) {
+    const struct frontend_config *config = frontend->config;
+    const size_t taken = frontend_push(frontend, pcm, count), frames = config->frames;
+    *moved = compute_frame(frontend);
+    if (*moved) {
+        for (size_t m = 0; m < config->mels; ++m) {
+            memmove(features + m * frames, features + m * frames + 1, frames - 1);
+        }
+        frontend_quantise_column(config, frontend->signal, features + frames - 1, frames);
+        if (frontend->frame > steady_frame(config)) { // stay there: the stream moves under it instead
+            --frontend->frame;
+            frontend->received -= config->hop_length;
+            frontend->history_start -= config->hop_length;
+        }
+    }
+    return taken;
+}

@@ -133,6 +133,15 @@ void frontend_begin(struct frontend *frontend);
 // FRONTEND_CLIP_FULL.
 enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features);
 
+// Whether a configuration works without clips: not with top_db or peak normalisation, nor where the clip is so short
+// that every frame reaches beyond it.
+bool frontend_can_follow(const struct frontend_config *config);
+
+// Sound without end, after frontend_begin(): takes samples until a frame is complete and returns how many. Then `moved`
+// is true, `features` [mels][frames] has moved one column to the left, and the new one is its last. Columns are those
+// of one clip as long as the stream; positions never overflow. Only where frontend_can_follow().
+size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features, bool *moved);
+
 // Whether all samples of the clip were pushed and all frames taken.
 bool frontend_complete(const struct frontend *frontend);
 

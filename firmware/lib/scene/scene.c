@@ -5,6 +5,8 @@
 
 #define MAX_ANSWER (LINK_MAX_PAYLOAD - 1) // after the status
 
+enum { REBOOT_FIRMWARE, REBOOT_BOOT_LOADER }; // REBOOT's mode
+
 typedef enum status (*handler)(struct scene *scene, struct request request, struct answer *answer);
 
 struct request_kind {
@@ -22,7 +24,7 @@ void answer_put(struct answer *answer, const void *bytes, size_t count) {
     answer->length += count;
 }
 
-static void answer_u8(struct answer *answer, uint8_t value) {
+void answer_u8(struct answer *answer, uint8_t value) {
     answer_put(answer, &value, sizeof value);
 }
 
@@ -112,6 +114,19 @@ static enum status statistics(struct scene *scene, struct request request, struc
     return STATUS_OK;
 }
 
+static enum status reboot(struct scene *scene, struct request request, struct answer *answer) {
+    (void)answer;
+    if (request.payload[0] > REBOOT_BOOT_LOADER) {
+        return STATUS_BAD_VALUE;
+    }
+    void (*leave)(void) = request.payload[0] == REBOOT_FIRMWARE ? scene->port.restart : scene->port.boot_loader;
+    if (leave == NULL) {
+        return STATUS_BAD_STATE;
+    }
+    scene->leave = leave;
+    return STATUS_OK;
+}
+
 static enum status features_write(struct scene *scene, struct request request, struct answer *answer) {
     (void)answer;
     size_t offset = read_u16(request.payload);
@@ -148,18 +163,29 @@ static enum status features_read(struct scene *scene, struct request request, st
 static const struct request_kind request_kinds[] = {
     {0x01, 0, 0, info},
     {0x02, 0, 0, statistics},
+    {0x03, 1, 1, crash_read},
+    {0x04, 0, 0, self_test},
+    {0x05, 1, 1, reboot},
     {0x10, 3, LINK_MAX_PAYLOAD, features_write},
     {0x11, 0, 0, features_run},
     {0x12, 4, 4, features_read},
+    {0x13, 0, 0, profile_run},
+    {0x14, 4, 4, profile_read},
     {0x20, 0, 0, audio_begin},
     {0x21, 6, LINK_MAX_PAYLOAD, audio_write},
     {0x22, 0, 0, audio_end},
-    {0x30, 1, 1, stream_start},
+    {0x30, 1, 6, stream_start},
     {0x31, 6, LINK_MAX_PAYLOAD, stream_write},
     {0x32, 0, 0, stream_stop},
+    {0x33, 0, 0, stream_status},
     {0x40, 4, LINK_MAX_PAYLOAD, probe_write},
     {0x41, 5, 5, probe_read},
 };
+
+// Requests 0x02 to 0x0F are about the board alone.
+static bool needs_bundle(uint8_t type) {
+    return type < 0x02 || type > 0x0F;
+}
 
 static enum status dispatch(struct scene *scene, const struct link_frame *frame, struct answer *answer) {
     const struct request request = {frame->payload, frame->payload_bytes};
@@ -167,6 +193,9 @@ static enum status dispatch(struct scene *scene, const struct link_frame *frame,
         const struct request_kind *kind = &request_kinds[i];
         if (kind->type == frame->type) {
             bool fits = request.bytes >= kind->min_bytes && request.bytes <= kind->max_bytes;
+            if (!scene->bundle_is_whole && needs_bundle(kind->type)) {
+                return STATUS_BAD_MODEL;
+            }
             return fits ? kind->handle(scene, request, answer) : STATUS_BAD_LENGTH;
         }
     }
@@ -180,6 +209,7 @@ static void converse(struct scene *scene, bool version_known) {
     }
     uint8_t *payload = scene->answer + LINK_HEADER_BYTES;
     struct answer answer = {.bytes = payload + 1};
+    crash_request(frame.type);
     enum status status = version_known ? dispatch(scene, &frame, &answer) : STATUS_BAD_VERSION;
     if (answer.overflow) {
         status = STATUS_INTERNAL;
@@ -187,12 +217,20 @@ static void converse(struct scene *scene, bool version_known) {
     payload[0] = (uint8_t)status;
     size_t bytes = status == STATUS_OK ? 1 + answer.length : 1;
     link_send(scene->answer, frame.type | LINK_ANSWER, frame.sequence, bytes, scene->port.write);
+    if (scene->leave != NULL) {
+        scene->leave();
+    }
+    crash_request(0);
 }
 
 enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,
     const struct scene_memory *memory) {
     *scene = (struct scene){.bundle = bundle, .port = *port, .memory = *memory, .state = SCENE_IDLE};
     link_receiver_init(&scene->receiver);
+    scene->bundle_is_whole = self_test_constants_are_whole(&port->constants);
+    if (!scene->bundle_is_whole) {
+        return FRONTEND_OK; // nobody will use it
+    }
     return frontend_init(&scene->frontend, bundle->frontend, memory->history, memory->history_samples, memory->work,
         memory->work_floats);
 }

@@ -3,8 +3,9 @@
 // Joins lib/link, lib/frontend and the compiled model, and knows none of their particulars: the bundle, the board and
 // all memory come in structs. Give every received byte to scene_receive(); it answers before it returns.
 //
-// Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips and streams),
-// scene_probe.c (one frame's stages), scene_text.c (lines for people and plotters).
+// Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips, and samples
+// over the serial port), scene_stream.c (sound without end), scene_health.c (crashes and self-test), scene_probe.c (one
+// frame's stages), scene_profile.c (where the time goes), scene_text.c (lines for people and plotters).
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -12,10 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crash.h"
 #include "frontend.h"
 #include "link.h"
+#include "microphone.h"
+#include "self_test.h"
 
 #define SCENE_IDENTITY_BYTES 8
+#define SCENE_MAX_SMOOTHING 16 // results whose mean a stream can say
+#define SCENE_REJECTED 0xFF    // instead of a class: no class is likely enough
 
 enum scene_output_kind {
     SCENE_LOGITS = 0,        // softmax makes them probabilities
@@ -34,6 +40,9 @@ struct scene_bundle {
     const struct frontend_config *frontend;
     // Reads input [mels][frames], writes output [classes], uses the arena for what is between them.
     void (*run)(void *arena, const int8_t *input, int8_t *output);
+    // The same, and what each layer takes by a clock that wraps at 2^32, to ticks[layers].
+    void (*profile)(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
+    uint16_t layers;
 };
 
 // What the board offers.
@@ -44,6 +53,13 @@ struct scene_port {
     uint32_t (*cycles)(void);   // a counter at clock_hz, modulo 2^32
     uint32_t (*overruns)(void); // received bytes that were lost
     uint32_t clock_hz;
+    const struct microphone *microphone; // NULL: none
+    void (*restart)(void);               // once what was written has left
+    void (*boot_loader)(void);           // the same, into the boot loader; NULL: there is none
+    uint32_t intended_clock_hz;          // what clock_hz is if everything starts as it should
+    enum reset_cause reset_cause;
+    struct self_test_constants constants;
+    struct self_test_stack stack;
 };
 
 // The caller's buffers; sizes in the generated headers.
@@ -52,9 +68,11 @@ struct scene_memory {
     size_t history_samples;
     float *work; // FRONTEND_WORK_FLOATS
     size_t work_floats;
-    int8_t *image;   // [mels][frames]
-    int8_t *outputs; // [classes]
-    void *arena;     // MODEL_ARENA_BYTES, aligned to 16
+    int8_t *image;     // [mels][frames]
+    int8_t *outputs;   // [classes]
+    float *posteriors; // [SCENE_MAX_SMOOTHING + 1][classes]
+    void *arena;       // MODEL_ARENA_BYTES, aligned to 16
+    uint32_t *ticks;   // MODEL_LAYERS
 };
 
 enum scene_state {
@@ -62,6 +80,29 @@ enum scene_state {
     SCENE_CLIP,   // between AUDIO_BEGIN and AUDIO_END
     SCENE_DONE,   // after AUDIO_END: the answer is kept, for who did not hear it
     SCENE_STREAM, // between STREAM_START and STREAM_STOP
+};
+
+// What STREAM_START asks for.
+struct stream_options {
+    uint8_t source;
+    uint16_t hop;      // columns from a result to the next; 0: a result for every clip
+    uint8_t smoothing; // results whose mean is said, 1..SCENE_MAX_SMOOTHING
+    uint8_t reject;    // percent that the likeliest class must reach
+    int8_t gain;       // of the microphone, in half decibels
+    bool status_lines;
+};
+
+// A stream under way.
+struct scene_stream {
+    struct stream_options options;
+    uint32_t clip_samples; // of the current clip
+    uint32_t columns_left; // until the next result
+    uint32_t results;
+    uint64_t energy; // sum of squares since the last result
+    int32_t peak;    // greatest magnitude since the last result
+    uint32_t samples;
+    int16_t level, peak_level; // of the last result: tenths of dBFS
+    uint8_t scene;             // of the last result: class, or SCENE_REJECTED
 };
 
 // State. Fields are private.
@@ -72,15 +113,19 @@ struct scene {
     struct link_receiver receiver;
     uint8_t answer[LINK_MAX_FRAME];
     struct frontend frontend;
+    bool bundle_is_whole; // else nothing of it may be read: even its pointers may be wrong
     enum scene_state state;
+    void (*leave)(void);        // to be called when the answer is out; NULL: stay
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
-    uint32_t clip_position;     // samples of the current clip
     uint32_t frontend_cycles;   // spent on the current clip
     uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE
+    struct scene_stream stream;
+    bool profiled;                                                   // memory.ticks are those of a run
     uint32_t frames_ok, crc_errors, oversize, malformed, inferences; // see STATISTICS
 };
 
-// Binds bundle, board and memory; all must outlive `scene`. Fails as frontend_init() does.
+// Binds bundle, board and memory; all must outlive `scene`. Fails as frontend_init() does. Where the constants are not
+// whole it does not look at the bundle, and every request that needs it is answered with bad_model.
 enum frontend_status scene_init(struct scene *scene, const struct scene_bundle *bundle, const struct scene_port *port,
     const struct scene_memory *memory);
 
@@ -89,5 +134,8 @@ void scene_greet(const struct scene *scene);
 
 // Takes received bytes, and answers the requests that they complete.
 void scene_receive(struct scene *scene, const uint8_t *bytes, size_t count);
+
+// Takes a piece of sound from the microphone, where a stream listens to it; false if there is none to take now.
+bool scene_listen(struct scene *scene);
 
 #endif

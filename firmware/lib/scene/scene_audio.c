@@ -1,49 +1,19 @@
-// Clips and streams: samples through the front end as they come, the model at each clip's end.
+// Clips, and the samples that come in chunks over the serial port: through the front end as they come.
 #include "scene_internal.h"
 
 #define SAMPLE_BYTES sizeof(int16_t)
-#define SOURCE_SERIAL 0
-#define PIECE 64 // samples that go to the front end at once
+#define PIECE 64 // samples that are decoded at once
 
-static void begin_clip(struct scene *scene) {
-    scene->clip_position = 0;
-    scene->frontend_cycles = 0;
-    frontend_begin(&scene->frontend);
-}
-
-static void begin_audio(struct scene *scene, enum scene_state state) {
-    scene->state = state;
-    scene->position = 0;
-    begin_clip(scene);
-}
-
-// Whether all samples of the current clip are in.
+// Whether all samples of the clip are in.
 static bool clip_is_full(const struct scene *scene) {
-    return scene->clip_position == scene->bundle->frontend->clip_samples;
+    return scene->position == scene->bundle->frontend->clip_samples;
 }
 
-// Pushes at most `count` little-endian samples, not beyond the clip's end; returns how many.
-static size_t feed(struct scene *scene, const uint8_t *samples, size_t count) {
-    int16_t piece[PIECE];
-    size_t room = scene->bundle->frontend->clip_samples - scene->clip_position;
-    size_t taken = count < room ? count : room;
-    taken = taken < PIECE ? taken : PIECE;
-    for (size_t i = 0; i < taken; ++i) {
-        piece[i] = (int16_t)read_u16(samples + SAMPLE_BYTES * i);
-    }
+static void clip_samples(struct scene *scene, const int16_t *samples, size_t count) {
     uint32_t begin = scene->port.cycles();
-    (void)frontend_feed(&scene->frontend, piece, taken, scene->memory.image); // fails only beyond the clip's end
+    (void)frontend_feed(&scene->frontend, samples, count, scene->memory.image); // fails only beyond the clip's end
     scene->frontend_cycles += scene->port.cycles() - begin;
-    scene->clip_position += (uint32_t)taken;
-    scene->position += (uint32_t)taken;
-    return taken;
-}
-
-// A finished clip of a stream: says its result and goes on with the next one.
-static void finish_streamed_clip(struct scene *scene) {
-    (void)run_model(scene, scene->memory.outputs);
-    text_result(scene);
-    begin_clip(scene);
+    scene->position += (uint32_t)count;
 }
 
 // AUDIO_WRITE and STREAM_WRITE: the samples of a chunk that are next; of one that came before, none.
@@ -54,7 +24,7 @@ static enum status write_samples(struct scene *scene, struct request request, en
     if (request.bytes % SAMPLE_BYTES != 0) {
         return STATUS_BAD_LENGTH;
     }
-    if (scene->state != state) {
+    if (scene->state != state || (state == SCENE_STREAM && scene->stream.options.source != SOURCE_SERIAL)) {
         return STATUS_BAD_STATE;
     }
     if (state == SCENE_CLIP && (uint64_t)offset + count > scene->bundle->frontend->clip_samples) {
@@ -66,12 +36,18 @@ static enum status write_samples(struct scene *scene, struct request request, en
         return repeated ? STATUS_OK : STATUS_BAD_OFFSET;
     }
     while (count > 0) {
-        size_t taken = feed(scene, samples, count);
+        int16_t piece[PIECE];
+        size_t taken = count < PIECE ? count : PIECE;
+        for (size_t i = 0; i < taken; ++i) {
+            piece[i] = (int16_t)read_u16(samples + SAMPLE_BYTES * i);
+        }
+        if (state == SCENE_CLIP) {
+            clip_samples(scene, piece, taken);
+        } else {
+            stream_samples(scene, piece, taken);
+        }
         samples += SAMPLE_BYTES * taken;
         count -= taken;
-        if (state == SCENE_STREAM && clip_is_full(scene)) {
-            finish_streamed_clip(scene);
-        }
     }
     return STATUS_OK;
 }
@@ -79,7 +55,11 @@ static enum status write_samples(struct scene *scene, struct request request, en
 enum status audio_begin(struct scene *scene, struct request request, struct answer *answer) {
     (void)request;
     (void)answer;
-    begin_audio(scene, SCENE_CLIP);
+    stream_leave(scene);
+    scene->state = SCENE_CLIP;
+    scene->position = 0;
+    scene->frontend_cycles = 0;
+    frontend_begin(&scene->frontend);
     return STATUS_OK;
 }
 
@@ -103,25 +83,7 @@ enum status audio_end(struct scene *scene, struct request request, struct answer
     return STATUS_OK;
 }
 
-enum status stream_start(struct scene *scene, struct request request, struct answer *answer) {
-    (void)answer;
-    if (request.payload[0] != SOURCE_SERIAL) {
-        return STATUS_BAD_VALUE;
-    }
-    begin_audio(scene, SCENE_STREAM);
-    return STATUS_OK;
-}
-
 enum status stream_write(struct scene *scene, struct request request, struct answer *answer) {
     (void)answer;
     return write_samples(scene, request, SCENE_STREAM);
-}
-
-enum status stream_stop(struct scene *scene, struct request request, struct answer *answer) {
-    (void)request;
-    (void)answer;
-    if (scene->state == SCENE_STREAM) {
-        scene->state = SCENE_IDLE;
-    }
-    return STATUS_OK;
 }

@@ -15,6 +15,7 @@ enum status {
     STATUS_BAD_VALUE = 5,
     STATUS_BAD_VERSION = 6,
     STATUS_INTERNAL = 7,
+    STATUS_BAD_MODEL = 8,
 };
 
 // A request's payload, its length known to be one that the request allows.
@@ -31,6 +32,7 @@ struct answer {
 };
 
 void answer_put(struct answer *answer, const void *bytes, size_t count);
+void answer_u8(struct answer *answer, uint8_t value);
 void answer_u16(struct answer *answer, uint16_t value);
 void answer_u32(struct answer *answer, uint32_t value);
 void answer_f32(struct answer *answer, float value);
@@ -41,16 +43,37 @@ uint32_t run_model(struct scene *scene, int8_t *outputs);
 // Whole microseconds of a number of cycles.
 uint32_t microseconds(const struct scene *scene, uint32_t cycles);
 
+enum status crash_read(struct scene *scene, struct request request, struct answer *answer);
+enum status self_test(struct scene *scene, struct request request, struct answer *answer);
 enum status audio_begin(struct scene *scene, struct request request, struct answer *answer);
 enum status audio_write(struct scene *scene, struct request request, struct answer *answer);
 enum status audio_end(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_start(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_write(struct scene *scene, struct request request, struct answer *answer);
 enum status stream_stop(struct scene *scene, struct request request, struct answer *answer);
+enum status stream_status(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_write(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_read(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_run(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_read(struct scene *scene, struct request request, struct answer *answer);
 
-// Writes the result line of memory.outputs.
-void text_result(const struct scene *scene);
+// Where a stream's samples come from.
+enum source {
+    SOURCE_SERIAL = 0,
+    SOURCE_MICROPHONE = 1,
+};
+
+// The next samples of the stream under way.
+void stream_samples(struct scene *scene, const int16_t *samples, size_t count);
+
+// Ends a clip or stream under way.
+void stream_leave(struct scene *scene);
+
+// The classes' probabilities of memory.outputs.
+void scene_probabilities(const struct scene *scene, float *probabilities);
+
+// A result's line, and the line about the stream that may follow it.
+void text_probabilities(const struct scene *scene, const float *probabilities);
+void text_status(const struct scene *scene, uint32_t dropped);
 
 #endif

@@ -16,7 +16,7 @@ enum status probe_write(struct scene *scene, struct request request, struct answ
     if (offset + count > scene->bundle->frontend->win_length) {
         return STATUS_BAD_OFFSET;
     }
-    scene->state = SCENE_IDLE;
+    stream_leave(scene);
     for (size_t i = 0; i < count; ++i) {
         scene->memory.history[offset + i] = (int16_t)read_u16(samples + SAMPLE_BYTES * i);
     }
@@ -30,7 +30,7 @@ enum status probe_read(struct scene *scene, struct request request, struct answe
     if (stage > FRONTEND_STAGE_LOG || count == 0 || count > MAX_VALUES) {
         return STATUS_BAD_VALUE;
     }
-    scene->state = SCENE_IDLE;
+    stream_leave(scene);
     const float *values = frontend_probe(&scene->frontend, scene->memory.history, (enum frontend_stage)stage, &total);
     if (offset >= total) {
         return STATUS_BAD_OFFSET;

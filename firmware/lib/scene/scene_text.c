@@ -25,6 +25,11 @@ void scene_greet(const struct scene *scene) {
     write_string(scene, scene->port.firmware);
     write_string(scene, " board=");
     write_string(scene, scene->port.board);
+    if (!scene->bundle_is_whole) {
+        write_string(scene,
+            " protocol=" TEXT(LINK_VERSION) ": the bundle in its flash is damaged; flash the firmware again\r\n");
+        return;
+    }
     write_string(scene, " bundle=");
     write_string(scene, scene->bundle->name);
     write_string(scene, " identity=");
@@ -48,7 +53,7 @@ static void write_probability(const struct scene *scene, float probability) {
     write_string(scene, digits);
 }
 
-void text_result(const struct scene *scene) {
+void scene_probabilities(const struct scene *scene, float *probabilities) {
     const struct scene_bundle *bundle = scene->bundle;
     const int8_t *outputs = scene->memory.outputs;
     int8_t greatest = INT8_MIN;
@@ -57,13 +62,52 @@ void text_result(const struct scene *scene) {
     }
     float sum = 0.0f;
     for (size_t i = 0; i < bundle->classes; ++i) {
-        sum += weight(bundle, outputs[i], greatest);
+        probabilities[i] = weight(bundle, outputs[i], greatest);
+        sum += probabilities[i];
     }
     for (size_t i = 0; i < bundle->classes; ++i) {
-        write_string(scene, i > 0 ? "\t" : "");
-        write_string(scene, bundle->labels[i]);
-        write_string(scene, ":");
-        write_probability(scene, sum > 0.0f ? weight(bundle, outputs[i], greatest) / sum : 0.0f);
+        probabilities[i] = sum > 0.0f ? probabilities[i] / sum : 0.0f;
     }
+}
+
+void text_probabilities(const struct scene *scene, const float *probabilities) {
+    for (size_t i = 0; i < scene->bundle->classes; ++i) {
+        write_string(scene, i > 0 ? "\t" : "");
+        write_string(scene, scene->bundle->labels[i]);
+        write_string(scene, ":");
+        write_probability(scene, probabilities[i]);
+    }
+    write_string(scene, "\r\n");
+}
+
+static void write_unsigned(const struct scene *scene, uint32_t value) {
+    char digits[11], *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do {
+        *--first = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    write_string(scene, first);
+}
+
+// Tenths, as "-31.2".
+static void write_tenths(const struct scene *scene, int32_t tenths) {
+    const uint32_t magnitude = (uint32_t)(tenths < 0 ? -tenths : tenths);
+    write_string(scene, tenths < 0 ? "-" : "");
+    write_unsigned(scene, magnitude / 10);
+    write_string(scene, ".");
+    write_unsigned(scene, magnitude % 10);
+}
+
+void text_status(const struct scene *scene, uint32_t dropped) {
+    const struct scene_stream *stream = &scene->stream;
+    write_string(scene, "# scene=");
+    write_string(scene, stream->scene == SCENE_REJECTED ? "?" : scene->bundle->labels[stream->scene]);
+    write_string(scene, " level=");
+    write_tenths(scene, stream->level);
+    write_string(scene, " peak=");
+    write_tenths(scene, stream->peak_level);
+    write_string(scene, " dropped=");
+    write_unsigned(scene, dropped);
     write_string(scene, "\r\n");
 }

@@ -1,9 +1,11 @@
 """SCons script of the platform: how the firmware is compiled, linked, measured and uploaded."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-from platformio.device.list.util import list_serial_ports
 from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
@@ -12,21 +14,27 @@ board = env.BoardConfig()
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))
 FIRMWARE = PROJECT / "firmware"
-BOARD = FIRMWARE / "boards" / board.id
+BOARD = FIRMWARE / "boards" / board.get("build.folder", board.id)  # boards that differ by a flag share one
+sys.path.insert(0, str(FIRMWARE / "platform" / "builder"))
+from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
+
 VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SMALL = ["-Os"]
 FAST = ["-O3", "-ffp-contract=off", "-fno-math-errno"]  # where the time goes, and what rounds as on the host
+NO_PORT = 3  # exit code of `tinyscene device check`: there was nobody to ask
 SOURCES = {
     "boards/common": SMALL,
-    f"boards/{board.id}": SMALL,
+    f"boards/{BOARD.name}": SMALL,
     "generated": FAST,
     "lib/engine": FAST,
     "lib/frontend": FAST,
+    "lib/health": SMALL,
     "lib/link": SMALL,
     "lib/scene": SMALL,
+    "lib/usb": SMALL,
 }
 
 env.Replace(
@@ -44,15 +52,26 @@ env.Replace(
     PROGSUFFIX=".elf",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
-    SIZEPROGREGEXP=r"^\.(?:vectors|text|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
-    SIZEDATAREGEXP=r"^\.(?:stack|data|bss)\s+(\d+)",
+    SIZEPROGREGEXP=r"^\.(?:vectors|text|constants|constants_crc|rodata|ARM\.exidx|ARM\.extab|data)\s+(\d+)",
+    SIZEDATAREGEXP=r"^\.(?:stack|noinit|data|bss)\s+(\d+)",
 )
 env.Append(
     ASFLAGS=MACHINE,
     OPTIMISATION=SMALL,
-    CCFLAGS=[*MACHINE, "$OPTIMISATION", "-g", "-ffunction-sections", "-fdata-sections", *WARNINGS],
-    CFLAGS=["-std=c11"],
-    CPPDEFINES=[("TINYSCENE_VERSION", env.StringifyMacro(VERSION))],
+    CCFLAGS=[
+        *MACHINE,
+        "$OPTIMISATION",
+        "-g",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-fcallgraph-info=su",
+        *WARNINGS,
+    ],
+    CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
+    CPPDEFINES=[
+        ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
+        ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
+    ],
     CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],
     LINKFLAGS=[
         *MACHINE,
@@ -81,6 +100,11 @@ def compile_sources():
         env.Append(PIOBUILDFILES=[env.Object(node, OPTIMISATION=optimisation) for node in nodes])
 
 
+def seal_constants(target, source, env):  # noqa: ARG001
+    """Give the image the checksum of its constants."""
+    seal(Path(str(target[0])))
+
+
 def build():
     """Build the image, unless told not to, and return it as ELF and as flat binary."""
     if "nobuild" in COMMAND_LINE_TARGETS:
@@ -88,6 +112,7 @@ def build():
     compile_sources()
     elf = env.BuildProgram()
     env.Depends(elf, [str(BOARD / "linker.ld"), str(FIRMWARE / "boards" / "common" / "sections.ld")])
+    env.AddPostAction(elf, env.VerboseAction(seal_constants, "Sealing $TARGET"))
     flat = env.ElfToBin("$BUILD_DIR/${PROGNAME}", elf)
     env.Depends(flat, "checkprogsize")
     return elf, flat
@@ -97,29 +122,36 @@ def upload_by_openocd():
     """Write through the ST-LINK that is on the board, read back, compare, start."""
     package = platform.get_package_dir("tool-openocd")
     scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
-    commands = ["-f", "board/st_nucleo_l4.cfg", "-c", "program {$SOURCE} verify reset exit"]
+    commands = ["-f", board.get("upload.openocd_script"), "-c", "program {$SOURCE} verify reset exit"]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
-    return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
+    return [
+        env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE"),
+        env.VerboseAction(check_what_runs, "Asking the board what it runs..."),
+    ]
+
+
+def check_what_runs(target, source, env):  # noqa: ARG001
+    """Fail unless the board answers with the bundle that was flashed; without a port, only say so."""
+    if not env.get("TINYSCENE_PYTHON"):
+        print("not asked: tinyscene is not installed here; run `make setup`, then `tinyscene device check`")
+        return
+    port = env.subst("$UPLOAD_PORT")
+    command = [env["TINYSCENE_PYTHON"], "-m", "tinyscene", "device", "check", *(["--port", port] if port else [])]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "host")}
+    if subprocess.run(command, cwd=PROJECT, env=environment).returncode not in (0, NO_PORT):
+        env.Exit(1)
 
 
 def upload_by_boot_loader():
-    """Write through Arduino's boot loader, which adds the 64 KB that it occupies to every address itself."""
+    """Write through Arduino's boot loader, with the uploader of this package; generate.py says by which Python."""
     env.Replace(
-        UPLOADER="bossac",
-        UPLOADERFLAGS=["--port", "$UPLOAD_PORT", "-U", "-i", "-e", "-w", "-R"],
-        UPLOADCMD="$UPLOADER $UPLOADERFLAGS $SOURCE",
+        UPLOADER="$TINYSCENE_PYTHON",
+        UPLOADERFLAGS=["-m", "tinyscene", "device", "upload", "--identity", "$TINYSCENE_IDENTITY"],
+        UPLOADCMD='"$UPLOADER" $UPLOADERFLAGS $PORT_OPTION $SOURCE',
+        PORT_OPTION='${UPLOAD_PORT and "--port " + UPLOAD_PORT}',
     )
-
-    def enter_boot_loader(target, source, env):  # noqa: ARG001
-        env.AutodetectUploadPort()
-        ports = list_serial_ports()
-        env.TouchSerialPort("$UPLOAD_PORT", 1200)
-        env.Replace(UPLOAD_PORT=env.WaitForNewSerialPort(ports))
-
-    return [
-        env.VerboseAction(enter_boot_loader, "Looking for the boot loader (double-tap the button if this fails)..."),
-        env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE"),
-    ]
+    env["ENV"]["PYTHONPATH"] = str(PROJECT / "host")
+    return [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
 
 
 def upload_nothing():

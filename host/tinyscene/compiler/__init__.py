@@ -151,7 +151,7 @@ def compile_model(
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model, optimize=optimize)
-    header = emitter.header(compiled.planned, compiled.memory, prefix)
+    header = emitter.header(compiled.planned, compiled.launches, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)

@@ -16,8 +16,8 @@ PER_LINE = 18  # numbers
 INDENT = "    "
 
 
-def header(planned: PlannedGraph, memory: MemoryPlan, prefix: str) -> str:
-    """Return `<prefix>.h`: sizes and the one function."""
+def header(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
+    """Return `<prefix>.h`: sizes and functions."""
     upper = prefix.upper()
     tensors = planned.graph.tensors
     source, result = tensors[planned.input], tensors[planned.graph.outputs[0]]
@@ -31,16 +31,21 @@ def header(planned: PlannedGraph, memory: MemoryPlan, prefix: str) -> str:
 #define {upper}_ARENA_BYTES {memory.arena_bytes}
 #define {upper}_INPUT_BYTES {source.elements} // int8 {list(source.shape)}
 #define {upper}_OUTPUT_BYTES {result.elements} // int8 {list(result.shape)}
+#define {upper}_LAYERS {sum(len(launch.calls) for launch in launches)}
 
 // One inference. The arena is {upper}_ARENA_BYTES of memory, aligned to 16 bytes, that need not be kept in between.
 void {prefix}_run(void *arena, const int8_t *input, int8_t *output);
+
+// The same, and what each of the {upper}_LAYERS layers takes, in ticks of a clock that wraps at 2^32.
+void {prefix}_profile(
+    void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
 
 #endif
 """
 
 
 def source(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
-    """Return `<prefix>.c`: constants, layers, groups, and `<prefix>_run`."""
+    """Return `<prefix>.c`: constants, layers, groups, `<prefix>_run` and `<prefix>_profile`."""
     calls = [call for launch in launches for call in launch.calls]
     parts = [
         f"""\
@@ -108,6 +113,8 @@ def _array(name: str, constant: Constant) -> str:
     rows = constant.values.tolist()
     if constant.ctype == "struct engine_channel":
         body = "".join(f"{INDENT}{{{bias}, {{{multiplier}, {shift}}}}},\n" for bias, multiplier, shift in rows)
+    elif constant.ctype == "struct engine_depthwise_channel":
+        body = "".join(f"{INDENT}{{{row[0]}, {_braces(row[1:4])}, {_braces(row[4:])}}},\n" for row in rows)
     elif constant.ctype == "struct engine_panel":
         panels = (([row[0] for row in panel], [row[1:] for row in panel]) for panel in rows)
         body = "".join(
@@ -151,7 +158,7 @@ def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
         f"static const struct engine_stage {name}_stages[{len(launch.calls)}] = {{\n{stages}}};\n"
         f"static const struct engine_rows {name}_tensors[{len(tensors)}] = {{\n{rows}}};\n"
         f"static const struct engine_group {name} = "
-        f"{{{name}_stages, {name}_tensors, {len(launch.calls)}, {len(tensors)}}};\n"
+        f"{{{name}_stages, {name}_tensors, {len(launch.calls)}, {len(tensors)}, {launch.first}}};\n"
     )
 
 
@@ -185,14 +192,31 @@ def _run(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, 
     for position, launch in enumerate(launches):
         scratch = [f"base + {memory.scratch[position]}"] if launch.scratch_bytes else []
         if launch.streamed:
-            arguments = [f"&group_{position}", pointers(_group_tensors(launch)), *(scratch or ["0"])]
+            arguments = [f"&group_{position}", pointers(_group_tensors(launch)), *(scratch or ["0"]), "profile"]
             lines.append(f"{INDENT}engine_run({', '.join(arguments)});\n")
             continue
         call = launch.calls[0]
         inputs = [pointers(call.inputs)] if call.input_list else [location(tensor) for tensor in call.inputs]
         arguments = [f"&layer_{call.op.index}", *inputs, location(call.output), *scratch]
-        lines.append(f"{INDENT}{call.function}({', '.join(arguments)});\n")
+        lines.append(
+            f"{INDENT}{call.function}({', '.join(arguments)});\n{INDENT}engine_lap(profile, {launch.first});\n"
+        )
     arena = "int8_t *const base = arena;" if memory.arena_bytes else "(void)arena;"
-    return (
-        f"void {prefix}_run(void *arena, const int8_t *input, int8_t *output) {{\n{INDENT}{arena}\n{''.join(lines)}}}\n"
-    )
+    return f"""\
+static void run(void *arena, const int8_t *input, int8_t *output, struct engine_profile *profile) {{
+{INDENT}{arena}
+{"".join(lines)}}}
+
+void {prefix}_run(void *arena, const int8_t *input, int8_t *output) {{
+{INDENT}run(arena, input, output, 0);
+}}
+
+void {prefix}_profile(
+{INDENT}void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks) {{
+{INDENT}for (int32_t i = 0; i < {prefix.upper()}_LAYERS; i++) {{
+{INDENT * 2}ticks[i] = 0;
+{INDENT}}}
+{INDENT}struct engine_profile profile = {{clock, clock(), ticks}};
+{INDENT}run(arena, input, output, &profile);
+}}
+"""

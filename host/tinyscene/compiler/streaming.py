@@ -6,6 +6,7 @@ after the other. The planner tries every way to cut the layers into groups and t
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from tinyscene.compiler.kernels import KernelCall
@@ -169,13 +170,15 @@ def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, i
             next_row, part = access.position(done[reader])
             if next_row < heights[group[reader].output]:
                 oldest = min(oldest, source.first(next_row, part))
-        needed = row + call.rows.rows - oldest
-        rest = -needed % call.rows.rows  # a ring holds whole steps, so that a step's rows lie one after the other
-        kept[call.output] = max(kept[call.output], needed + rest)
+        kept[call.output] = max(kept[call.output], row - oldest + call.rows.rows)
         done[index] += 1
-        made[call.output] = call.rows.position(done[index])[0]
+        made[call.output] = min(call.rows.position(done[index])[0], heights[call.output])
         index = len(group) - 1
-    return {tensor: min(rows, heights[tensor]) for tensor, rows in kept.items()}
+    for call in group:  # rows that are written or read as one must not lie on both sides of the ring's end
+        assert call.rows is not None
+        together = math.lcm(call.rows.rows, *(source.together for _, source in readers[call.output]))
+        kept[call.output] = min(-(-kept[call.output] // together) * together, heights[call.output])
+    return kept
 
 
 def _arena_bytes(lives: _Lives, launch: Launch) -> int:

@@ -1,6 +1,7 @@
 """A board behind a link: what it is, and whole clips through it, whatever happens to the board on the way."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -11,18 +12,25 @@ from numpy.typing import NDArray
 
 from tinyscene.device.link import Link, RefusedError
 from tinyscene.device.messages import (
+    CLIP_AFTER_CLIP,
     DeviceInfo,
     Inference,
+    ProfileRun,
     Request,
+    Source,
     Statistics,
     Status,
+    StreamOptions,
+    StreamStatus,
     features_read,
     features_write,
     most_probe_values,
     probe_read,
     probe_write,
+    profile_read,
     samples_write,
     unpack_probe_read,
+    unpack_profile_read,
 )
 from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
 from tinyscene.errors import LinkError
@@ -31,7 +39,6 @@ from tinyscene.frontend_stage import Stage
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
 FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
-_SERIAL = b"\0"  # STREAM_START's source
 
 Answer = TypeVar("Answer")
 
@@ -128,6 +135,31 @@ class Board:
         hear = self._hearing(samples)
         return self._whole(lambda: (hear(), self.read_features()))
 
+    def profile(self, samples: NDArray[np.int16]) -> tuple[ProfileRun, tuple[int, ...]]:
+        """Do as `classify_audio`, and return what the parts took and what each layer of the model did, in ticks.
+
+        A second run of the model on the same image is what is measured by layer.
+
+        Args:
+            samples: int16 [clip_samples] at the board's rate.
+
+        Raises:
+            LinkError: as `classify_audio`, or the firmware is older than this request.
+        """
+        hear = self._hearing(samples)
+
+        def measure() -> tuple[ProfileRun, tuple[int, ...]]:
+            hear()
+            run = self._unpack(ProfileRun.unpack, self.link.request(Request.PROFILE_RUN, timeout=self._run_timeout))
+            ticks: tuple[int, ...] = ()
+            while len(ticks) < run.layers:
+                count = min(run.layers - len(ticks), (self._payload - 1) // 4)  # after the answer's status
+                body = self.link.request(Request.PROFILE_READ, profile_read(len(ticks), count))
+                ticks += self._unpack(functools.partial(unpack_profile_read, count=count), body)
+            return run, ticks
+
+        return self._whole(measure)
+
     def _hearing(self, samples: NDArray[np.int16]) -> Callable[[], Inference]:
         """Return what sends one clip and has it classified."""
         if samples.dtype != np.int16 or samples.shape != (self.info.clip_samples,):
@@ -181,21 +213,54 @@ class Board:
             values = np.append(values, part)
         return values
 
-    def stream(self, samples: NDArray[np.int16]) -> Generator[int, None, None]:
-        """Play samples to the board, which prints a text line for every clip; yields the samples sent so far.
+    @contextlib.contextmanager
+    def listening(self, options: StreamOptions) -> Iterator[None]:
+        """Let the board stream as `options` say: it prints two text lines for every result.
+
+        Raises:
+            LinkError: no answer, or the board cannot: its microphone has another rate than its bundle, or it has none.
+        """
+        try:
+            self.link.request(Request.STREAM_START, options.pack())
+        except RefusedError as error:
+            if options.source is not Source.MICROPHONE or error.status is not Status.BAD_STATE:
+                raise
+            raise LinkError(
+                f"the board {self.info.board} has no microphone for the {self.info.sample_rate} Hz of its bundle: "
+                "make one for the microphone's rate (tinyscene at-rate BUNDLE 41667 for the Nano 33 BLE Sense), "
+                "or play a file to the board with --audio"
+            ) from error
+        answers = True
+        try:
+            yield
+        except LinkError:
+            answers = False
+            raise
+        finally:
+            if answers:
+                self.link.request(Request.STREAM_STOP)
+
+    def stream_status(self) -> StreamStatus:
+        """Return where the stream under way stands."""
+        return self._unpack(StreamStatus.unpack, self.link.request(Request.STREAM_STATUS))
+
+    def stream(
+        self, samples: NDArray[np.int16], options: StreamOptions = CLIP_AFTER_CLIP
+    ) -> Generator[int, None, None]:
+        """Play samples to the board, which prints text lines for every result; yields the samples sent so far.
 
         Whoever has had enough closes the iterator.
 
         Args:
             samples: int16 [n] at the board's rate.
+            options: how the board is to stream them.
 
         Raises:
             LinkError: no answer, or the board restarted while it was listening.
         """
-        self.link.request(Request.STREAM_START, _SERIAL)
-        with contextlib.suppress(GeneratorExit):
+        with self.listening(options), contextlib.suppress(GeneratorExit):
             for offset, part in self._parts(samples):
-                # The part that completes a clip is answered after the model has run.
+                # The part that completes a result is answered after the model has run.
                 try:
                     self.link.request(Request.STREAM_WRITE, samples_write(offset, part), timeout=RUN_TIMEOUT)
                 except RefusedError as error:
@@ -205,7 +270,6 @@ class Board:
                         f"the board at {self.link.url} restarted while it was listening; start the stream again"
                     ) from error
                 yield offset + len(part)
-        self.link.request(Request.STREAM_STOP)
 
     @property
     def _payload(self) -> int:

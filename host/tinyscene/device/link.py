@@ -14,11 +14,11 @@ from types import TracebackType
 import serial
 from serial.tools import list_ports
 
+from tinyscene.device.baud import monitor_speed
 from tinyscene.device.messages import ANSWER, Request, Status
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.errors import LinkError
 
-BAUD = 115200
 TIMEOUT = 1.0  # seconds that an answer may take to begin with; each repetition waits twice as long, up to LONGEST
 LONGEST = 8.0
 REPETITIONS = 5
@@ -46,7 +46,7 @@ class Link:
 
     Args:
         url: such as /dev/ttyACM0, or socket://127.0.0.1:PORT.
-        baud: symbols a second, where the port has such a thing.
+        baud: symbols a second, where the port has such a thing; default: that of platformio.ini.
         timeout: seconds to wait for an answer before the request is sent again.
         reconnect_seconds: how long to wait for a port that vanished.
         on_text: called with each text line of the board; without it they are kept in `lines`, the newest 1,000.
@@ -65,7 +65,7 @@ class Link:
         self,
         url: str,
         *,
-        baud: int = BAUD,
+        baud: int | None = None,
         timeout: float = TIMEOUT,
         reconnect_seconds: float = RECONNECT_SECONDS,
         on_text: Callable[[str], None] | None = None,
@@ -74,7 +74,7 @@ class Link:
         self.requests = self.repetitions = self.stale = 0
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.on_text = on_text or self.lines.append
-        self._baud = baud
+        self._baud = baud or monitor_speed()
         self._timeout = timeout
         self._reconnect_seconds = reconnect_seconds
         # Not zero: answers to an earlier program's requests may still be on their way.
@@ -138,6 +138,23 @@ class Link:
             f"no answer to {request.name} from {self.url} after {1 + REPETITIONS} attempts; is tinyscene's firmware "
             "running there, at this baud rate, and does no other program hold the port?"
         )
+
+    def tell(self, request: Request, payload: bytes) -> None:
+        """Send a request after which the board, and perhaps its port, vanishes: once, and not to whatever comes back.
+
+        Raises:
+            RefusedError: the board answered with another status than OK.
+            LinkError: no answer, and the port is still there.
+        """
+        self.requests += 1
+        self._sequence = (self._sequence + 1) % _SEQUENCES
+        try:
+            answer = self._ask(request, encode(Frame(request, self._sequence, payload)), self._timeout)
+        except (serial.SerialException, OSError):
+            return  # gone before the answer was read
+        if answer is None:
+            raise LinkError(f"no answer to {request.name} from {self.url}; is tinyscene's firmware running there?")
+        _body(request, answer)
 
     def poll(self, seconds: float) -> None:
         """Read for so many seconds, for the sake of the text lines; reconnects where the port vanishes.

@@ -22,15 +22,21 @@ class Request(enum.IntEnum):
 
     INFO = 0x01
     STATISTICS = 0x02
+    CRASH_READ = 0x03
+    SELF_TEST = 0x04
+    REBOOT = 0x05
     FEATURES_WRITE = 0x10
     FEATURES_RUN = 0x11
     FEATURES_READ = 0x12
+    PROFILE_RUN = 0x13
+    PROFILE_READ = 0x14
     AUDIO_BEGIN = 0x20
     AUDIO_WRITE = 0x21
     AUDIO_END = 0x22
     STREAM_START = 0x30
     STREAM_WRITE = 0x31
     STREAM_STOP = 0x32
+    STREAM_STATUS = 0x33
     PROBE_WRITE = 0x40
     PROBE_READ = 0x41
 
@@ -46,6 +52,7 @@ class Status(enum.IntEnum):
     BAD_VALUE = 5
     BAD_VERSION = 6
     INTERNAL = 7
+    BAD_MODEL = 8
 
     @property
     def reason(self) -> str:
@@ -62,6 +69,7 @@ _REASONS = {
     Status.BAD_VALUE: "a value is out of range",
     Status.BAD_VERSION: "it speaks another protocol version",
     Status.INTERNAL: "it failed internally",
+    Status.BAD_MODEL: "what its flash holds of the bundle is damaged",
 }
 
 
@@ -69,9 +77,14 @@ _INFO = struct.Struct("<B8sIIIHHBBfiI")
 _STATISTICS = struct.Struct("<6I")
 _FEATURES_WRITE = struct.Struct("<H")
 _FEATURES_READ = struct.Struct("<HH")
+_PROFILE_RUN = struct.Struct("<IIH")
+_PROFILE_READ = struct.Struct("<HH")
 _SAMPLES_WRITE = struct.Struct("<I")
 _FEATURES_RUN = struct.Struct("<I")
 _AUDIO_END = struct.Struct("<II")
+_STREAM_START = struct.Struct("<BHBBb")
+_STREAM_STATUS = struct.Struct("<IIhhB")
+_REJECTED = 0xFF
 _PROBE_WRITE = struct.Struct("<H")
 _PROBE_READ = struct.Struct("<BHH")
 _PROBE_TOTAL = struct.Struct("<H")
@@ -228,6 +241,32 @@ class Inference:
         return cls(np.frombuffer(body, np.int8, offset=_AUDIO_END.size), model, frontend)
 
 
+@dataclass(frozen=True)
+class ProfileRun:
+    """What the parts of a clip took, in ticks of the board's clock; layers of its model; INT8 outputs [classes]."""
+
+    frontend_ticks: int
+    model_ticks: int
+    layers: int
+    outputs: NDArray[np.int8]
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "ProfileRun":
+        """Read the body of the answer to PROFILE_RUN."""
+        frontend, model, layers = _unpack(_PROFILE_RUN, body)
+        return cls(frontend, model, layers, np.frombuffer(body, np.int8, offset=_PROFILE_RUN.size))
+
+
+def profile_read(offset: int, count: int) -> bytes:
+    """Return the payload of PROFILE_READ: `count` layers from `offset` on."""
+    return _PROFILE_READ.pack(offset, count)
+
+
+def unpack_profile_read(body: bytes, count: int) -> tuple[int, ...]:
+    """Read the body of the answer to PROFILE_READ: the ticks of `count` layers."""
+    return _unpack(struct.Struct(f"<{count}I"), body, exactly=True)
+
+
 def features_write(offset: int, values: bytes) -> bytes:
     """Return the payload of FEATURES_WRITE: INT8 values of the image, row-major, from cell `offset` on."""
     return _FEATURES_WRITE.pack(offset) + values
@@ -265,6 +304,59 @@ def unpack_probe_read(body: bytes) -> tuple[int, NDArray[np.float32]]:
     if not values or len(values) % 4 or len(values) // 4 > total:
         raise ProtocolError(f"{len(values)} bytes of values where {total} values were expected")
     return total, np.frombuffer(values, "<f4").astype(np.float32)
+
+
+class Source(enum.IntEnum):
+    """Where the samples of a stream come from."""
+
+    SERIAL = 0
+    MICROPHONE = 1
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How a board is to stream.
+
+    Attributes:
+        source: the serial port, or the board's microphone.
+        hop: columns of the image from a result to the next; 0: a result for every clip.
+        smoothing: results whose mean is said, 1 to 16.
+        reject: percent that the likeliest class must reach.
+        gain: of the microphone, in half decibels beside the board's usual one.
+    """
+
+    source: Source = Source.SERIAL
+    hop: int = 0
+    smoothing: int = 1
+    reject: int = 0
+    gain: int = 0
+
+    def pack(self) -> bytes:
+        """Return the payload of STREAM_START."""
+        return _STREAM_START.pack(self.source, self.hop, self.smoothing, self.reject, self.gain)
+
+
+CLIP_AFTER_CLIP = StreamOptions()
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """Of a stream under way: results so far, frames dropped, and of the last result level, peak and class.
+
+    Level and peak are in dBFS of a full-scale square wave; `scene` is the class's index, None where it was rejected.
+    """
+
+    results: int
+    dropped: int
+    level: float
+    peak: float
+    scene: int | None
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "StreamStatus":
+        """Read the body of the answer to STREAM_STATUS."""
+        results, dropped, level, peak, scene = _unpack(_STREAM_STATUS, body, exactly=True)
+        return cls(results, dropped, level / 10, peak / 10, None if scene == _REJECTED else scene)
 
 
 def parse_probabilities(line: str) -> dict[str, float] | None:

@@ -1,44 +1,82 @@
-"""Watch a board: what it is, what it says of one clip, and what it streams."""
+"""Look at a board: what it is, and what it says of one clip."""
 
-import contextlib
 import dataclasses
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from tinyscene import files, metrics
 from tinyscene.bundle import Quantisation
 from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
+from tinyscene.device import health
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, parse_probabilities
-from tinyscene.errors import DatasetError
+from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics
+from tinyscene.errors import DatasetError, LinkError
 from tinyscene.resampling import resample
 
-_POLL_SECONDS = 0.2
 
+def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
+    """Print what a board is and which bundle it carries, what it has counted since it started, and how it is.
 
-def info(port: str, as_json: Path | None) -> None:
-    """Print what a board is and which bundle it carries, and what it has counted since it started."""
+    Args:
+        port: pyserial URL of the board.
+        as_json: where to write the same.
+        forget_crash: make the board forget the crash that is shown.
+
+    Raises:
+        LinkError: no answer, or what the board's flash holds of the bundle is damaged; then all else is printed first.
+    """
     with Link(port) as link:
-        board = Board(link)
-        counted = board.statistics()
-    about = dataclasses.asdict(board.info) | {"statistics": dataclasses.asdict(counted)}
-    table = Table(show_header=False)
-    for name, value in dataclasses.asdict(board.info).items():
-        table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
-    for name, value in about["statistics"].items():
-        table.add_row(name.replace("_", " "), str(value))
-    console.print(table)
+        tested, crash = health.self_test(link), health.last_crash(link)
+        damaged = tested is not None and not tested.bundle_is_whole
+        about = {} if damaged else dataclasses.asdict(Board(link).info)
+        counted = Statistics.unpack(link.request(Request.STATISTICS))
+        if forget_crash:
+            health.forget_crash(link)
+    parts = {"statistics": counted, "self_test": tested, "crash": crash}
+    about |= {name: dataclasses.asdict(part) for name, part in parts.items() if part is not None}
+    _show(about, crash)
     if as_json:
         files.write_json(as_json, about)
+    complaints = tested.complaints() if tested else []
+    if damaged:
+        raise LinkError(f"the board at {port}: {complaints[0]}")
+    for complaint in complaints:
+        error_console.print(complaint, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _show(about: dict[str, Any], crash: health.Crash | None) -> None:
+    """Print what a board says of itself; its crash in one line."""
+    table = Table(show_header=False)
+    numbers = about.get("statistics", {}) | about.get("self_test", {})
+    for name, value in about.items():
+        if not isinstance(value, dict):
+            table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
+    for name, value in numbers.items():
+        if name != "clock_hz" or name not in about:
+            table.add_row(name.replace("_", " "), f"{value:08x}" if name.endswith("crc") else str(value))
+    if crash:
+        table.add_row("last reset", crash.reset_cause.name.lower())
+        table.add_row("last crash", crash.describe())
+    console.print(table)
+
+
+def reboot(port: str, boot_loader: bool) -> None:
+    """Start a board again and say what it then is, or send it to its boot loader."""
+    with Link(port) as link:
+        board = Board(link).info.board
+        link.tell(Request.REBOOT, bytes([boot_loader]))
+        if boot_loader:
+            console.print(f"{board} is in its boot loader; flash it with: make flash BOARD={board}", highlight=False)
+            return
+        info = Board(link).info
+    console.print(f"{info.board} restarted; it carries bundle {info.bundle}", highlight=False)
 
 
 def classify(port: str, audio: Path) -> None:
@@ -52,41 +90,6 @@ def classify(port: str, audio: Path) -> None:
         console.print(f"{label:<20} {value:6.1%}", highlight=False)
     frontend, model = answer.frontend_microseconds or 0, answer.model_microseconds
     console.print(f"front end {frontend / 1000:.1f} ms, model {model / 1000:.1f} ms", highlight=False)
-
-
-def stream(port: str, audio: Path | None, seconds: float | None) -> None:
-    """Show what a board streams: bars on a terminal, else a line for every clip.
-
-    Args:
-        port: pyserial URL of the board.
-        audio: a file to play to the board, clip after clip, as fast as it takes it; None: only listen.
-        seconds: stop after so long; None: at the end of the file, or at Ctrl-C.
-    """
-    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
-    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-
-    def show(line: str) -> None:
-        values = parse_probabilities(line)
-        if live and values:
-            live.update(_bars(values), refresh=True)
-        elif live:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, flush=True)  # as it came: rich would expand the tabs
-
-    with Link(port, on_text=show) as link:
-        board = Board(link)
-        samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples) if audio else None
-        with live or contextlib.nullcontext():
-            if samples is None:
-                error_console.print(f"listening to {board.info.board}; Ctrl-C ends it", highlight=False)
-                while (left := deadline - time.monotonic()) > 0:
-                    link.poll(min(left, _POLL_SECONDS))
-                return
-            with contextlib.closing(board.stream(samples)) as playing:
-                for _ in playing:
-                    if time.monotonic() >= deadline:
-                        break
 
 
 def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.int16]:
@@ -125,10 +128,3 @@ def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
     """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
     values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
     return metrics.softmax(values) if board.output_kind == "logits" else values / values.sum()
-
-
-def _bars(values: dict[str, float]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for label, value in values.items():
-        table.add_row(label, ProgressBar(total=1.0, completed=value, width=40), f"{value:4.0%}")
-    return table

@@ -18,6 +18,7 @@ ELEMENT_BYTES = {
     "int32_t": 4,
     "uint32_t": 4,
     "struct engine_channel": 12,
+    "struct engine_depthwise_channel": 28,
     "struct engine_panel": 64,
     "struct engine_dense_output": 24,
 }
@@ -30,8 +31,9 @@ class Constant:
     Attributes:
         name: what it is: "weights", "channels".
         values: one element a row: numbers, or the members of a struct: (bias, multiplier, shift) of an
-            `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`;
-            (scale, multiplier, fraction bits, bias) of an `engine_dense_output`.
+            `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`, and before
+            12 weights of an `engine_depthwise_channel`; (scale, multiplier, fraction bits, bias) of an
+            `engine_dense_output`.
         ctype: one of ELEMENT_BYTES.
     """
 
@@ -54,7 +56,7 @@ class RowSource:
     """Which rows of an input a step reads: from per_row * row + per_step * part - before, `count` of them.
 
     `row` is the first one that the step writes of the output, `part` counts the row's steps; what lies outside the
-    image is not read.
+    image is not read. A step takes `together` rows as if they were one.
     """
 
     tensor: int
@@ -62,6 +64,7 @@ class RowSource:
     per_step: int = 0
     before: int = 0
     count: int = 1
+    together: int = 1
 
     def first(self, row: int, part: int) -> int:
         """Return the first row that a step reads."""
@@ -261,11 +264,11 @@ def window_fields(
     return fields
 
 
-def window_rows(tensor: int, window: Mapping[str, int]) -> RowAccess:
-    """Return the rows that a window as `window_fields` returns it reads."""
-    count = (window["height"] - 1) * window["dilation_height"] + 1
-    source = RowSource(tensor, window["stride_height"], before=window["padding_top"], count=count)
-    return RowAccess((source,))
+def window_rows(tensor: int, window: Mapping[str, int], rows: int = 1) -> RowAccess:
+    """Return the rows that a window as `window_fields` returns it reads for `rows` rows of output at once."""
+    stride = window["stride_height"]
+    count = (rows - 1) * stride + (window["height"] - 1) * window["dilation_height"] + 1
+    return RowAccess((RowSource(tensor, stride, before=window["padding_top"], count=count),), rows=rows)
 
 
 def factor_fields(real: float) -> Fields:

@@ -30,7 +30,6 @@ from tinyscene.compiler.kernels.weights import (
     round_up,
 )
 
-SHORTEST_RUN = 16  # values: shorter runs cost more to start than a window costs to copy together
 WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
 MAX_SCRATCH_BYTES = 1 << 22
@@ -84,7 +83,7 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     pairs = -(-output_width // 2)
     last_left = (pairs - 1) * pool["stride_width"] + pool["width"] - 1  # columns of the convolution
     last_right = last_left + pairs * pool["stride_width"]
-    rows = depth % QUAD == 0 and dilation == 1 and width * depth >= SHORTEST_RUN
+    rows = _takes_rows(depth, dilation)
     if rows:
         row_words, row_count = (last_left * stride + width) * depth, height
         by_columns = weights.transpose(0, 2, 1, 3)
@@ -106,6 +105,11 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
         wide=wide,
         scratch_bytes=panel_bytes + row_count * row_words * 4 + (depth if rows else chunk * patch_bytes),
     )
+
+
+def _takes_rows(depth: int, dilation: int) -> bool:
+    """Return whether windows are stretches of rows that lie side by side: ENGINE_ROWS."""
+    return depth % QUAD == 0 and dilation == 1
 
 
 def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
@@ -139,7 +143,8 @@ def conv2d(site: Site) -> KernelCall:
         within = low, high
         pool = {name: pool_window[name] for name in NO_POOL}
         output = pool_site.output()
-    layout = lay_out(conv.weights, conv.options, pool, site.extent(output)[1])
+    rows = _merged_rows(site, conv.weights, conv.options, joined is not None)
+    layout = lay_out(conv.weights, conv.options, pool, rows * site.extent(output)[1])
     scratch = layout.scratch_bytes
     require(
         scratch <= MAX_SCRATCH_BYTES, site, conv.source, f"its window needs {scratch} bytes of rows; make it smaller"
@@ -158,6 +163,7 @@ def conv2d(site: Site) -> KernelCall:
             "layout": layout.kind,
             "wide": int(layout.wide),
             "steps": layout.weights.shape[1],
+            "rows": rows,
             "row_words": layout.row_words,
             "pairs": layout.pairs,
             "chunk": layout.chunk,
@@ -167,16 +173,25 @@ def conv2d(site: Site) -> KernelCall:
         },
         inputs=(conv.source.index,),
         output=output.index,
-        rows=_rows(conv.source, conv.window, pool),
+        rows=_rows(conv.source, conv.window, pool, rows),
         scratch_bytes=scratch,
         macs=math.prod(site.extent(output)) * pool["height"] * pool["width"] * height * width * depth,
         joined=() if joined is None else (joined,),
     )
 
 
-def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int]) -> RowAccess:
-    """Return the input rows of a step, which is one row of the convolution."""
-    count = (window["height"] - 1) * window["dilation_height"] + 1
+def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions, pooled: bool) -> int:
+    """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
+    _, height, width, depth = weights.shape
+    extent = site.extent(site.output())
+    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, 1)
+    in_one_piece = site.extent(site.activation(0))[:2] == extent[:2]
+    return 2 if by_pixels and in_one_piece and extent[1] % 2 and extent[0] > 1 else 1
+
+
+def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int], rows: int) -> RowAccess:
+    """Return the input rows of a step, which is one row of the convolution, or `rows` where its window is 1x1."""
+    count = (window["height"] - 1) * window["dilation_height"] + rows
     step = window["stride_height"]
-    rows = RowSource(source.index, pool["stride_height"] * step, step, before=window["padding_top"], count=count)
-    return RowAccess((rows,), steps=pool["height"])
+    access = RowSource(source.index, pool["stride_height"] * step, step, window["padding_top"], count, together=rows)
+    return RowAccess((access,), steps=pool["height"], rows=rows)

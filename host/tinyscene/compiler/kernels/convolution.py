@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinyscene.compiler.graph import ConvOptions, DenseOptions
+from tinyscene.compiler.kernels import depthwise_3x3
 from tinyscene.compiler.kernels.call import (
     Constant,
     KernelCall,
@@ -30,7 +31,7 @@ MAX_QUICK_HEIGHT = 16  # ENGINE_MAX_QUICK_HEIGHT
 
 
 def depthwise(site: Site) -> KernelCall:
-    """DEPTHWISE_CONV_2D, direct; four channels at a time where there are so many."""
+    """DEPTHWISE_CONV_2D, direct; four channels at a time where there are so many, and windows of 3x3 apart."""
     options = site.op.options
     assert isinstance(options, ConvOptions)
     source, output = site.activation(0), site.output()
@@ -46,6 +47,8 @@ def depthwise(site: Site) -> KernelCall:
     window = window_fields(site, (height, width), options.stride, options.dilation, options.padding)
     scaling = factors(weights, source, output, outputs)
     bias = constant_bias(site, outputs)
+    if depthwise_3x3.fits(site, window, scaling):
+        return depthwise_3x3.call(site, window, values, bias, scaling)
     quick = (
         options.multiplier == 1 and outputs % PANEL_CHANNELS == 0 and height <= MAX_QUICK_HEIGHT and are_quick(scaling)
     )

@@ -1,0 +1,14 @@
+// The board has two lines to a host. What it says goes to the one that it was spoken to over last; before that, to
+// both.
+#ifndef LINES_H
+#define LINES_H
+
+enum line {
+    LINE_BOTH,
+    LINE_UART,
+    LINE_USB,
+};
+
+extern volatile enum line line_in_use;
+
+#endif

@@ -1,0 +1,32 @@
+// Bytes on their way to the host: a ring buffer, cut into packets.
+//
+// Not safe between interrupt and main loop: whoever uses it from both locks the other one out.
+#ifndef USB_TRANSMIT_H
+#define USB_TRANSMIT_H
+
+#include "usb_device.h"
+
+#define USB_TRANSMIT_BYTES 2048u // a power of two, and room for the largest frame
+
+// State. Fields are private but for `dropped`. All zero: nothing to send.
+struct usb_transmit {
+    uint8_t bytes[USB_TRANSMIT_BYTES];
+    uint32_t written, taken; // bytes ever, modulo 2^32
+    bool last_was_full;
+    uint32_t dropped; // bytes that the host never saw; for whoever looks, with a debugger too
+};
+
+// Takes as many bytes as there is room for, and returns how many.
+size_t usb_transmit_put(struct usb_transmit *transmit, const uint8_t *bytes, size_t count);
+
+// Takes the next packet out; false if there is none. An empty one follows a full one that nothing follows: without it a
+// host would wait for the rest.
+bool usb_transmit_next(struct usb_transmit *transmit, uint8_t packet[USB_PACKET_BYTES], size_t *count);
+
+// Whether usb_transmit_next() would give a packet.
+bool usb_transmit_is_due(const struct usb_transmit *transmit);
+
+// Nobody listens any more: forgets what was not taken.
+void usb_transmit_discard(struct usb_transmit *transmit);
+
+#endif

@@ -1,0 +1,202 @@
+"""What a board tells of its own health: its last crash (CRASH_READ) and what it finds out about itself (SELF_TEST)."""
+
+import enum
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tinyscene.device.link import Link, RefusedError
+from tinyscene.device.messages import Request, Status
+from tinyscene.device.protocol import ProtocolError
+from tinyscene.errors import LinkError
+
+_CRASH = struct.Struct("<3B6I")
+_SELF_TEST = struct.Struct("<B7I")
+
+_KEEP, _FORGET = b"\0", b"\1"  # CRASH_READ's payload
+
+Word = TypeVar("Word", bound=enum.IntEnum)
+Answer = TypeVar("Answer")
+
+
+class ResetCause(enum.IntEnum):
+    """Why a board started."""
+
+    UNKNOWN = 0
+    POWER = 1
+    PIN = 2
+    SOFTWARE = 3
+    WATCHDOG = 4
+    LOCKUP = 5
+    OTHER = 6
+
+
+class CrashKind(enum.IntEnum):
+    """What made a board restart; UNWITNESSED: its hardware did, without a record of where the program stood."""
+
+    NONE = 0
+    FAULT = 1
+    WATCHDOG = 2
+    UNWITNESSED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """A board's last crash, and why it started last; `kind` NONE: there was no crash, and all else is 0.
+
+    Attributes:
+        reset_cause: of the last start.
+        kind: what it was.
+        request: type of the request that was being answered, 0 for none.
+        count: crashes since power-up, or since they were forgotten.
+        pc, lr, sp: registers of the interrupted program; pc and lr are 0 where they could not be saved.
+        cfsr, hfsr: fault status registers, ARMv7-M Architecture Reference Manual, B3.2.15 and B3.2.16.
+    """
+
+    reset_cause: ResetCause
+    kind: CrashKind
+    request: int
+    count: int
+    pc: int
+    lr: int
+    sp: int
+    cfsr: int
+    hfsr: int
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "Crash":
+        """Read the body of the answer to CRASH_READ.
+
+        Raises:
+            ProtocolError: it is too short, or has a value that is not defined.
+        """
+        cause, kind, request, *numbers = _unpack(_CRASH, body)
+        count, pc, lr, sp, cfsr, hfsr = numbers
+        return cls(
+            reset_cause=_word(ResetCause, cause),
+            kind=_word(CrashKind, kind),
+            request=request,
+            count=count,
+            pc=pc,
+            lr=lr,
+            sp=sp,
+            cfsr=cfsr,
+            hfsr=hfsr,
+        )
+
+    def describe(self) -> str:
+        """Say it in one line; nothing but the number where the request is not known here."""
+        if self.kind is CrashKind.NONE:
+            return "none"
+        requests = {request.value: request.name for request in Request}
+        during = f" during {requests.get(self.request, f'request 0x{self.request:02x}')}" if self.request else ""
+        times = f"{self.count} since power-up, the last one: " if self.count > 1 else ""
+        where = "" if self.kind is CrashKind.UNWITNESSED else f", pc={self.pc:08x} lr={self.lr:08x} sp={self.sp:08x}"
+        status = f" cfsr={self.cfsr:08x} hfsr={self.hfsr:08x}" if self.kind is CrashKind.FAULT else ""
+        return f"{times}{self.kind.name.lower()}{during}{where}{status}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What a board found out about itself just now.
+
+    Attributes:
+        bundle_is_whole: the constants of model, front end and bundle have the CRC-32 that the build gave them; if not,
+            the board refuses to compute.
+        constants_bytes, constants_crc: how many they are, and that CRC-32.
+        check_microseconds: how long looking took.
+        clock_hz, intended_clock_hz: the core clock, and what it is if everything starts as it should.
+        stack_bytes, stack_used: size of the stack, and how much of it was ever written since the start, at least.
+    """
+
+    bundle_is_whole: bool
+    constants_bytes: int
+    constants_crc: int
+    check_microseconds: int
+    clock_hz: int
+    intended_clock_hz: int
+    stack_bytes: int
+    stack_used: int
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "SelfTest":
+        """Read the body of the answer to SELF_TEST.
+
+        Raises:
+            ProtocolError: it is too short.
+        """
+        whole, size, crc, microseconds, clock, intended, stack, used = _unpack(_SELF_TEST, body)
+        return cls(
+            bundle_is_whole=bool(whole),
+            constants_bytes=size,
+            constants_crc=crc,
+            check_microseconds=microseconds,
+            clock_hz=clock,
+            intended_clock_hz=intended,
+            stack_bytes=stack,
+            stack_used=used,
+        )
+
+    def complaints(self) -> list[str]:
+        """Say what is not as it should be, with what to do."""
+        found = []
+        if not self.bundle_is_whole:
+            found.append("what its flash holds of the bundle is damaged, so that it refuses to compute; flash it again")
+        if self.clock_hz != self.intended_clock_hz:
+            found.append(
+                f"its core runs at {self.clock_hz / 1e6:g} MHz instead of {self.intended_clock_hz / 1e6:g} MHz: the "
+                "fast clock did not start; switch its power off and on"
+            )
+        return found
+
+
+def last_crash(link: Link) -> Crash | None:
+    """Ask a board for its last crash; None: its firmware is too old to tell.
+
+    Raises:
+        LinkError: no answer, or none that can be read.
+    """
+    return _ask(link, Request.CRASH_READ, _KEEP, Crash.unpack)
+
+
+def forget_crash(link: Link) -> None:
+    """Make a board forget its last crash and start to count anew.
+
+    Raises:
+        LinkError: no answer, or none that can be read.
+    """
+    _ask(link, Request.CRASH_READ, _FORGET, Crash.unpack)
+
+
+def self_test(link: Link) -> SelfTest | None:
+    """Have a board test itself; None: its firmware is too old for that.
+
+    Raises:
+        LinkError: no answer, or none that can be read.
+    """
+    return _ask(link, Request.SELF_TEST, b"", SelfTest.unpack)
+
+
+def _ask(link: Link, request: Request, payload: bytes, unpack: Callable[[bytes], Answer]) -> Answer | None:
+    try:
+        return unpack(link.request(request, payload))
+    except RefusedError as error:
+        if error.status is Status.UNKNOWN_REQUEST:
+            return None
+        raise
+    except ProtocolError as error:
+        raise LinkError(f"{link.url}: {error}; flash firmware of this version of tinyscene") from error
+
+
+def _word(kind: type[Word], value: int) -> Word:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ProtocolError(f"{value} is no {kind.__name__}") from error
+
+
+def _unpack(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
+    if len(body) < layout.size:  # later firmware may say more
+        raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
+    return layout.unpack_from(body)

@@ -1,0 +1,179 @@
+"""Write a program into an Arduino Nano 33 BLE over its USB cable: into the boot loader, erase, write, compare, start.
+
+A board counts as written only when every page has the right checksum and the program that was started says so itself.
+Whatever goes wrong before that, the whole is repeated; the boot loader is never overwritten, so that a board can always
+be saved by a double tap on its button.
+"""
+
+import contextlib
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import serial
+from rich.progress import Progress
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+from tinyscene.console import console, error_console, progress_bar
+from tinyscene.device.board import Board
+from tinyscene.device.link import Link
+from tinyscene.device.messages import DeviceInfo
+from tinyscene.device.samba import PAGE_BYTES, SamBa, VanishedError, crc16
+from tinyscene.errors import LinkError, ToolError
+
+RUNNING = (0x2341, 0x805A)  # USB vendor and product of a program on this board, ours or a sketch of Arduino's
+BOOT_LOADER = (0x2341, 0x005A)
+PROGRAM = range(0x10000, 0x100000)  # the flash behind the boot loader
+RAM = range(0x20000000, 0x20040001)
+ATTEMPTS = 3
+APPEAR_SECONDS = 15.0  # for a port to come back after a reset
+_TOUCH_BAUD = 1200
+_RESCUE = "press the board's reset button twice, quickly, and repeat the command"
+
+
+def report(image: Path, port: str | None, identity: str | None) -> None:
+    """Write an image, start it, and say what the board then is.
+
+    Args:
+        image: flat binary, linked for the flash behind the boot loader.
+        port: name of the board's serial port; None: the only one there is.
+        identity: of the bundle that the board must carry in the end; None: any.
+
+    Raises:
+        ToolError: no such image.
+        LinkError: no board, another board, or it could not be written.
+    """
+    pages = read_image(image)
+    try:
+        info = upload(pages, port, identity)
+    except KeyboardInterrupt:
+        error_console.print(f"stopped: the board may be half written; {_RESCUE}", highlight=False)
+        raise
+    console.print(f"written: {info.board} carries bundle {info.bundle}, identity {info.identity}", highlight=False)
+
+
+def read_image(path: Path) -> list[bytes]:
+    """Return the pages of an image, the last one filled up as erased flash is.
+
+    Raises:
+        ToolError: it cannot be read, or would not start behind the boot loader.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ToolError(f"cannot read {path}: {error.strerror}; build it with: pio run -e nano33ble") from error
+    stack, reset = struct.unpack_from("<2I", data.ljust(8, b"\0"))
+    if stack not in RAM or reset not in PROGRAM or not reset & 1 or len(data) > len(PROGRAM):
+        raise ToolError(
+            f"{path} is no program for this board, which wants a flat binary of at most {len(PROGRAM):,} bytes that is "
+            f"linked at {PROGRAM.start:#x}; build it with: pio run -e nano33ble"
+        )
+    return [data[start : start + PAGE_BYTES].ljust(PAGE_BYTES, b"\xff") for start in range(0, len(data), PAGE_BYTES)]
+
+
+def upload(pages: list[bytes], port: str | None, identity: str | None) -> DeviceInfo:
+    """Write, compare and start; return what the program that was started says of itself.
+
+    Raises:
+        LinkError: no board, another board, or it could not be written in ATTEMPTS attempts.
+    """
+    found = enter_boot_loader(port)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _write(found.device, pages)
+            break
+        except VanishedError as error:
+            if attempt == ATTEMPTS:
+                raise LinkError(
+                    f"the board was not written, in {ATTEMPTS} attempts: {error}; "
+                    f"do not trust what it does now: {_RESCUE}"
+                ) from error
+            error_console.print(f"{error}; once more, from the beginning", highlight=False, markup=False)
+            found = _wait_for(BOOT_LOADER, found)
+    return _started(_wait_for(RUNNING, found), identity)
+
+
+def enter_boot_loader(port: str | None) -> ListPortInfo:
+    """Return the port of a board's boot loader, started if need be.
+
+    Raises:
+        LinkError: there is no board, there are several, or its boot loader does not come.
+    """
+    boards = [info for info in list_ports.comports() if _kind(info) in (RUNNING, BOOT_LOADER)]
+    named = [info for info in boards if port in (None, info.device)]
+    if not named and port:
+        raise LinkError(
+            f"{port} is no Nano 33 BLE; those are: {', '.join(info.device for info in boards) or 'none'}; "
+            "if its program has hung, press its reset button twice, quickly"
+        )
+    if not named:
+        raise LinkError(f"no Nano 33 BLE is connected; check that its cable has data lines, or {_RESCUE}")
+    if len(named) > 1:
+        raise LinkError(f"several boards are connected; say which with --port: {', '.join(i.device for i in named)}")
+    (board,) = named
+    if _kind(board) == BOOT_LOADER:
+        return board
+    error_console.print(f"{board.device}: starting the boot loader", highlight=False)
+    _touch(board.device)
+    return _wait_for(BOOT_LOADER, board)
+
+
+def _touch(port: str) -> None:
+    """Open and close a port at 1200 baud: Arduino's sign for "start your boot loader"."""
+    try:
+        with serial.Serial(port, _TOUCH_BAUD) as line, contextlib.suppress(OSError):  # it may be gone at once
+            line.dtr = False
+    except (serial.SerialException, OSError) as error:
+        raise LinkError(f"cannot open {port}: {error}; close the program that uses it, or {_RESCUE}") from error
+
+
+def _wait_for(kind: tuple[int, int], before: ListPortInfo) -> ListPortInfo:
+    """Return the port that the same board has as another kind of device, once it is there."""
+    deadline = time.monotonic() + APPEAR_SECONDS
+    while True:
+        for info in list_ports.comports():
+            if _kind(info) == kind and _is_same(info, before):
+                return info
+        if time.monotonic() >= deadline:
+            what = "boot loader" if kind == BOOT_LOADER else "program that was written"
+            raise LinkError(f"the board's {what} did not show up within {APPEAR_SECONDS:g} s; {_RESCUE}")
+        time.sleep(min(0.2, APPEAR_SECONDS / 10))
+
+
+def _kind(info: ListPortInfo) -> tuple[int | None, int | None]:
+    return info.vid, info.pid
+
+
+def _is_same(one: ListPortInfo, other: ListPortInfo) -> bool:
+    """Whether two ports are of one board, as far as their serial numbers tell.
+
+    Both are made of the chip's two random words. The boot loader puts zeros before them; in which order it and programs
+    have them is written nowhere.
+    """
+    numbers = [info.serial_number[-16:].upper() for info in (one, other) if info.serial_number]
+    return len({frozenset((number[:8], number[8:])) for number in numbers}) < 2
+
+
+def _write(port: str, pages: list[bytes]) -> None:
+    with SamBa(port) as boot_loader, progress_bar() as progress:
+        boot_loader.erase()
+        for address, page in _shown(progress, "writing", pages):
+            boot_loader.write_page(address, page)
+        for address, page in _shown(progress, "comparing", pages):
+            found, expected = boot_loader.checksum(address, len(page)), crc16(page)
+            if found != expected:
+                raise VanishedError(f"the page at {address:#x} has checksum {found:#06x}, not {expected:#06x}")
+        boot_loader.reset()
+
+
+def _shown(progress: Progress, what: str, pages: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, page in enumerate(progress.track(pages, description=what)):
+        yield number * PAGE_BYTES, page
+
+
+def _started(found: ListPortInfo, identity: str | None) -> DeviceInfo:
+    """Ask the program that was started what it is."""
+    with Link(found.device) as link:
+        return Board(link, identity).info
