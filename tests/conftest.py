@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ class ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Tell pytest-xdist to schedule so."""
     return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many generated networks were compared with TensorFlow Lite."""
+    counts: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            counts.update({name: value for name, value in report.user_properties if name.startswith("networks on ")})
+    if counts:
+        found = ", ".join(f"{name.removeprefix('networks on ')} {count}" for name, count in sorted(counts.items()))
+        terminalreporter.write_line(f"generated networks compared with TensorFlow Lite: {found}")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tflite_models import ModelBuilder, Ref
+from tflite_models import ModelBuilder, Ref, schema
 
 Recipe = Callable[[ModelBuilder], Ref]
 
@@ -122,6 +122,11 @@ def _dense_rows(net: ModelBuilder) -> Ref:
     return net.reshape(net.dense(net.reshape(_image(net, 2, 3, 8), (6, 8)), 5, activation="RELU6"), (1, 30))
 
 
+def _dense_batch(net: ModelBuilder) -> Ref:
+    """No batch axis of 1 at either end."""
+    return net.dense(net.input((5, 9)), 4)
+
+
 def _max_pool(net: ModelBuilder) -> Ref:
     x = net.pool(_image(net, 13, 12, 5), "MAX_POOL_2D", (3, 2), (2, 1), "SAME")
     x = net.conv(x, 6, (3, 3), activation="RELU")
@@ -211,7 +216,7 @@ def _quantize(net: ModelBuilder) -> Ref:
 
 def _reshapes(net: ModelBuilder) -> Ref:
     x = net.conv(net.reshape(net.input((1, 60)), (1, 5, 4, 3)), 4, (3, 3))
-    return net.reshape(net.conv(net.reshape(x, (1, 10, 2, 4)), 2, (2, 2)), (1, 40))
+    return net.reshape(net.conv(net.reshape(x, (1, 10, 2, 4)), 2, (2, 2)), (1, 40), by_options=True)
 
 
 def _branches(net: ModelBuilder) -> Ref:
@@ -221,6 +226,63 @@ def _branches(net: ModelBuilder) -> Ref:
     y = net.conv(net.concatenate(branches, 3), 12, (3, 3), activation="RELU")
     z = net.combine("ADD", net.conv(y, 12, (1, 1)), net.combine("MUL", y, net.conv(y, 12, (3, 1))))
     return net.dense(net.reshape(net.pool(z, "AVERAGE_POOL_2D", (4, 4), (4, 4)), (1, 48)), 7)
+
+
+def _float_ends(net: ModelBuilder) -> Ref:
+    x = net.conv(net.float_input((1, 9, 7, 3)), 6, (3, 3), activation="RELU6")
+    return net.dequantize(net.reshape(net.pool(x, "AVERAGE_POOL_2D", (3, 2), (3, 2)), (1, 54)))
+
+
+def _float_input(net: ModelBuilder) -> Ref:
+    """Reshaped while it is float, and read by two."""
+    image = net.real((1, 105))
+    net.graph.inputs.append(image.index)
+    x = net.reshape(image, (1, 5, 7, 3))
+    first, second = (net.quantize(x, net.scale(), net.zero_point()) for _ in range(2))
+    return net.combine("ADD", net.conv(first, 3, (3, 3)), second)
+
+
+def _float_output(net: ModelBuilder) -> Ref:
+    x = net.softmax(net.dense(net.input((1, 20)), 12, spread=3))
+    return net.reshape(net.dequantize(x), (1, 3, 4), by_options=True)
+
+
+def _unsigned_ends(net: ModelBuilder) -> Ref:
+    source = net.bytes_tensor((1, 8, 9, 2), "UINT8", 0.05, int(net.random.integers(256)))
+    net.graph.inputs.append(source.index)
+    x = net.conv(net.quantize(source, 0.05, source.zero_point - 128), 5, (3, 3), stride=(2, 2))
+    output = net.bytes_tensor(x.shape, "UINT8", x.scale * 0.9, int(net.random.integers(256)))
+    return net.op("QUANTIZE", [x.index], output, schema().QuantizeOptionsT(), "QuantizeOptions")
+
+
+def _activations(net: ModelBuilder) -> Ref:
+    """Those with an int8 kernel in the reference; ELU is not in it."""
+    x = net.input((1, 300), scale=0.05)
+    for kind in ("TANH", "LEAKY_RELU", "HARD_SWISH", "RELU", "ABS", "GELU", "RELU6", "EXP", "RELU_N1_TO_1"):
+        x = net.function(kind, x if kind != "EXP" else net.quantize(x, 0.05, 3))
+    return x
+
+
+def _folded(net: ModelBuilder) -> Ref:
+    """A chain, x * sigmoid(x), and operations with constants, between convolutions."""
+    x = net.conv(_image(net, 9, 8, 3), 6, (3, 3))
+    x = net.dequantize(net.quantize(x, 0.04, 5))
+    x = net.function("TANH", net.function("LEAKY_RELU", x))
+    x = net.dequantize(net.conv(net.quantize(x, 0.01, -3), 6, (3, 3)))
+    x = net.float_operation("MUL", x, net.function("LOGISTIC", x))
+    x = net.conv(net.quantize(x, 0.5, -100), 5, (3, 3))
+    y = net.dequantize(net.quantize(x, 0.03, 0))
+    inner = net.float_operation("ADD", net.function("ABS", y), net.number(1.0))
+    return net.quantize(net.float_operation("DIV", y, inner), 0.008, 1)
+
+
+def _folded_twice(net: ModelBuilder) -> Ref:
+    """One dequantised tensor that two tables and the model's output read."""
+    x = net.dequantize(net.quantize(net.conv(_image(net, 6, 5, 3), 4, (3, 3)), 0.06, -9))
+    net.quantize(net.function("HARD_SWISH", x), 0.04, -100)
+    first = net.quantize(net.float_operation("MAXIMUM", net.number(-0.5), x), 0.05, 7)
+    second = net.quantize(net.float_operation("SUB", net.function("SQUARE", x), x, "RELU6"), 0.05, -128)
+    return net.combine("MUL", first, second)
 
 
 RECIPES: dict[str, Recipe] = {

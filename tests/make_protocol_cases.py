@@ -17,6 +17,7 @@ from cobs import cobs
 DELIMITER = b"\0"
 INFO, STATISTICS, CRASH_READ, SELF_TEST, REBOOT = 0x01, 0x02, 0x03, 0x04, 0x05
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
+PROFILE_RUN, PROFILE_READ = 0x13, 0x14
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
@@ -100,6 +101,12 @@ def every_type() -> list[dict[str, Any]]:
         good("FEATURES_RUN answer", FEATURES_RUN | ANSWER, 3, b"\0" + struct.pack("<I", 123456) + outputs),
         good("FEATURES_READ", FEATURES_READ, 4, struct.pack("<HH", 0, 4)),
         good("FEATURES_READ answer", FEATURES_READ | ANSWER, 4, b"\0" + struct.pack("<4b", -128, -1, 0, 127)),
+        good("PROFILE_RUN", PROFILE_RUN, 15),
+        good(
+            "PROFILE_RUN answer", PROFILE_RUN | ANSWER, 15, b"\0" + struct.pack("<IIH", 1000, 0xFFFFFFFF, 15) + outputs
+        ),
+        good("PROFILE_READ", PROFILE_READ, 16, struct.pack("<HH", 0, 15)),
+        good("PROFILE_READ answer", PROFILE_READ | ANSWER, 16, b"\0" + struct.pack("<3I", 0, 256, 12_491_400)),
         good("AUDIO_BEGIN", AUDIO_BEGIN, 5),
         good("AUDIO_WRITE", AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
         good("AUDIO_END", AUDIO_END, 7),

@@ -36,6 +36,8 @@ class Ref:
 class ModelBuilder:
     """Builds one subgraph, tensor by tensor; weights, scales and zero points come from a seed."""
 
+    bias_spread = 3000.0
+
     def __init__(self, seed: int = 0) -> None:
         self.random = np.random.default_rng(seed)
         self.model = schema().ModelT(version=3, operatorCodes=[], buffers=[schema().BufferT()], subgraphs=[])
@@ -57,15 +59,33 @@ class ModelBuilder:
 
     def activation(self, shape: tuple[int, ...], scale: float, zero_point: int) -> Ref:
         """Add an int8 tensor without data."""
+        return self.bytes_tensor(shape, "INT8", scale, zero_point)
+
+    def bytes_tensor(self, shape: tuple[int, ...], dtype: str, scale: float, zero_point: int) -> Ref:
+        """Add an INT8 or UINT8 tensor without data."""
         scale = float(np.float32(scale))
-        index = self._tensor(shape, "INT8", None, [scale], [zero_point], 0)
+        index = self._tensor(shape, dtype, None, [scale], [zero_point], 0)
         return Ref(index, tuple(shape), scale, zero_point)
+
+    def real(self, shape: tuple[int, ...]) -> Ref:
+        """Add a float tensor without data."""
+        return Ref(self._tensor(shape, "FLOAT32", None, [], [], 0), tuple(shape), 0.0, 0)
+
+    def number(self, value: float) -> Ref:
+        """Add a float constant of one value."""
+        return Ref(self.constant(np.full(1, value), "FLOAT32"), (1,), 0.0, 0)
+
+    def float_input(self, shape: tuple[int, ...]) -> Ref:
+        """Add a float model input, quantised."""
+        ref = self.real(shape)
+        self.graph.inputs.append(ref.index)
+        return self.quantize(ref, self.scale(), self.zero_point())
 
     def constant(
         self, values: ArrayLike, dtype: str, scales: ArrayLike = (), zero_points: ArrayLike = (), axis: int = 0
     ) -> int:
         """Add a constant, and return its index."""
-        kind = {"INT8": np.int8, "INT32": np.int32}[dtype]
+        kind = {"INT8": np.int8, "INT32": np.int32, "FLOAT32": np.float32}[dtype]
         return self._tensor(np.shape(values), dtype, np.asarray(values, kind), scales, zero_points, axis)
 
     def _tensor(
@@ -101,7 +121,10 @@ class ModelBuilder:
     def op(self, kind: str, inputs: list[int], output: Ref, options: Any = None, options_name: str = "") -> Ref:
         """Add an operator, and return its output."""
         code = getattr(schema().BuiltinOperator, kind)
-        self.model.operatorCodes.append(schema().OperatorCodeT(deprecatedBuiltinCode=code, builtinCode=code, version=1))
+        old_code = min(code, 127)  # a byte, which newer operators do not fit
+        self.model.operatorCodes.append(
+            schema().OperatorCodeT(deprecatedBuiltinCode=old_code, builtinCode=code, version=1)
+        )
         operator = schema().OperatorT(
             opcodeIndex=len(self.model.operatorCodes) - 1,
             inputs=np.asarray(inputs, np.int32),
@@ -169,7 +192,7 @@ class ModelBuilder:
         products = np.float32(source.scale) * scales
         if not bias:
             return weights, [], float(products.max())
-        values = self.random.normal(0, 3000, channels).astype(int)
+        values = self.random.normal(0, self.bias_spread, channels).astype(int)
         return weights, [self.constant(values, "INT32", products, np.zeros(len(scales)))], float(products.max())
 
     def dense(
@@ -251,15 +274,43 @@ class ModelBuilder:
         options = schema().ConcatenationOptionsT(axis=axis)
         return self.op("CONCATENATION", [part.index for part in parts], output, options, "ConcatenationOptions")
 
-    def reshape(self, source: Ref, shape: tuple[int, ...]) -> Ref:
-        """RESHAPE by a constant, without options."""
-        output = self.activation(shape, source.scale, source.zero_point)
+    def reshape(self, source: Ref, shape: tuple[int, ...], *, by_options: bool = False) -> Ref:
+        """RESHAPE by a constant, or by its options alone."""
+        output = self.activation(shape, source.scale, source.zero_point) if source.scale else self.real(shape)
+        if by_options:
+            options = schema().ReshapeOptionsT(newShape=np.asarray(shape, np.int32))
+            return self.op("RESHAPE", [source.index], output, options, "ReshapeOptions")
         return self.op("RESHAPE", [source.index, self.constant(shape, "INT32")], output)
 
     def quantize(self, source: Ref, scale: float, zero_point: int) -> Ref:
-        """QUANTIZE from int8 to int8."""
+        """QUANTIZE to int8."""
         output = self.activation(source.shape, scale, zero_point)
         return self.op("QUANTIZE", [source.index], output, schema().QuantizeOptionsT(), "QuantizeOptions")
+
+    def dequantize(self, source: Ref) -> Ref:
+        """DEQUANTIZE."""
+        output = self.real(source.shape)
+        return self.op("DEQUANTIZE", [source.index], output, schema().DequantizeOptionsT(), "DequantizeOptions")
+
+    def function(self, kind: str, source: Ref, alpha: float = 0.2, approximate: bool = False) -> Ref:
+        """Add an activation, of int8 or float as its input is."""
+        fixed = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}.get(kind)
+        scale, zero_point = fixed or (source.scale * 10 ** self.random.uniform(-0.5, 0.5), self.zero_point())
+        output = self.activation(source.shape, scale, zero_point) if source.scale else self.real(source.shape)
+        options: tuple[Any, ...] = {
+            "LEAKY_RELU": (schema().LeakyReluOptionsT(alpha=alpha), "LeakyReluOptions"),
+            "GELU": (schema().GeluOptionsT(approximate=approximate), "GeluOptions"),
+        }.get(kind, ())
+        return self.op(kind, [source.index], output, *options)
+
+    def float_operation(self, kind: str, first: Ref, second: Ref, activation: str = "NONE") -> Ref:
+        """ADD, SUB, MUL, DIV, MAXIMUM or MINIMUM of float tensors."""
+        name = "MaximumMinimumOptions" if kind in ("MAXIMUM", "MINIMUM") else f"{kind.capitalize()}Options"
+        options = getattr(schema(), f"{name}T")()
+        if name != "MaximumMinimumOptions":
+            options.fusedActivationFunction = ACTIVATIONS[activation]
+        output = self.real(first.shape if len(first.shape) >= len(second.shape) else second.shape)
+        return self.op(kind, [first.index, second.index], output, options, name)
 
     def logistic(self, source: Ref) -> Ref:
         """LOGISTIC."""

@@ -14,6 +14,7 @@ static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
 static float posteriors[(SCENE_MAX_SMOOTHING + 1) * MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
+static uint32_t ticks[MODEL_LAYERS];
 static struct scene scene;
 
 // From sections.ld: what was generated from the bundle, and the CRC-32 that the build has put behind it.
@@ -60,6 +61,7 @@ int main(void) {
         .outputs = outputs,
         .posteriors = posteriors,
         .arena = arena,
+        .ticks = ticks,
     };
     if (scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK) {
         refuse();

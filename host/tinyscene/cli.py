@@ -335,12 +335,42 @@ def device_reboot(
     monitor.reboot(port, bootloader)
 
 
+@device_app.command("profile")
+def device_profile(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Also estimate the board's built image, as `tinyscene cycles` does.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Have a board count what its front end and each layer of its network take."""
+    from tinyscene.device import profile
+
+    profile.report(port, bundle, predict, plot, as_json)
+
+
 @app.command()
 def bench(as_json: JsonOption = None) -> None:
     """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""
     from tinyscene import bench
 
     bench.report(as_json)
+
+
+@app.command()
+def cycles(
+    bundle: Annotated[Path | None, typer.Argument(help="Build the images for this bundle first.")] = None,
+    board: Annotated[str | None, typer.Option(help="stm32l496 or nano33ble; default: both.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Estimate cycles and milliseconds of a clip on the boards, by running the built images on models of them."""
+    from tinyscene.cycles import estimate
+
+    estimate.report(bundle, board, as_json)
 
 
 @app.command()

@@ -97,6 +97,8 @@ def _check(bundle: Bundle) -> None:
             "train it again with these classes"
         )
     for what, tensor, said in (("input", planned.input, bundle.input), ("output", planned.output, bundle.output)):
+        if tensor.dtype != "int8":
+            raise BundleError(f"bundle {bundle.name}: the model's {what} is {tensor.dtype}; convert it with int8 ends")
         real = Quantisation(float(tensor.scale), int(tensor.zero_point))
         if np.float32(real.scale) != np.float32(said.scale) or real.zero_point != said.zero_point:
             raise BundleError(
@@ -209,6 +211,8 @@ const struct scene_bundle scene_bundle = {{
     .output_zero_point = {output_zero_point},
     .frontend = &frontend_tables,
     .run = model_run,
+    .profile = model_profile,
+    .layers = MODEL_LAYERS,
 }};
 """
 

@@ -44,7 +44,7 @@ def learning_curves(histories: Sequence[History], title: str) -> Figure:
     _draw(rate, histories, "learning_rate", MUTED, "learning rate")
     rate.yaxis.set_major_formatter("{x:g}")
     for axes, label in ((loss, "loss (nats)"), (accuracy, "validation accuracy (%)"), (rate, "learning rate")):
-        _style(axes)
+        style(axes)
         axes.set_title(f"{title}: {label}", loc="left", fontsize=9, color=INK)
         axes.set_xlabel("epoch", color=MUTED, fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -103,7 +103,7 @@ def confusion(score: Mapping[str, Any], title: str) -> Figure:
                 fontsize=8,
                 color=ON_FILL if share > 0.6 else INK,
             )
-    _style(axes)
+    style(axes)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal")
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
@@ -114,7 +114,8 @@ def confusion(score: Mapping[str, Any], title: str) -> Figure:
     return figure
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Give axes the colours of the roles, and only the lines that carry numbers."""
     axes.set_facecolor("none")
     axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=8)
     for side, spine in axes.spines.items():

@@ -106,7 +106,7 @@ def run_reference(model: bytes, inputs: NDArray[np.int8], *, workers: int | None
         workers: interpreters to run side by side, each with one thread; None: one a core.
 
     Returns:
-        int8 outputs [N, ...], without the batch axis.
+        outputs [N, ...] of the model's type, without the batch axis.
 
     Raises:
         ModelError: not a .tflite file that TensorFlow Lite can run, or the inputs do not fit it.
@@ -128,11 +128,12 @@ def _run_part(model: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
             f"inputs of {inputs.dtype} {inputs.shape[1:]} do not fit the model's {source['dtype'].__name__} "
             f"{shape}; make them with the front end and quantisation of the same bundle"
         )
-    outputs = np.empty((len(inputs), *(int(size) for size in sink["shape"][1:])), sink["dtype"])
+    result = tuple(int(size) for size in sink["shape"])
+    outputs = np.empty((len(inputs), *(result[1:] if result[:1] == (1,) else result)), sink["dtype"])
     for position, image in enumerate(inputs):
         interpreter.set_tensor(source["index"], image.reshape(shape))
         interpreter.invoke()
-        outputs[position] = interpreter.get_tensor(sink["index"])[0]
+        outputs[position] = interpreter.get_tensor(sink["index"]).reshape(outputs.shape[1:])
     return outputs
 
 

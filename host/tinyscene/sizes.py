@@ -38,7 +38,7 @@ _OTHERS = "others and alignment"
 
 _OUTPUT = re.compile(r"^(?P<name>\.[\w.]+)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<size>[0-9a-f]+)", re.MULTILINE)
 _INPUT = re.compile(
-    r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x[0-9a-f]+\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
+    r"^ (?P<name>\.[\w.$-]+|COMMON)\s+0x(?P<address>[0-9a-f]+)\s+0x(?P<size>[0-9a-f]+) (?P<file>\S.*)$", re.MULTILINE
 )
 _FLASH = {".vectors", ".text", ".constants", ".constants_crc", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"}
 _RAM = {".stack", ".noinit", ".data", ".bss"}
@@ -83,6 +83,16 @@ def _groups(output: str, size: int, text: str) -> Counter[str]:
 
 def _group(name: str) -> str:
     return next((group for pattern, group in _GROUPS if re.search(pattern, name)), _OTHERS)
+
+
+def code_files(text: str) -> dict[range, str]:
+    """Return which object file each stretch of addresses comes from, in a map of GNU ld: its sections of code."""
+    _, _, body = text.partition("Linker script and memory map")
+    return {
+        range(address, address + int(section["size"], 16)): section["file"]
+        for section in _INPUT.finditer(body)
+        if section["name"].startswith(".text") and (address := int(section["address"], 16))
+    }
 
 
 def of_environment(env: str) -> Sizes:

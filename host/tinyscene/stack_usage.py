@@ -23,9 +23,9 @@ from tinyscene.errors import ToolError
 
 # Pattern of the source line of a call through a pointer, folder of the functions that it can reach.
 INDIRECT = (
-    (r"\bport(\.|->)\w+\(|\bwrite\(", "firmware/boards/"),
+    (r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(", "firmware/boards/"),
     (r"\bhandle\(", "firmware/lib/scene/"),
-    (r"\bbundle->run\(", "firmware/generated/"),
+    (r"\bbundle->(run|profile)\(", "firmware/generated/"),
     (r"->function\(", "firmware/lib/engine/"),
     (r"\bPASSES\[\w+\]\(", "firmware/lib/frontend/"),
 )

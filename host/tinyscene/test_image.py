@@ -11,6 +11,7 @@ from tinyscene.paths import FIRMWARE
 
 BOARD = FIRMWARE / "boards" / "mps2"
 COMPILER = "arm-none-eabi-gcc"
+DISASSEMBLER = "arm-none-eabi-objdump"
 EMULATOR = "qemu-system-arm"
 MACHINE_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 C_FLAGS = ("-std=c11", "-O2", "-g", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
@@ -70,7 +71,7 @@ def run(image: Path, folder: Path, timeout: float = 600) -> int:
     Raises:
         ToolError: QEMU is missing, or the image did not end in time.
     """
-    command = [_tool(EMULATOR), "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null"]
+    command = [tool(EMULATOR), "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null"]
     command += ["-semihosting-config", "enable=on,target=native", "-icount", "shift=6,align=off,sleep=off"]
     try:
         result = subprocess.run(
@@ -81,15 +82,21 @@ def run(image: Path, folder: Path, timeout: float = 600) -> int:
     return result.returncode
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """Return the path of a program that this module names.
+
+    Raises:
+        ToolError: it is missing.
+    """
     found = shutil.which(name)
     if found is None:
-        package = {COMPILER: "gcc-arm-none-eabi", EMULATOR: "qemu-system-arm"}[name]
+        packages = {COMPILER: "gcc-arm-none-eabi", DISASSEMBLER: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm"}
+        package = packages[name]
         raise ToolError(f"no {name} on the PATH; install it with: apt-get install {package}")
     return found
 
 
 def _compile(arguments: Sequence[str], image: Path) -> None:
-    result = subprocess.run([_tool(COMPILER), *arguments], capture_output=True, text=True, check=False)
+    result = subprocess.run([tool(COMPILER), *arguments], capture_output=True, text=True, check=False)
     if result.returncode:
         raise ToolError(f"{COMPILER} refused {image.name}: {result.stderr.strip()[:2000]}")

@@ -31,6 +31,7 @@ static int8_t image[MODEL_INPUT_BYTES];
 static int8_t outputs[MODEL_OUTPUT_BYTES];
 static float posteriors[(SCENE_MAX_SMOOTHING + 1) * MODEL_OUTPUT_BYTES];
 static _Alignas(16) uint8_t arena[MODEL_ARENA_BYTES];
+static uint32_t ticks[MODEL_LAYERS];
 static struct scene scene;
 static struct link_receiver host;
 static struct link_frame heard; // the last answer
@@ -93,6 +94,7 @@ static void start(void) {
         .outputs = outputs,
         .posteriors = posteriors,
         .arena = arena,
+        .ticks = ticks,
     };
     NEVER(scene_init(&scene, &scene_bundle, &port, &memory) != FRONTEND_OK);
     link_receiver_init(&host);

@@ -2,10 +2,10 @@
 //
 // The front end: of a clip of 1000 samples, cell i of the 4 x 5 image is the low byte of sample 50 * i. The model:
 // output c is cell c plus 1, modulo 256. The clock advances by 25 cycles at each look, the front end's and the model's
-// time by their own. Followed without clips, cell [m][FRAMES - 1] of the image is the low byte of sample m of each 10,
-// the others having moved to the left. The microphone gives what harness_record() was given. The
-// constants are 1000 bytes, the stack has 64 words of which 3 were used. A probe of n samples:
-// value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
+// time by their own; each of LAYERS layers takes its number times LAYER_CYCLES, and a look. Followed without clips,
+// cell [m][FRAMES - 1] of the image is the low byte of sample m of each 10, the others having moved to the left. The
+// microphone gives what harness_record() was given. The constants are 1000 bytes, the stack has 64 words of which 3
+// were used. A probe of n samples: value i of stage s, of n + s values, is sample i modulo n plus 1000 s.
 #include <string.h>
 
 #include "crash.c" // not only its header: harness_flip() reaches into the record
@@ -16,6 +16,7 @@ enum { MELS = 4, FRAMES = 5, CLASSES = 3, CLIP_SAMPLES = 1000, HOP = CLIP_SAMPLE
 enum { WINDOW = 700, HISTORY = WINDOW + 1, WORK = WINDOW + FRONTEND_STAGE_LOG };
 enum { COLUMN = 10, NOT_RECORDING = 1000 };
 enum { FRONTEND_CYCLES = 250, MODEL_CYCLES = 2500, LOOK_CYCLES = 25 };
+enum { LAYERS = 300, LAYER_CYCLES = 10 }; // more layers than one answer carries
 
 enum { CONSTANTS = 1000, STACK_WORDS = 64, USED_WORDS = 3 };
 
@@ -62,6 +63,7 @@ static uint32_t request_at_model;
 static uint8_t constants[CONSTANTS];
 static uint32_t stack[STACK_WORDS];
 static struct scene_port port = {.board = "harness", .firmware = "1.2.3", .build = "c0ffee", .clock_hz = 25000000};
+static uint32_t ticks[LAYERS];
 static struct scene_bundle bundle;
 static struct scene scene;
 
@@ -127,6 +129,17 @@ static void model(void *arena, const int8_t *input, int8_t *output) {
     for (size_t i = 0; i < CLASSES; ++i) {
         output[i] = (int8_t)(uint8_t)(input[i] + 1);
     }
+}
+
+static void profile(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *layer_ticks) {
+    uint32_t last = clock();
+    for (uint32_t i = 0; i < LAYERS; ++i) {
+        clock_cycles += i * LAYER_CYCLES;
+        uint32_t now = clock();
+        layer_ticks[i] = now - last;
+        last = now;
+    }
+    model(arena, input, output);
 }
 
 static void write_line(const uint8_t *bytes, size_t count) {
@@ -218,7 +231,8 @@ void harness_boot(enum scene_output_kind kind, enum reset_cause cause) {
         .work_floats = WORK,
         .image = image,
         .outputs = outputs,
-        .posteriors = posteriors};
+        .posteriors = posteriors,
+        .ticks = ticks};
     bundle = (struct scene_bundle){.name = "foretold",
         .identity = {0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF},
         .labels = labels,
@@ -227,7 +241,9 @@ void harness_boot(enum scene_output_kind kind, enum reset_cause cause) {
         .output_scale = kind == SCENE_LOGITS ? 0.125f : 1.0f / 256.0f,
         .output_zero_point = kind == SCENE_LOGITS ? -3 : -128,
         .frontend = &config,
-        .run = model};
+        .run = model,
+        .profile = profile,
+        .layers = LAYERS};
     port.write = write_line;
     port.cycles = cycles;
     port.overruns = overruns;

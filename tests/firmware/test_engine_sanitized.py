@@ -1,39 +1,36 @@
 """Generated code and the portable engine run every test model clean under AddressSanitizer and UBSan."""
 
-import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import engine_models
-from tinyscene import native
-from tinyscene.compiler import compile_model, verify
+import sanitized
+from drawn_networks import draw_networks
+from tinyscene.compiler import plan_model
+from tinyscene.compiler.verify import model_inputs
 
-HARNESS = Path(__file__).with_name("engine_sanitized.c")
-FLAGS = ["-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-MODELS = {name: (engine_models.generate, name, 5) for name in engine_models.RECIPES}
-MODELS |= {f"three by three {seed}": (engine_models.three_by_three, seed) for seed in range(200, 206)}
-MODELS |= {f"random {seed}": (engine_models.random_network, seed) for seed in range(200, 212)}
+MODELS = {
+    "recipes": lambda: [engine_models.generate(name, 5) for name in engine_models.RECIPES],
+    "random": lambda: [engine_models.random_network(seed) for seed in range(200, 212)],
+    "drawn": lambda: draw_networks(60),
+}
+FOR_SPEED = {"three by three": lambda: [engine_models.three_by_three(seed) for seed in range(200, 206)]}
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("sanitized")
-    for source in verify.ENGINE.glob("*.c"):
-        build(["-c", source, "-o", folder / f"{source.stem}.o"])
-    return sorted(folder.glob("*.o"))
+    return sanitized.build_engine(tmp_path_factory.mktemp("sanitized"))
 
 
-def build(arguments: list) -> None:
-    command = [native.host_compiler(), *FLAGS, f"-I{verify.ENGINE}", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_model_runs_clean(name: str, engine: list[Path], tmp_path: Path) -> None:
-    make, *arguments = MODELS[name]
-    compile_model(make(*arguments), tmp_path, optimize="speed")  # all but 3 x 3 is the same without
-    build([f"-I{tmp_path}", HARNESS, tmp_path / "model.c", *engine, "-o", tmp_path / "run"])
-    result = subprocess.run([tmp_path / "run"], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+@pytest.mark.parametrize("group", MODELS | FOR_SPEED)
+def test_models_run_clean(group: str, engine: list[Path], tmp_path: Path) -> None:
+    """On both extremes and on noise; floats on any bits, NaN among them, too."""
+    models = (MODELS | FOR_SPEED)[group]()
+    inputs = []
+    for model in models:
+        vectors = model_inputs(plan_model(model), 3, seed=1)
+        noise = np.random.default_rng(2).integers(0, 256, vectors[:1].nbytes, np.uint8)
+        inputs.append(np.concatenate([vectors, noise.view(vectors.dtype).reshape(vectors[:1].shape)]))
+    sanitized.run(models, inputs, engine, tmp_path, "speed" if group in FOR_SPEED else "memory")

@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 
 from tinyscene import native, test_image
-from tinyscene.compiler import verify
+from tinyscene.compiler import execution
 
 SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
-    *(verify.ENGINE / f"engine_{name}.c" for name in ("block", "columns", "dense_sums", "widen")),
-    *(verify.ENGINE / f"engine_winograd_{name}.c" for name in ("block", "finish", "input")),
+    *(execution.ENGINE / f"engine_{name}.c" for name in ("block", "columns", "dense_sums", "widen")),
+    *(execution.ENGINE / f"engine_winograd_{name}.c" for name in ("block", "finish", "input")),
 ]
 
 
 def test_assembler_and_portable_c_agree(tmp_path: Path) -> None:
-    library = native.build_library("engine-twins", SOURCES, [verify.ENGINE])
+    library = native.build_library("engine-twins", SOURCES, [execution.ENGINE])
     library.twin_results.restype = ctypes.POINTER(ctypes.c_uint32)
     count = ctypes.c_int32()
     words = library.twin_results(ctypes.byref(count))
     portable = np.ctypeslib.as_array(words, (count.value,))
-    image = test_image.build(tmp_path / "twins.elf", SOURCES, [verify.ENGINE], verify.ENGINE_FLAGS)
+    image = test_image.build(tmp_path / "twins.elf", SOURCES, [execution.ENGINE], execution.ENGINE_FLAGS)
     assert test_image.run(image, tmp_path) == 0
     assert len(np.unique(portable)) > 5000
     np.testing.assert_array_equal(np.fromfile(tmp_path / "results.bin", "<u4"), portable)

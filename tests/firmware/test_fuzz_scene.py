@@ -49,6 +49,8 @@ def corpus() -> Iterator[bytes]:
         chunks = [record(write, struct.pack("<I", k // 2) + sound[k : k + 320]) for k in range(0, len(sound), 320)]
         yield record(start, begin) + b"".join(chunks) + record(start + 2, end)
     yield record(0x40, bytes(2) + sound[:128]) + b"".join(record(0x41, struct.pack("<BHH", k, 0, 20)) for k in range(5))
+    yield record(0x13, b"") + record(0x14, b"\0\0\1\0")
+    yield b"".join(record(kind, data) for kind, data in ((0x03, b"\0"), (0x04, b""), (0x05, b"\0"), (0x33, b"")))
     yield record(0x01, b"") + record(0x02, b"") + record(RAW, b"hello\r\n\0") + record(0x02, b"")
 
 

@@ -16,6 +16,7 @@ from native_board import CELLS, CLASSES, CLIP_SAMPLES, HOP, WINDOW, library
 
 INFO, STATISTICS, CRASH_READ, SELF_TEST = 0x01, 0x02, 0x03, 0x04
 FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
+PROFILE_RUN, PROFILE_READ = 0x13, 0x14
 AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
 STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
 PROBE_WRITE, PROBE_READ = 0x40, 0x41
@@ -28,6 +29,7 @@ STAGES = 5
 CONVERSATIONS = conversations()
 MOST_VALUES = 255  # in one answer
 MODEL_MICROSECONDS = (2500 + 25) // 25
+LAYERS, LAYER_CYCLES, LOOK_CYCLES = 300, 10, 25
 
 
 class Board:
@@ -121,6 +123,36 @@ def test_features_written_in_parts_are_classified(board: Board) -> None:
     answer = OK + struct.pack("<I", MODEL_MICROSECONDS) + expected_outputs(image)
     assert board.ask(FEATURES_RUN) == answer
     assert board.ask(FEATURES_RUN) == answer
+
+
+def test_profile_tells_what_each_layer_took(board: Board, clip: np.ndarray) -> None:
+    assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 1)) == BAD_STATE
+    assert board.ask(AUDIO_BEGIN) == OK
+    board.write_samples(AUDIO_WRITE, clip, chunk=CLIP_SAMPLES // 2)
+    clip_answer = board.ask(AUDIO_END)
+    feeds = 2 * math.ceil(CLIP_SAMPLES // 2 / 64)
+    layers = [number * LAYER_CYCLES + LOOK_CYCLES for number in range(LAYERS)]
+    whole = sum(layers) + 2500 + 2 * LOOK_CYCLES
+    for _ in range(2):
+        answer = board.ask(PROFILE_RUN)
+        assert answer[:11] == OK + struct.pack("<IIH", feeds * (250 + LOOK_CYCLES), whole, LAYERS)
+        assert answer[11:] == expected_outputs(expected_image(clip))
+        assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 255)) == OK + struct.pack("<255I", *layers[:255])
+        assert board.ask(PROFILE_READ, struct.pack("<HH", 255, 45)) == OK + struct.pack("<45I", *layers[255:])
+    assert board.ask(AUDIO_END) == clip_answer, "a profile leaves the clip's answer alone"
+    assert board.ask(STATISTICS)[17:21] == struct.pack("<I", 3), "inferences"
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "status"),
+    [(0, 0, BAD_VALUE), (0, 256, BAD_VALUE), (46, 255, BAD_OFFSET), (300, 1, BAD_OFFSET), (65535, 255, BAD_OFFSET)],
+)
+def test_profile_has_no_more_than_its_layers(board: Board, offset: int, count: int, status: bytes) -> None:
+    assert board.ask(PROFILE_RUN)[:1] == OK
+    assert board.ask(PROFILE_READ, struct.pack("<HH", offset, count)) == status
+    for payload in (b"", bytes(3), bytes(5)):
+        assert board.ask(PROFILE_READ, payload) == BAD_LENGTH
+    assert board.ask(PROFILE_RUN, b"?") == BAD_LENGTH
 
 
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 130, 510])

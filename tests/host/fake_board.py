@@ -49,6 +49,8 @@ LENGTHS = {  # of a payload: least, most, and what the rest is a multiple of
     Request.FEATURES_WRITE: (3, MAX_PAYLOAD, 1),
     Request.FEATURES_RUN: (0, 0, 1),
     Request.FEATURES_READ: (4, 4, 1),
+    Request.PROFILE_RUN: (0, 0, 1),
+    Request.PROFILE_READ: (4, 4, 1),
     Request.AUDIO_BEGIN: (0, 0, 1),
     Request.AUDIO_WRITE: (6, MAX_PAYLOAD, 2),
     Request.AUDIO_END: (0, 0, 1),
@@ -106,6 +108,7 @@ class FakeBoard:
         info: what it says of itself.
         window: samples of a frame.
         tells: body of the answer to requests of a type, such as SELF_TEST, that it does not know by itself.
+        ticks: what each layer of its model takes.
         refuse: status to give to requests of a type, instead of an answer.
         asked: how many requests of each type arrived since it was made.
         reboots: the modes of the REBOOT requests; what they cause, FakePort does.
@@ -114,6 +117,7 @@ class FakeBoard:
     info: DeviceInfo
     window: int = WINDOW
     tells: dict[Request, bytes] = field(default_factory=dict)
+    ticks: tuple[int, ...] = tuple(1000 * number for number in range(300))
     refuse: dict[Request, Status] = field(default_factory=dict)
     asked: Counter[int] = field(default_factory=Counter)
     reboots: list[int] = field(default_factory=list)
@@ -128,7 +132,7 @@ class FakeBoard:
         self.image = bytearray(self.info.features)
         self.frame = np.zeros(self.window, np.int16)
         self.audio: bytearray | None = None
-        self.streaming = False
+        self.streaming = self.profiled = False
         self.outputs: bytes | None = None
         self.frames_ok = self.inferences = 0
 
@@ -189,6 +193,16 @@ class FakeBoard:
             case Request.FEATURES_READ:
                 offset, count = struct.unpack("<HH", payload)
                 return b"", Status.OK, bytes(self.image[offset : offset + count])
+            case Request.PROFILE_RUN:
+                self.inferences += 1
+                self.profiled = True
+                whole = sum(self.ticks) + 5
+                return b"", Status.OK, struct.pack("<IIH", 2500, whole, len(self.ticks)) + self.run_image()
+            case Request.PROFILE_READ:
+                offset, count = struct.unpack("<HH", payload)
+                if not self.profiled:
+                    return b"", Status.BAD_STATE, b""
+                return b"", Status.OK, struct.pack(f"<{count}I", *self.ticks[offset : offset + count])
             case Request.AUDIO_BEGIN | Request.STREAM_START:
                 self.audio, self.outputs = bytearray(), None
                 self.streaming = frame.type == Request.STREAM_START

@@ -1,11 +1,14 @@
 """The compiled C gives TensorFlow Lite's bytes: every operator at any quantisation, and networks as converted."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import engine_models
 from tinyscene.backend import keras
-from tinyscene.compiler import verify
+from tinyscene.compiler import execution, plan_model, verify
 from tinyscene.paths import REPOSITORY
 from tinyscene.quantize import convert
 
@@ -66,6 +69,34 @@ def test_converted_network(body) -> None:
     assert_same(convert(keras.Model(image, body(image)), calibration))
 
 
+def convert_by_default(ends: Any) -> bytes:
+    """Convert with what else is the default: float where there is no int8 kernel, here for SQUARE."""
+    generator = np.random.default_rng(4)
+    first, second = (tf.constant(generator.normal(0, 0.3, (3, 3, n, 6)), tf.float32) for n in (2, 6))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 17, 14, 2))])
+    def network(x):
+        x = tf.nn.conv2d(x, first, 2, "SAME")
+        x = tf.nn.conv2d(x * tf.sigmoid(x), second, 1, "VALID")
+        x = tf.nn.leaky_relu(x + tf.square(x), 0.1)
+        return tf.nn.softmax(tf.reduce_mean(tf.tanh(x), (1, 2)))
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: [[generator.normal(0, 1, (1, 17, 14, 2)).astype(np.float32)]] * 8
+    converter.inference_input_type = converter.inference_output_type = ends
+    return converter.convert()
+
+
+@pytest.mark.parametrize("input_type", [tf.float32, tf.int8, tf.uint8], ids=lambda dtype: dtype.name)
+def test_network_as_the_converter_makes_it_by_default(input_type: Any) -> None:
+    model = convert_by_default(input_type)
+    compiled = plan_model(model)
+    assert (compiled.input.dtype, compiled.output.dtype) == (input_type.name, input_type.name)
+    assert any("SQUARE" in call.kind for call in compiled.calls)
+    assert_same(model)
+
+
 @pytest.mark.parametrize("name", ["student", "baseline"])
 def test_network_with_random_weights(name: str, random_networks: dict[str, bytes]) -> None:
     assert_same(random_networks[name])
@@ -77,14 +108,14 @@ def test_shipped_model(path) -> None:
 
 
 def test_a_wrong_byte_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path) -> None:
-    true_run = verify.run_on_host
+    true_run = execution.run_on_host
 
-    def off_by_one(*arguments):
-        run = true_run(*arguments)
-        run.outputs[2, 3] ^= 1
-        return run
+    def off_by_one(models, inputs):
+        runs = true_run(models, inputs)
+        runs[0].outputs[2, 3] ^= 1
+        return runs
 
-    monkeypatch.setattr(verify, "run_on_host", off_by_one)
+    monkeypatch.setattr(execution, "run_on_host", off_by_one)
     path = tmp_path / "dense.tflite"
     path.write_bytes(engine_models.generate("dense", 1))
     assert verify.report(path, "host", vectors=4, seed=1, as_json=tmp_path / "verify.json") == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tflite_models import ModelBuilder
 from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene import compiler, export, frontend_c, native, quantize
 from tinyscene.bundle import Bundle, Quantisation
@@ -116,11 +117,18 @@ def test_command_records_what_the_export_depends_on(
         export.report(tmp_path / "bundle", tmp_path / "out", "size")
 
 
+def with_float_output(bundle: Bundle) -> bytes:
+    net = ModelBuilder(1)
+    x = net.input((1, *bundle.frontend.shape, 1), scale=bundle.input.scale, zero_point=bundle.input.zero_point)
+    return net.finish(net.dequantize(net.dense(net.mean(x, (1, 2), keep=False), len(bundle.classes))))
+
+
 def broken(bundle: Bundle) -> list[tuple[Bundle, str]]:
     replace = dataclasses.replace
     return [
         (replace(bundle, frontend=preset("p4")), r"input is \[1, 80, 51, 1\], its front end makes \[1, 80, 87, 1\]"),
         (replace(bundle, classes=CLASSES[1:]), "5 outputs for 4 classes"),
+        (replace(bundle, model=with_float_output(bundle)), "the model's output is float32; convert it with int8 ends"),
         (replace(bundle, input=Quantisation(0.06, -3)), "input quantisation"),
         (replace(bundle, output=Quantisation(bundle.output.scale, 99)), "output quantisation"),
         (replace(bundle, classes=("a b", *CLASSES[1:])), "'a b' cannot be a name"),

@@ -9,8 +9,9 @@ import struct
 from collections import deque
 from pathlib import Path
 
-from board_machine import RAM, Nano33Ble
 from unicorn import Uc
+
+from tinyscene.device.board_machine import RAM, Nano33Ble
 
 AIRCR, CYCCNT = 0xE000ED0C, 0xE0001004
 USBDETECTED, USBREMOVED, USBPWRRDY, USBREGSTATUS = 0x4000011C, 0x40000120, 0x40000124, 0x40000438

@@ -25,7 +25,7 @@ from tiny_bundle import tiny_bundle
 from tinyscene import features, metrics, quantize, stack_usage
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import health, monitor, streaming, verification
+from tinyscene.device import health, monitor, profile, streaming, verification
 from tinyscene.device.board import Board
 from tinyscene.device.emulator import Emulator
 from tinyscene.device.evaluation import Options, report
@@ -387,6 +387,15 @@ def test_every_stage_of_the_board_is_the_hosts(
     assert by_stage["features"]["equal"] > 0.999
 
 
+def test_profile(emulator: Emulator, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The emulated board has a clock too, though not a processor's: every layer took some of its time."""
+    profile.report(emulator.url, folder, False, None, tmp_path / "profile.json")
+    assert "mps2 is emulated" in capsys.readouterr().out
+    lines = json.loads((tmp_path / "profile.json").read_text())["lines"]
+    assert [line["name"] for line in lines] == ["front end", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
+    assert all(0 < line["ticks"] < 25_000_000 for line in lines)
+
+
 @pytest.mark.parametrize(("table", "stage"), [("twiddles", "spectrum"), ("mel_weights", "mel")])
 def test_a_board_with_one_wrong_number_is_told_its_stage(
     image: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, stage: str
@@ -410,7 +419,7 @@ def test_a_board_with_one_wrong_number_is_told_its_stage(
 def test_the_stack_stays_within_what_was_computed(emulator: Emulator, folder: Path, image: Path, data: Path) -> None:
     """After every request: the mark left on the stack is below the bound, and not far below."""
     verification.report(emulator.url, folder, None)
-    monitor.stream(emulator.url, next((data / "audio").iterdir()), None)
+    streaming.stream(emulator.url, next((data / "audio").iterdir()), False, streaming.Wishes(), None)
     with Link(emulator.url) as link:
         health.last_crash(link)
         tested = health.self_test(link)

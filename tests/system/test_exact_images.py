@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_machine import DiscoL496, Machine, Nano33Ble, Stm32L496
 from small_firmware import build
 
 from clean_checkout import CleanCheckout
 from images import with_flipped_bit
 from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene import golden, quantize, signals
+from tinyscene.device.board_machine import BOARDS, DiscoL496, Machine, Nano33Ble, Stm32L496, exchange
 from tinyscene.device.health import Crash, CrashKind, ResetCause, SelfTest
 from tinyscene.device.messages import (
     DeviceInfo,
@@ -26,13 +26,11 @@ from tinyscene.device.messages import (
     probe_write,
     unpack_probe_read,
 )
-from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.frontend_c import HostFrontend
 from tinyscene.frontend_stage import Stage
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
-BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
 CLOCKS = {"stm32l496": 80_000_000, "nano33ble": 64_000_000}
 RING_BYTES = 4096
 HARD_FAULT, SYSTICK = 3, 15  # exceptions
@@ -40,13 +38,9 @@ HARD_FAULT, SYSTICK = 3, 15  # exceptions
 
 def ask(machine: Machine, request: Request, payload: bytes = b"", status: Status = Status.OK) -> bytes:
     """Send a request, and return the answer's body after its status, which must be as given."""
-    machine.sent.clear()
-    machine.line.extend(encode(Frame(request, 7, payload)))
-    machine.run()
-    (answer,) = Demultiplexer().feed(bytes(machine.sent))
-    assert isinstance(answer, Frame)
-    assert (answer.type, answer.sequence, answer.payload[0]) == (request | 0x80, 7, status)
-    return answer.payload[1:]
+    answered, body = exchange(machine, request, payload)
+    assert answered is status
+    return body
 
 
 @pytest.fixture(params=BOARDS)
@@ -308,3 +302,4 @@ def test_nano33ble_registers(checkout: CleanCheckout) -> None:
     assert machine.read(0x40002524) == 0x01D7E000  # BAUDRATE: 115200
     assert machine.read(0x40002500) == 4  # ENABLE
     assert machine.read(0xE000ED08) == 0x10000  # VTOR: behind the boot loader
+    assert machine.read(0x4001E540) == 1  # NVMC_ICACHECNF: the instruction cache is on

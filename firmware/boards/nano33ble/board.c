@@ -24,7 +24,8 @@ static void start_crystal(void) {
 }
 
 void board_init(void) {
-    cycle_counter_start(); // before all that waits
+    cycle_counter_start();                   // before all that waits
+    NVMC_ICACHECNF = NVMC_ICACHECNF_CACHEEN; // off after reset, and then every fetch from flash waits
     start_crystal();
     uart_init();
     usbd_init();

@@ -109,10 +109,28 @@ struct engine_group {
     const struct engine_rows *tensors; // without base
     int32_t stage_count;
     int32_t tensor_count;
+    int32_t first_layer; // number of the first stage among the model's layers
 };
 
+// Where the time of an inference goes. A null pointer to this: nobody asks.
+struct engine_profile {
+    uint32_t (*clock)(void); // wraps at 2^32
+    uint32_t last;           // when a layer ended last
+    uint32_t *ticks;         // for each layer, added to
+};
+
+// Books the time since the last layer ended to this one.
+static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
+    if (profile) {
+        const uint32_t now = profile->clock();
+        profile->ticks[layer] += now - profile->last;
+        profile->last = now;
+    }
+}
+
 // Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
-void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch);
+void engine_run(
+    const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile);
 
 // A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
 struct engine_quick_factor {
@@ -344,13 +362,23 @@ struct engine_mul {
 engine_step engine_mul_row;
 void engine_mul(const struct engine_mul *layer, const int8_t *first, const int8_t *second, int8_t *output);
 
-// Any function of one int8 value (LOGISTIC, QUANTIZE): table[q + 128], for `count` values of a row. Output may be the
-// same buffer as input.
+// Any function of one int8 value (LOGISTIC, QUANTIZE between bytes, folded float operators): table[q + 128], for
+// `count` values of a row. Output may be the same buffer as input. A uint8 is read as the int8 of the same byte.
 struct engine_table {
     const int8_t *table;
     int32_t count;
 };
 engine_step engine_table;
+
+// QUANTIZE of the model's float input, DEQUANTIZE to its float output, for `count` values of a row. Rounded half away
+// from zero; what is too large for int8, infinities too, saturates, and NaN gives the zero point.
+struct engine_quantisation {
+    float scale;
+    int32_t zero_point;
+    int32_t count;
+};
+engine_step engine_quantize;
+engine_step engine_dequantize;
 
 // SOFTMAX over the last axis of rows x depth, depth <= 4096; table[d] of 256 = exp(-beta * scale * d) in Q0.31, 0 where
 // it is ignored. The output may be the same buffer as the input.

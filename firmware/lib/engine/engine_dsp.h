@@ -119,18 +119,6 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return engine_even_bytes(bytes >> 8);
 }
 
-static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
-    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
-}
-
-static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
-    return engine_add_pairs(pair, engine_even_bytes(bytes));
-}
-
-static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
-    return engine_add_pairs(pair, engine_odd_bytes(bytes));
-}
-
 static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
     return (first & 0xFFFF) | second << 16;
 }
@@ -186,6 +174,14 @@ static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
 
 static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
     return a ^ b ^ engine_larger_bytes(a, b); // no byte is lost: larger and smaller are a and b in some order
+}
+
+static inline uint32_t engine_add_even_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_subtract_pairs(pair, engine_subtract_pairs(0, engine_even_bytes(bytes)));
+}
+
+static inline uint32_t engine_add_odd_bytes(uint32_t pair, uint32_t bytes) {
+    return engine_add_even_bytes(pair, bytes >> 8);
 }
 
 #endif

@@ -42,7 +42,8 @@ static void take_step(const struct engine_stage *stage, struct progress *progres
     progress->made[stage->target] = engine_smaller(first_row(stage, step + 1), target->height);
 }
 
-void engine_run(const struct engine_group *group, const int8_t *const *bases, void *scratch) {
+void engine_run(
+    const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile) {
     struct progress progress;
     for (int32_t i = 0; i < group->tensor_count; i++) {
         progress.tensors[i] = group->tensors[i];
@@ -57,6 +58,7 @@ void engine_run(const struct engine_group *group, const int8_t *const *bases, vo
         const struct engine_stage *stage = &group->stages[i];
         if (ready(stage, &progress, progress.done[i])) {
             take_step(stage, &progress, progress.done[i]++, scratch);
+            engine_lap(profile, group->first_layer + i);
             i = group->stage_count - 1;
         } else {
             i--;

@@ -170,6 +170,8 @@ static const struct request_kind request_kinds[] = {
     {0x10, 3, LINK_MAX_PAYLOAD, features_write},
     {0x11, 0, 0, features_run},
     {0x12, 4, 4, features_read},
+    {0x13, 0, 0, profile_run},
+    {0x14, 4, 4, profile_read},
     {0x20, 0, 0, audio_begin},
     {0x21, 6, LINK_MAX_PAYLOAD, audio_write},
     {0x22, 0, 0, audio_end},

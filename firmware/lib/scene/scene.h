@@ -5,7 +5,7 @@
 //
 // Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips, and samples
 // over the serial port), scene_stream.c (sound without end), scene_health.c (crashes and self-test), scene_probe.c (one
-// frame's stages), scene_text.c (lines for people and plotters).
+// frame's stages), scene_profile.c (where the time goes), scene_text.c (lines for people and plotters).
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -40,6 +40,9 @@ struct scene_bundle {
     const struct frontend_config *frontend;
     // Reads input [mels][frames], writes output [classes], uses the arena for what is between them.
     void (*run)(void *arena, const int8_t *input, int8_t *output);
+    // The same, and what each layer takes by a clock that wraps at 2^32, to ticks[layers].
+    void (*profile)(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
+    uint16_t layers;
 };
 
 // What the board offers.
@@ -70,6 +73,7 @@ struct scene_memory {
     int8_t *outputs;   // [classes]
     float *posteriors; // [SCENE_MAX_SMOOTHING + 1][classes]
     void *arena;       // MODEL_ARENA_BYTES, aligned to 16
+    uint32_t *ticks;   // MODEL_LAYERS
 };
 
 enum scene_state {
@@ -117,6 +121,7 @@ struct scene {
     uint32_t frontend_cycles;   // spent on the current clip
     uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE
     struct scene_stream stream;
+    bool profiled;                                                   // memory.ticks are those of a run
     uint32_t frames_ok, crc_errors, oversize, malformed, inferences; // see STATISTICS
 };
 

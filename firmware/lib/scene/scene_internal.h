@@ -54,6 +54,8 @@ enum status stream_stop(struct scene *scene, struct request request, struct answ
 enum status stream_status(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_write(struct scene *scene, struct request request, struct answer *answer);
 enum status probe_read(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_run(struct scene *scene, struct request request, struct answer *answer);
+enum status profile_read(struct scene *scene, struct request request, struct answer *answer);
 
 // Where a stream's samples come from.
 enum source {

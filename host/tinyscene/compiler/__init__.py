@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from tinyscene import bundle, files
 from tinyscene.compiler import emitter, memory, passes, reader, streaming
-from tinyscene.compiler.graph import Tensor
+from tinyscene.compiler.graph import ITEM_BYTES, Tensor
 from tinyscene.compiler.kernels import KernelCall, choose, winograd
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
@@ -56,13 +56,19 @@ class LayerReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CompileReport:
-    """What a compiled model takes: arena and constants in bytes, and its layers."""
+    """What a compiled model takes: arena, constants and its two ends in bytes, its output's type, and its layers."""
 
     arena_bytes: int
     constant_bytes: int
     input_bytes: int
     output_bytes: int
+    output_type: str
     layers: tuple[LayerReport, ...]
+
+    @property
+    def output_values(self) -> int:
+        """Number of values of the output."""
+        return self.output_bytes // ITEM_BYTES[self.output_type]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,8 +99,9 @@ class CompiledModel:
         return CompileReport(
             arena_bytes=self.memory.arena_bytes,
             constant_bytes=emitter.constant_bytes(self.planned, self.calls),
-            input_bytes=self.input.elements,
-            output_bytes=self.output.elements,
+            input_bytes=self.input.bytes,
+            output_bytes=self.output.bytes,
+            output_type=self.output.dtype,
             layers=tuple(
                 LayerReport(
                     index=call.op.index,
@@ -151,7 +158,7 @@ def compile_model(
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model, optimize=optimize)
-    header = emitter.header(compiled.planned, compiled.memory, prefix)
+    header = emitter.header(compiled.planned, compiled.launches, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)

@@ -5,6 +5,7 @@ The text depends on the model and the prefix alone: same model, same bytes.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tinyscene.compiler.graph import ITEM_BYTES
 from tinyscene.compiler.kernels import Constant, KernelCall, Value
 from tinyscene.compiler.kernels.call import image_rows, row_bytes
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
@@ -13,11 +14,12 @@ from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import MAX_STAGES, MAX_TENSORS, Launch
 
 PER_LINE = 18  # numbers
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 INDENT = "    "
 
 
-def header(planned: PlannedGraph, memory: MemoryPlan, prefix: str) -> str:
-    """Return `<prefix>.h`: sizes and the one function."""
+def header(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
+    """Return `<prefix>.h`: sizes and functions."""
     upper = prefix.upper()
     tensors = planned.graph.tensors
     source, result = tensors[planned.input], tensors[planned.graph.outputs[0]]
@@ -29,18 +31,29 @@ def header(planned: PlannedGraph, memory: MemoryPlan, prefix: str) -> str:
 #include <stdint.h>
 
 #define {upper}_ARENA_BYTES {memory.arena_bytes}
-#define {upper}_INPUT_BYTES {source.elements} // int8 {list(source.shape)}
-#define {upper}_OUTPUT_BYTES {result.elements} // int8 {list(result.shape)}
+#define {upper}_INPUT_BYTES {source.bytes} // {source.dtype} {list(source.shape)}
+#define {upper}_OUTPUT_BYTES {result.bytes} // {result.dtype} {list(result.shape)}
+#define {upper}_LAYERS {sum(len(launch.calls) for launch in launches)}
 
 // One inference. The arena is {upper}_ARENA_BYTES of memory, aligned to 16 bytes, that need not be kept in between.
-void {prefix}_run(void *arena, const int8_t *input, int8_t *output);
+void {prefix}_run({_parameters(planned)});
+
+// The same, and what each of the {upper}_LAYERS layers takes, in ticks of a clock that wraps at 2^32.
+void {prefix}_profile(
+    {_parameters(planned)}, uint32_t (*clock)(void), uint32_t *ticks);
 
 #endif
 """
 
 
+def _parameters(planned: PlannedGraph) -> str:
+    tensors = planned.graph.tensors
+    source, result = (C_TYPES[tensors[end].dtype] for end in (planned.input, planned.graph.outputs[0]))
+    return f"void *arena, const {source} *input, {result} *output"
+
+
 def source(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
-    """Return `<prefix>.c`: constants, layers, groups, and `<prefix>_run`."""
+    """Return `<prefix>.c`: constants, layers, groups, `<prefix>_run` and `<prefix>_profile`."""
     calls = [call for launch in launches for call in launch.calls]
     parts = [
         f"""\
@@ -143,8 +156,9 @@ def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
         shape = planned.shape(tensor)
         height = image_rows(shape)
         capacity = launch.rings.get(tensor, height)
+        size = row_bytes(shape) * ITEM_BYTES[planned.graph.tensors[tensor].dtype]
         rows += (
-            f"{INDENT}{{.height = {height}, .capacity = {capacity}, .row_bytes = {row_bytes(shape)}}}, "
+            f"{INDENT}{{.height = {height}, .capacity = {capacity}, .row_bytes = {size}}}, "
             f"// {planned.graph.tensors[tensor].name}\n"
         )
     layers = " ".join(str(call.op.index) for call in launch.calls)
@@ -153,7 +167,7 @@ def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
         f"static const struct engine_stage {name}_stages[{len(launch.calls)}] = {{\n{stages}}};\n"
         f"static const struct engine_rows {name}_tensors[{len(tensors)}] = {{\n{rows}}};\n"
         f"static const struct engine_group {name} = "
-        f"{{{name}_stages, {name}_tensors, {len(launch.calls)}, {len(tensors)}}};\n"
+        f"{{{name}_stages, {name}_tensors, {len(launch.calls)}, {len(tensors)}, {launch.first}}};\n"
     )
 
 
@@ -172,10 +186,11 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
 def _run(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, prefix: str) -> str:
     def location(tensor: int) -> str:
         root = planned.roots[tensor]
+        cast = planned.graph.tensors[root].dtype != "int8"
         if root == planned.input:
-            return "input"
+            return "(const int8_t *)input" if cast else "input"
         if root == planned.output:
-            return "output"
+            return "(int8_t *)output" if cast else "output"
         if planned.graph.tensors[root].is_constant:
             return f"tensor_{root}"
         return f"base + {memory.offsets[root]}"
@@ -187,14 +202,32 @@ def _run(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan, 
     for position, launch in enumerate(launches):
         scratch = [f"base + {memory.scratch[position]}"] if launch.scratch_bytes else []
         if launch.streamed:
-            arguments = [f"&group_{position}", pointers(_group_tensors(launch)), *(scratch or ["0"])]
+            arguments = [f"&group_{position}", pointers(_group_tensors(launch)), *(scratch or ["0"]), "profile"]
             lines.append(f"{INDENT}engine_run({', '.join(arguments)});\n")
             continue
         call = launch.calls[0]
         inputs = [pointers(call.inputs)] if call.input_list else [location(tensor) for tensor in call.inputs]
         arguments = [f"&layer_{call.op.index}", *inputs, location(call.output), *scratch]
-        lines.append(f"{INDENT}{call.function}({', '.join(arguments)});\n")
+        lines.append(
+            f"{INDENT}{call.function}({', '.join(arguments)});\n{INDENT}engine_lap(profile, {launch.first});\n"
+        )
     arena = "int8_t *const base = arena;" if memory.arena_bytes else "(void)arena;"
-    return (
-        f"void {prefix}_run(void *arena, const int8_t *input, int8_t *output) {{\n{INDENT}{arena}\n{''.join(lines)}}}\n"
-    )
+    parameters = _parameters(planned)
+    return f"""\
+static void run({parameters}, struct engine_profile *profile) {{
+{INDENT}{arena}
+{"".join(lines)}}}
+
+void {prefix}_run({parameters}) {{
+{INDENT}run(arena, input, output, 0);
+}}
+
+void {prefix}_profile(
+{INDENT}{parameters}, uint32_t (*clock)(void), uint32_t *ticks) {{
+{INDENT}for (int32_t i = 0; i < {prefix.upper()}_LAYERS; i++) {{
+{INDENT * 2}ticks[i] = 0;
+{INDENT}}}
+{INDENT}struct engine_profile profile = {{clock, clock(), ticks}};
+{INDENT}run(arena, input, output, &profile);
+}}
+"""

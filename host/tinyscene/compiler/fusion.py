@@ -7,16 +7,14 @@ reader ignores (a pool that does not divide the map drops some) need not be comp
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from tinyscene.compiler import tables
+from tinyscene.compiler.folding import FOLDED
 from tinyscene.compiler.graph import ABSENT, ConvOptions, Graph, Op, PoolOptions, Tensor, padding_before
 
 Extent = tuple[int, int]  # height, width
 
-SAME_PLACE = (
-    "ADD",
-    "MUL",
-    "LOGISTIC",
-    "QUANTIZE",
-)  # row y, column x of the result come from there, if shapes are equal
+# row y, column x of the result come from there, if shapes are equal
+SAME_PLACE = frozenset({"ADD", "MUL", "QUANTIZE", "DEQUANTIZE", FOLDED, *tables.FUNCTIONS})
 
 
 def pools(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int, Op]:

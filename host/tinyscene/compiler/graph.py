@@ -13,6 +13,7 @@ Activation = Literal["NONE", "RELU", "RELU_N1_TO_1", "RELU6"]
 ABSENT = -1  # an optional input that is not there
 
 INT8_MIN, INT8_MAX = -128, 127
+ITEM_BYTES = {"int8": 1, "uint8": 1, "float32": 4}  # of activations
 
 
 def padding_before(size: int, results: int, extent: int, step: int) -> int:
@@ -49,6 +50,11 @@ class Tensor:
     def elements(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size in memory, of a type in ITEM_BYTES."""
+        return self.elements * ITEM_BYTES[self.dtype]
 
     @property
     def is_constant(self) -> bool:
@@ -100,7 +106,7 @@ class DenseOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ElementwiseOptions:
-    """ADD and MUL."""
+    """ADD, SUB, MUL and DIV."""
 
     activation: Activation
 
@@ -120,7 +126,47 @@ class SoftmaxOptions:
     beta: float
 
 
-Options = ConvOptions | PoolOptions | DenseOptions | ElementwiseOptions | ConcatenationOptions | SoftmaxOptions
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeanOptions:
+    """MEAN: whether its axes stay, with a size of 1."""
+
+    keep_dims: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LeakyReluOptions:
+    """LEAKY_RELU: the factor of what is negative."""
+
+    alpha: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GeluOptions:
+    """GELU, by tanh if `approximate`."""
+
+    approximate: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FoldedOptions:
+    """A stretch of float operators from int8 to int8 that folding.py made one: 256 results, and what it was."""
+
+    table: tuple[int, ...]
+    ops: tuple["Op", ...]
+
+
+Options = (
+    ConvOptions
+    | PoolOptions
+    | DenseOptions
+    | ElementwiseOptions
+    | ConcatenationOptions
+    | SoftmaxOptions
+    | MeanOptions
+    | LeakyReluOptions
+    | GeluOptions
+    | FoldedOptions
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

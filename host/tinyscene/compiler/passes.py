@@ -1,11 +1,11 @@
-"""Graph planning: check the model's ends, find the tensors that are other names of the same bytes, fuse and trim."""
+"""Graph planning: check the two ends, fold, find the tensors that are other names of the same bytes, fuse and trim."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
 
-from tinyscene.compiler import fusion
-from tinyscene.compiler.graph import Graph, Op, Tensor
+from tinyscene.compiler import folding, fusion
+from tinyscene.compiler.graph import ITEM_BYTES, Graph, Op, Tensor
 
 ALIASES = ("RESHAPE",)
 
@@ -15,7 +15,7 @@ class PlannedGraph:
     """A graph with its aliases resolved.
 
     Attributes:
-        graph: as read.
+        graph: as read, and folded.
         ops: the operators that compute something and have not joined another, in execution order.
         pools: the max-pools that joined a convolution, by its index.
         winograd: the convolutions, by index, that are computed with transformed weights; no pool joins them.
@@ -44,25 +44,26 @@ class PlannedGraph:
 
 
 def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
-    """Check the ends, resolve aliases, fuse and trim.
+    """Check the ends, fold, resolve aliases, fuse and trim.
 
     Args:
         graph: as read.
         winograd: the convolutions, by index, that are to be computed with transformed weights.
 
     Raises:
-        ModelError: not one int8 input and one int8 output, an impossible reshape, or nothing to compute.
+        ModelError: not one input and one output, of types that are compiled; an impossible reshape; nothing to compute.
     """
     for what, ends in (("input", graph.inputs), ("output", graph.outputs)):
         if len(ends) != 1:
             raise graph.refusal(None, None, f"it has {len(ends)} {what}s; only models with one are compiled")
         _check_end(graph, graph.tensors[ends[0]], what)
+    graph = folding.fold(graph)
     roots = list(range(len(graph.tensors)))
     ops = []
     for op in graph.ops:
         if op.kind in ALIASES:
             source, view = graph.input(op, 0), graph.output(op)
-            if (source.elements, source.dtype) != (view.elements, view.dtype):
+            if (source.elements, source.dtype) != (view.elements, view.dtype) or not _is_wanted(graph, op, view):
                 raise graph.refusal(op, view, f"{list(source.shape)} cannot become {list(view.shape)}; make it again")
             roots[view.index] = roots[source.index]
         else:
@@ -87,8 +88,20 @@ def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
     )
 
 
+def _is_wanted(graph: Graph, op: Op, view: Tensor) -> bool:
+    """Return whether a reshape's second input, if it has one, is its output's shape; -1 stands for any size."""
+    wanted = graph.optional_input(op, 1)
+    if wanted is None:
+        return True
+    if wanted.data is None:
+        raise graph.refusal(op, wanted, "the new shape is not a constant of the file; convert with a fixed input shape")
+    sizes = wanted.data.reshape(-1).tolist()
+    return len(sizes) == len(view.shape) and all(
+        pair[0] in (-1, pair[1]) for pair in zip(sizes, view.shape, strict=True)
+    )
+
+
 def _check_end(graph: Graph, tensor: Tensor, what: str) -> None:
-    if tensor.dtype != "int8":
-        raise graph.refusal(
-            None, tensor, f"the model {what} is {tensor.dtype}; convert the model with int8 input and output"
-        )
+    if tensor.dtype not in ITEM_BYTES:
+        allowed = ", ".join(ITEM_BYTES)
+        raise graph.refusal(None, tensor, f"the model {what} is {tensor.dtype}; convert it with one of {allowed}")

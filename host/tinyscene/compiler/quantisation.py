@@ -1,4 +1,4 @@
-"""TensorFlow Lite's fixed-point arithmetic, in exact Python: multipliers, activation ranges and tables.
+"""TensorFlow Lite's fixed-point arithmetic, in exact Python: multipliers, activation ranges and SOFTMAX.
 
 All of it follows the reference kernels (tensorflow/lite/kernels/internal) and gemmlowp's fixedpoint.h; the C twins
 are in firmware/lib/engine/requantise.h.
@@ -11,6 +11,7 @@ import numpy as np
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation
 
 INT32_MAX = 2**31 - 1
+MAX_FACTOR = 2.0**31  # larger ones shift int32 by more than its bits, which TensorFlow Lite leaves undefined
 QUICK_SHIFTS = range(-22, 0)  # of the factors that the engine's shorter requantisation can do
 DENSE_FRACTION_BITS = range(4, 31)  # with fewer, too many products lie near a half
 SOFTMAX_INTEGER_BITS = 5  # Q5.26: how far below the maximum exp is still told from zero
@@ -22,8 +23,18 @@ EXP_MINUS_EIGHTH = 1895147668
 ONE_THIRD = 715827883
 
 
+class FactorError(ValueError):
+    """A factor that is too large."""
+
+
 def quantise_multiplier(real: float) -> tuple[int, int]:
-    """Split a positive real factor into (Q0.31 multiplier in [2^30, 2^31), left shift), as QuantizeMultiplier does."""
+    """Split a factor into (Q0.31 multiplier in [2^30, 2^31), left shift up to 31), as QuantizeMultiplier does.
+
+    Raises:
+        FactorError: it is MAX_FACTOR or more, infinite or NaN.
+    """
+    if not real < MAX_FACTOR - 0.5:
+        raise FactorError(f"its scales are {real:g} apart, not below {MAX_FACTOR:.0f}; quantise the model again")
     if real == 0:
         return 0, 0
     fraction, shift = math.frexp(real)
@@ -78,10 +89,16 @@ def saturate(value: int, low: int = INT8_MIN, high: int = INT8_MAX) -> int:
 
 
 def activation_range(activation: Activation, scale: float, zero_point: int) -> tuple[int, int]:
-    """Return the int8 values between which a fused activation clamps: CalculateActivationRangeQuantized."""
+    """Return the int8 values between which a fused activation clamps: CalculateActivationRangeQuantized.
+
+    Raises:
+        FactorError: one of them is no int32.
+    """
 
     def quantise(real: float) -> int:
         quotient = float(np.float32(real) / np.float32(scale))
+        if not abs(quotient) < MAX_FACTOR:
+            raise FactorError(f"its scale of {scale:g} is too small for {activation}; TensorFlow Lite refuses it too")
         return zero_point + int(math.copysign(math.floor(abs(quotient) + 0.5), quotient))
 
     low, high = {
@@ -124,24 +141,6 @@ def exp_on_negative(raw: int, integer_bits: int) -> int:
         if exponent < integer_bits and remainder & (1 << (fraction_bits + exponent)):
             result = rounding_doubling_high(result, factor)
     return result
-
-
-def requantise_table(input_scale: float, input_zero: int, output_scale: float, output_zero: int) -> list[int]:
-    """Return int8 outputs of QUANTIZE for the int8 inputs -128..127."""
-    multiplier, shift = quantise_multiplier(input_scale / output_scale)
-    return [saturate(multiply(q - input_zero, multiplier, shift) + output_zero) for q in range(INT8_MIN, INT8_MAX + 1)]
-
-
-def logistic_table(input_scale: float, input_zero: int) -> list[int]:
-    """Return int8 outputs (scale 1/256, zero point -128) of LOGISTIC for the int8 inputs -128..127.
-
-    The reference fills such a table in single precision too.
-    """
-    real = np.float32(input_scale) * (np.arange(INT8_MIN, INT8_MAX + 1) - input_zero).astype(np.float32)
-    with np.errstate(over="ignore"):  # infinity is what the reference goes on with
-        exponential = np.exp(-real.astype(np.float64)).astype(np.float32)
-    probability = np.float32(1) / (np.float32(1) + exponential)
-    return [saturate(math.floor(value * 256 + 0.5) + INT8_MIN) for value in probability.tolist()]
 
 
 def softmax_table(beta: float, input_scale: float) -> list[int]:

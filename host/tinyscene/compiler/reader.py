@@ -33,6 +33,7 @@ DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowErr
 NUMPY_TYPES = {
     "float32": "<f4", "int32": "<i4", "int64": "<i8", "int8": "i1", "uint8": "u1", "int16": "<i2", "bool": "?",
 }  # fmt: skip
+ZERO_POINTS = {"int8": (ir.INT8_MIN, ir.INT8_MAX), "uint8": (0, 255)}
 PADDINGS: dict[int, ir.Padding] = {0: "SAME", 1: "VALID"}
 ACTIVATIONS: dict[int, ir.Activation] = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 
@@ -187,8 +188,9 @@ class _Reader:
             raise self.error(f"{place}: {len(scales)} scales but {len(zero_points)} zero points; quantise it again")
         if len(scales) > 1 and not (0 <= dimension < len(shape) and shape[dimension] == len(scales)):
             raise self.error(f"{place}: {len(scales)} scales do not fit its shape {list(shape)}; quantise it again")
-        if dtype == "int8" and not all(ir.INT8_MIN <= value <= ir.INT8_MAX for value in zero_points):
-            raise self.error(f"{place}: a zero point is outside int8; quantise the model again")
+        low, high = ZERO_POINTS.get(dtype, (-math.inf, math.inf))
+        if not all(low <= value <= high for value in zero_points):
+            raise self.error(f"{place}: a zero point is outside {dtype}; quantise the model again")
         return scales, zero_points, dimension
 
     def constant(self, buffer: Any, dtype: str, shape: tuple[int, ...], place: str) -> tuple[NDArray[Any] | None, int]:
@@ -223,7 +225,7 @@ class _Reader:
         inputs = self.integers(table.InputsAsNumpy, place)
         outputs = self.integers(table.OutputsAsNumpy, place)
         with self.guard(place):
-            options = _options(kind, table.BuiltinOptions())
+            options = _options(kind, table)
         return Op(index=index, kind=kind, inputs=inputs, outputs=outputs, options=options)
 
 
@@ -233,11 +235,14 @@ def _printable(name: bytes | None) -> str:
     return "".join(letter if " " < letter <= "~" and letter not in "*\\?" else "_" for letter in text) or "unnamed"
 
 
-def _options(kind: str, union: Any) -> Options | None:
-    """Return typed options; raises one of DAMAGE where they are missing or not in the schema."""
+def _options(kind: str, operator: Any) -> Options | None:
+    """Return typed options; raises one of DAMAGE where they are missing, of another kind, or not in the schema."""
     if kind not in OPTION_READERS:
         return None
     options_class, convert = OPTION_READERS[kind]
+    if operator.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, options_class.__name__):
+        raise ValueError("options of another operator")
+    union = operator.BuiltinOptions()
     options = options_class()
     options.Init(union.Bytes, union.Pos)
     return convert(options)
@@ -278,6 +283,18 @@ def _softmax(options: Any) -> Options:
     return ir.SoftmaxOptions(options.Beta())
 
 
+def _mean(options: Any) -> Options:
+    return ir.MeanOptions(bool(options.KeepDims()))
+
+
+def _leaky_relu(options: Any) -> Options:
+    return ir.LeakyReluOptions(options.Alpha())
+
+
+def _gelu(options: Any) -> Options:
+    return ir.GeluOptions(bool(options.Approximate()))
+
+
 OPTION_READERS: dict[str, tuple[type, Callable[[Any], Options]]] = {
     "CONV_2D": (tflite.Conv2DOptions, _conv),
     "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, _conv),
@@ -288,6 +305,11 @@ OPTION_READERS: dict[str, tuple[type, Callable[[Any], Options]]] = {
     "MUL": (tflite.MulOptions, _elementwise),
     "CONCATENATION": (tflite.ConcatenationOptions, _concatenation),
     "SOFTMAX": (tflite.SoftmaxOptions, _softmax),
+    "MEAN": (tflite.ReducerOptions, _mean),
+    "SUB": (tflite.SubOptions, _elementwise),
+    "DIV": (tflite.DivOptions, _elementwise),
+    "LEAKY_RELU": (tflite.LeakyReluOptions, _leaky_relu),
+    "GELU": (tflite.GeluOptions, _gelu),
 }
 
 

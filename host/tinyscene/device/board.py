@@ -1,6 +1,7 @@
 """A board behind a link: what it is, and whole clips through it, whatever happens to the board on the way."""
 
 import contextlib
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -16,6 +17,7 @@ from tinyscene.device.messages import (
     CLIP_AFTER_CLIP,
     DeviceInfo,
     Inference,
+    ProfileRun,
     Request,
     Source,
     Statistics,
@@ -27,8 +29,10 @@ from tinyscene.device.messages import (
     most_probe_values,
     probe_read,
     probe_write,
+    profile_read,
     samples_write,
     unpack_probe_read,
+    unpack_profile_read,
 )
 from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
 from tinyscene.errors import LinkError
@@ -140,6 +144,31 @@ class Board:
         """Do as `classify_audio`, and return the INT8 image [mels, frames] too that the front end made."""
         hear = self._hearing(samples)
         return self._whole(lambda: (hear(), self.read_features()))
+
+    def profile(self, samples: NDArray[np.int16]) -> tuple[ProfileRun, tuple[int, ...]]:
+        """Do as `classify_audio`, and return what the parts took and what each layer of the model did, in ticks.
+
+        A second run of the model on the same image is what is measured by layer.
+
+        Args:
+            samples: int16 [clip_samples] at the board's rate.
+
+        Raises:
+            LinkError: as `classify_audio`, or the firmware is older than this request.
+        """
+        hear = self._hearing(samples)
+
+        def measure() -> tuple[ProfileRun, tuple[int, ...]]:
+            hear()
+            run = self._unpack(ProfileRun.unpack, self.link.request(Request.PROFILE_RUN, timeout=self._run_timeout))
+            ticks: tuple[int, ...] = ()
+            while len(ticks) < run.layers:
+                count = min(run.layers - len(ticks), (self._payload - 1) // 4)  # after the answer's status
+                body = self.link.request(Request.PROFILE_READ, profile_read(len(ticks), count))
+                ticks += self._unpack(functools.partial(unpack_profile_read, count=count), body)
+            return run, ticks
+
+        return self._whole(measure)
 
     def _hearing(self, samples: NDArray[np.int16]) -> Callable[[], Inference]:
         """Return what sends one clip and has it classified."""

@@ -28,6 +28,8 @@ class Request(enum.IntEnum):
     FEATURES_WRITE = 0x10
     FEATURES_RUN = 0x11
     FEATURES_READ = 0x12
+    PROFILE_RUN = 0x13
+    PROFILE_READ = 0x14
     AUDIO_BEGIN = 0x20
     AUDIO_WRITE = 0x21
     AUDIO_END = 0x22
@@ -75,6 +77,8 @@ _INFO = struct.Struct("<B8sIIIHHBBfiI")
 _STATISTICS = struct.Struct("<6I")
 _FEATURES_WRITE = struct.Struct("<H")
 _FEATURES_READ = struct.Struct("<HH")
+_PROFILE_RUN = struct.Struct("<IIH")
+_PROFILE_READ = struct.Struct("<HH")
 _SAMPLES_WRITE = struct.Struct("<I")
 _FEATURES_RUN = struct.Struct("<I")
 _AUDIO_END = struct.Struct("<II")
@@ -240,6 +244,32 @@ class Inference:
         """Read the body of the answer to AUDIO_END."""
         frontend, model = _unpack(_AUDIO_END, body)
         return cls(np.frombuffer(body, np.int8, offset=_AUDIO_END.size), model, frontend)
+
+
+@dataclass(frozen=True)
+class ProfileRun:
+    """What the parts of a clip took, in ticks of the board's clock; layers of its model; INT8 outputs [classes]."""
+
+    frontend_ticks: int
+    model_ticks: int
+    layers: int
+    outputs: NDArray[np.int8]
+
+    @classmethod
+    def unpack(cls, body: bytes) -> "ProfileRun":
+        """Read the body of the answer to PROFILE_RUN."""
+        frontend, model, layers = _unpack(_PROFILE_RUN, body)
+        return cls(frontend, model, layers, np.frombuffer(body, np.int8, offset=_PROFILE_RUN.size))
+
+
+def profile_read(offset: int, count: int) -> bytes:
+    """Return the payload of PROFILE_READ: `count` layers from `offset` on."""
+    return _PROFILE_READ.pack(offset, count)
+
+
+def unpack_profile_read(body: bytes, count: int) -> tuple[int, ...]:
+    """Read the body of the answer to PROFILE_READ: the ticks of `count` layers."""
+    return _unpack(struct.Struct(f"<{count}I"), body, exactly=True)
 
 
 def features_write(offset: int, values: bytes) -> bytes:

@@ -177,11 +177,12 @@ class Site:
         """Return the only output, int8 with per-tensor quantisation."""
         return self.quantised(self.graph.output(self.op))
 
-    def quantised(self, tensor: Tensor) -> Tensor:
-        """Check that a tensor is int8 with one scale and zero point."""
-        if tensor.dtype != "int8":
+    def quantised(self, tensor: Tensor, dtypes: tuple[str, ...] = ("int8",)) -> Tensor:
+        """Check that a tensor has one of the types, with one scale and zero point."""
+        if tensor.dtype not in dtypes:
+            wanted = " or ".join(dtypes)
             raise self.refuse(
-                tensor, f"it is {tensor.dtype}; only int8 is compiled, so convert with int8 input and output"
+                tensor, f"it is {tensor.dtype} instead of {wanted}; convert with full-integer quantisation"
             )
         if len(tensor.scales) != 1:
             found = f"{len(tensor.scales)} scales instead of one" if tensor.scales else "no quantisation"

@@ -1,9 +1,9 @@
-"""ADD and MUL with broadcasting, functions of one value as tables, and SOFTMAX."""
+"""ADD and MUL with broadcasting, and SOFTMAX."""
 
 import numpy as np
 
 from tinyscene.compiler import quantisation
-from tinyscene.compiler.graph import INT8_MIN, ElementwiseOptions, SoftmaxOptions, Tensor
+from tinyscene.compiler.graph import ElementwiseOptions, SoftmaxOptions, Tensor
 from tinyscene.compiler.kernels.call import (
     Constant,
     Fields,
@@ -16,11 +16,11 @@ from tinyscene.compiler.kernels.call import (
     result_fields,
     row_bytes,
 )
+from tinyscene.compiler.kernels.tables import require_fixed_output
 
 ADD_EXTRA_BITS = 20
 MAX_BROADCAST_RANK = 4
 MAX_SOFTMAX_DEPTH = 4096  # exponentials whose sum fits Q12.19
-PROBABILITY = (1 / 256, INT8_MIN)  # scale and zero point that TensorFlow Lite fixes for LOGISTIC and SOFTMAX
 
 
 def add(site: Site) -> KernelCall:
@@ -146,40 +146,12 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(step if size > 1 else 0 for step, size in zip(steps, sizes, strict=True))
 
 
-def logistic(site: Site) -> KernelCall:
-    """LOGISTIC as a table."""
-    source, output = site.activation(0), site.output()
-    _require_probability(site, output)
-    return _table(site, source, output, quantisation.logistic_table(source.scale, source.zero_point))
-
-
-def quantize(site: Site) -> KernelCall:
-    """QUANTIZE from int8 to int8 as a table."""
-    source, output = site.activation(0), site.output()
-    table = quantisation.requantise_table(source.scale, source.zero_point, output.scale, output.zero_point)
-    return _table(site, source, output, table)
-
-
-def _table(site: Site, source: Tensor, output: Tensor, table: list[int]) -> KernelCall:
-    require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
-    return KernelCall(
-        op=site.op,
-        function="engine_table",
-        struct="engine_table",
-        fields={"table": Constant("table", np.array(table), "int8_t"), "count": _row(site, output)},
-        inputs=(source.index,),
-        output=output.index,
-        rows=RowAccess((RowSource(source.index),)),
-        in_place=(source.index,),
-    )
-
-
 def softmax(site: Site) -> KernelCall:
     """SOFTMAX over the last axis."""
     options = site.op.options
     assert isinstance(options, SoftmaxOptions)
     source, output = site.activation(0), site.output()
-    _require_probability(site, output)
+    require_fixed_output(site, output)
     depth = source.shape[-1] if source.shape else 1
     require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
     require(depth <= MAX_SOFTMAX_DEPTH, site, source, f"{depth} classes are more than {MAX_SOFTMAX_DEPTH}")
@@ -201,13 +173,4 @@ def softmax(site: Site) -> KernelCall:
         inputs=(source.index,),
         output=output.index,
         in_place=(source.index,),
-    )
-
-
-def _require_probability(site: Site, output: Tensor) -> None:
-    require(
-        (output.scale, output.zero_point) == PROBABILITY,
-        site,
-        output,
-        f"its quantisation is not scale 1/256 and zero point {INT8_MIN}, which TensorFlow Lite requires",
     )

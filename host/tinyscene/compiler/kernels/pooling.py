@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tinyscene.compiler.graph import PoolOptions
+from tinyscene.compiler.graph import MeanOptions, PoolOptions
 from tinyscene.compiler.kernels.call import (
     KernelCall,
     RowAccess,
@@ -90,6 +90,8 @@ def _pool(site: Site, function: str) -> KernelCall:
 
 def mean(site: Site) -> KernelCall:
     """MEAN over one stretch of neighbouring axes, such as height and width."""
+    options = site.op.options
+    assert isinstance(options, MeanOptions)
     source, output = site.activation(0), site.output()
     axes_tensor, values = site.constant(1, ("int32",))
     rank = len(source.shape)
@@ -102,7 +104,9 @@ def mean(site: Site) -> KernelCall:
     )
     outer, inner = math.prod(source.shape[: axes[0]]), math.prod(source.shape[axes[-1] + 1 :])
     count = source.elements // (outer * inner)
-    require(output.elements == outer * inner, site, output, f"its shape {list(output.shape)} does not fit the axes")
+    middle = (1,) * len(axes) if options.keep_dims else ()
+    expected = (*source.shape[: axes[0]], *middle, *source.shape[axes[-1] + 1 :])
+    require(output.shape == expected, site, output, f"its shape is {list(output.shape)} instead of {list(expected)}")
     require(count <= MAX_MEAN_VALUES, site, source, f"a mean of {count} values overflows; make it smaller")
     multiplier, shift = quantise_multiplier(source.scale / output.scale)
     # 1/count goes into the multiplier, with as many more bits as do not overflow

@@ -1,15 +1,27 @@
 """The exact images of the STM32L496 and the nRF52840 under Unicorn: memory, clock, UART and its interrupt.
 
-Only what the firmware touches is modelled; every other register is plain memory. Time does not pass.
+Only what the firmware touches is modelled; every other register is plain memory. Time does not pass, unless somebody
+counts it (`cycles`).
 """
 
 import itertools
 import struct
 from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
-from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
+from unicorn import (
+    UC_ARCH_ARM,
+    UC_HOOK_BLOCK,
+    UC_HOOK_CODE,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MODE_MCLASS,
+    UC_MODE_THUMB,
+    Uc,
+)
 from unicorn.arm_const import (
     UC_ARM_REG_CPSR,
     UC_ARM_REG_IPSR,
@@ -21,16 +33,35 @@ from unicorn.arm_const import (
     UC_ARM_REG_R3,
     UC_ARM_REG_R12,
     UC_ARM_REG_SP,
+    UC_ARM_REG_XPSR,
     UC_CPU_ARM_CORTEX_M4,
 )
+
+from tinyscene.device.messages import ANSWER, Request, Status
+from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.errors import LinkError, ToolError
 
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
 NVIC_ISER, NVIC_ICER, NVIC_BYTES = 0xE000E100, 0xE000E180, 32
 AIRCR = 0xE000ED0C
+DWT_CYCCNT = 0xE0001004
+IT_STATE = 0x0600FC00  # of the program status register: ARMv7-M, B1.4.2
 WFI = b"\x30\xbf"
-STACKED = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R12)
-STACKED += (UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
+_ARGUMENTS = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
+STACKED = (*_ARGUMENTS, UC_ARM_REG_R12, UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
+
+
+def section(file: ELFFile, name: str) -> Any:
+    """Return a section of an image.
+
+    Raises:
+        ToolError: it has none of that name.
+    """
+    found = file.get_section_by_name(name)
+    if found is None:
+        raise ToolError(f"the image has no section {name}; build it again")
+    return found
 
 
 class Machine:
@@ -39,6 +70,7 @@ class Machine:
     Attributes:
         sent: what the board has sent.
         line: bytes on their way to the board; each raises the receive interrupt once the board sleeps.
+        clock: what the core's cycle counter shows; None: what was written to it.
     """
 
     flash = (0, 0)
@@ -48,6 +80,7 @@ class Machine:
     def __init__(self, elf: Path) -> None:
         self.sent = bytearray()
         self.line: deque[int] = deque()
+        self.clock: Callable[[], int] | None = None
         self._enabled = 0  # a bit an interrupt
         self._asleep = self._reset_asked = False
         self._cpu = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
@@ -74,8 +107,8 @@ class Machine:
             for segment in file.iter_segments():
                 if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
                     self._cpu.mem_write(segment["p_paddr"], segment.data())
-            self._vectors = file.get_section_by_name(".vectors")["sh_addr"]
-            text = file.get_section_by_name(".text")
+            self._vectors = section(file, ".vectors")["sh_addr"]
+            text = section(file, ".text")
             code, start = text.data(), text["sh_addr"]
         for offset in range(0, len(code), 2):
             if code[offset : offset + 2] == WFI:
@@ -93,6 +126,39 @@ class Machine:
     def write(self, address: int, value: int) -> None:
         """Set a register or a word of memory."""
         self._cpu.mem_write(address, struct.pack("<I", value))
+
+    def watch(
+        self,
+        code: Iterable[range],
+        block: Callable[[Uc, int, int, None], None],
+        read: Callable[[int], bool],
+    ) -> None:
+        """Have basic blocks and reads of flash told, before they happen.
+
+        To be called before the board boots: code that has run already is not watched.
+
+        Args:
+            code: where the blocks begin that are told.
+            block: Unicorn's hook for them: called with processor, address, bytes, None.
+            read: called with the address; returns whether what reads is surely in no IT block, which saves time.
+        """
+
+        def before_read(cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
+            if read(address):
+                return
+            # To show us the registers, Unicorn has restored the state of an IT block, and forgets to drop it again.
+            state = cpu.reg_read(UC_ARM_REG_XPSR)
+            if state & IT_STATE:
+                cpu.reg_write(UC_ARM_REG_XPSR, state & ~IT_STATE)
+
+        first, size = self.flash
+        for addresses in code:
+            self._cpu.hook_add(UC_HOOK_BLOCK, block, None, addresses.start, addresses.stop - 1)
+        self._cpu.hook_add(UC_HOOK_MEM_READ, before_read, None, first, first + size - 1)
+
+    def argument(self) -> int:
+        """Return the first argument of a function that begins."""
+        return self._cpu.reg_read(UC_ARM_REG_R0)
 
     def run(self) -> None:
         """Run until the board sleeps and nothing more happens to it."""
@@ -158,8 +224,10 @@ class Machine:
             self._cpu.reg_write(register, value)
 
     def _before_read(self, _cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
-        value = self.value_read(address, self.read(address))
-        self.write(address, value)
+        if address == DWT_CYCCNT and self.clock:
+            self.write(address, self.clock() & 0xFFFFFFFF)
+            return
+        self.write(address, self.value_read(address, self.read(address)))
 
     def _before_write(self, _cpu: Uc, _access: int, address: int, _size: int, value: int, _data: None) -> None:
         value &= 0xFFFFFFFF
@@ -279,3 +347,33 @@ class Nano33Ble(Machine):
         if address == self.TXD:
             self.sent.append(value & 0xFF)
             self.write(self.TXDRDY, 1)
+
+
+BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
+
+
+def exchange(machine: Machine, request: Request, payload: bytes = b"") -> tuple[Status, bytes]:
+    """Send a request and return the answer's status and the body after it.
+
+    Raises:
+        LinkError: no answer.
+    """
+    machine.sent.clear()
+    machine.line.extend(encode(Frame(request, 7, payload)))
+    machine.run()
+    answers = [event for event in Demultiplexer().feed(bytes(machine.sent)) if isinstance(event, Frame)]
+    if [(answer.type, answer.sequence) for answer in answers] != [(request | ANSWER, 7)]:
+        raise LinkError(f"the image gave no answer to {request.name}; build it again, with this version of tinyscene")
+    return Status(answers[0].payload[0]), answers[0].payload[1:]
+
+
+def ask(machine: Machine, request: Request, payload: bytes = b"") -> bytes:
+    """Send a request and return the answer's body after its status.
+
+    Raises:
+        LinkError: no answer, or another status than OK.
+    """
+    status, body = exchange(machine, request, payload)
+    if status is not Status.OK:
+        raise LinkError(f"the image refused {request.name}: status {status}; build it again, with this version")
+    return body

@@ -1,0 +1,194 @@
+"""Run compiled models, on this machine or on the emulated board; several at once, since building takes most time."""
+
+import ctypes
+import dataclasses
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene import files, native, test_image
+from tinyscene.compiler import CompileReport, Optimize, compile_model
+from tinyscene.errors import ModelError, ToolError
+from tinyscene.paths import FIRMWARE_LIB, cache_directory
+
+ENGINE = FIRMWARE_LIB / "engine"
+HARNESS = Path(__file__).with_name("verify_main.c")
+ENGINE_FLAGS = ("-O3",)  # what the firmware builds the engine with
+GUARD_BYTES = 64
+RUBBISH = 0xA5
+MODEL_STRUCT = """\
+#include <stddef.h>
+
+struct model {
+    void (*run)(void *arena, const void *input, void *output);
+    size_t arena_bytes;
+    size_t input_bytes;
+    size_t output_bytes;
+    int vectors;
+};
+"""
+HARNESS_ERRORS = {
+    1: "it could not open its files",
+    2: "it could not write its outputs",
+    3: "a model wrote outside its arena",
+    125: "it ended in a fault",  # SEMIHOST_FAULT
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """What a compiled model did.
+
+    Attributes:
+        outputs: [N, values] of the output's type.
+        instructions: of the longest inference; None on the host.
+        code_bytes: machine code of the engine and of all models that ran together; None on the host.
+    """
+
+    outputs: NDArray[Any]
+    instructions: int | None = None
+    code_bytes: int | None = None
+
+
+def run_on_host(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimize: Optimize = "memory") -> list[Run]:
+    """Compile for this machine and run each model on its inputs [N, ...], with guards around arena and output.
+
+    Raises:
+        ModelError: unsupported, or the C touched memory that is not its own.
+    """
+    folder = cache_directory() / "verify" / f"{hashlib.sha256(b''.join(models)).hexdigest()[:16]}-{optimize}"
+    sizes = compile_all(models, folder, optimize)
+    engine = native.build_library("engine", engine_sources(), [ENGINE], ENGINE_FLAGS)
+    ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # where the models' library finds the kernels
+    library = native.build_library("models", model_sources(folder, len(models)), [folder, ENGINE])
+    return [
+        Run(_run_on_host(getattr(library, f"{_prefix(position)}_run"), sizes[position], vectors))
+        for position, vectors in enumerate(inputs)
+    ]
+
+
+def _run_on_host(run: Any, sizes: CompileReport, inputs: NDArray[Any]) -> NDArray[Any]:
+    arena, output = _guarded(sizes.arena_bytes), _guarded(sizes.output_bytes)
+    outputs = np.empty((len(inputs), sizes.output_bytes), np.uint8)
+    for index, vector in enumerate(inputs):
+        given = np.array(vector, order="C")
+        arena[:], output[:] = RUBBISH, RUBBISH
+        run(*(ctypes.c_void_p(address) for address in (_inside(arena), given.ctypes.data, _inside(output))))
+        if not (_intact(arena, sizes.arena_bytes) and _intact(output, sizes.output_bytes)):
+            raise ModelError(f"the compiled model wrote outside its buffers on vector {index}; report this as a bug")
+        if given.tobytes() != vector.tobytes():
+            raise ModelError(f"the compiled model changed its input on vector {index}; report this as a bug")
+        outputs[index] = output[GUARD_BYTES : GUARD_BYTES + sizes.output_bytes]
+    return outputs.view(sizes.output_type)
+
+
+def compile_all(models: Sequence[bytes], folder: Path, optimize: Optimize = "memory") -> list[CompileReport]:
+    """Compile models side by side, each with a prefix of its own."""
+    return [compile_model(model, folder, _prefix(i), optimize) for i, model in enumerate(models)]
+
+
+def _prefix(position: int) -> str:
+    return f"model{position}"
+
+
+def model_sources(folder: Path, count: int) -> list[Path]:
+    """Return the C files that `compile_all` wrote."""
+    return [folder / f"{_prefix(position)}.c" for position in range(count)]
+
+
+def engine_sources() -> list[Path]:
+    """Return the engine's C files."""
+    return sorted(ENGINE.glob("*.c"))
+
+
+def _guarded(size: int) -> NDArray[np.uint8]:
+    """Return a 16-byte aligned buffer of `size` between two guards."""
+    raw = np.empty(size + 2 * GUARD_BYTES + 16, np.uint8)
+    start = -raw.ctypes.data % 16
+    return raw[start : start + size + 2 * GUARD_BYTES]
+
+
+def _inside(array: NDArray[np.uint8]) -> int:
+    return array.ctypes.data + GUARD_BYTES
+
+
+def _intact(array: NDArray[np.uint8], size: int) -> bool:
+    return bool((array[:GUARD_BYTES] == RUBBISH).all() and (array[GUARD_BYTES + size :] == RUBBISH).all())
+
+
+def run_on_mps2(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimize: Optimize = "memory") -> list[Run]:
+    """Compile for the emulated Cortex-M4 and run each model on its inputs [N, ...] there, counting instructions.
+
+    Raises:
+        ModelError: unsupported, or the C touched memory that is not its own.
+        ToolError: the cross compiler or QEMU is missing or failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
+        folder = Path(name)
+        sizes = compile_all(models, folder, optimize)
+        counts = [len(vectors) for vectors in inputs]
+        files.write_text(folder / "models.h", models_header(sizes, counts))
+        sources = [*model_sources(folder, len(models)), *engine_sources()]
+        image = test_image.build(folder / "verify.elf", [HARNESS, *sources], [folder, ENGINE], ENGINE_FLAGS)
+        (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))
+        code = test_image.run(image, folder, timeout=600 + 10 * sum(counts))
+        if code:
+            reason = HARNESS_ERRORS.get(code, f"it returned {code}")
+            raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
+        instructions = np.fromfile(folder / "instructions.bin", "<u4")
+        if len(instructions) != sum(counts):
+            raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
+        spent = np.split(instructions, np.cumsum(counts)[:-1])
+        outputs = split_outputs((folder / "outputs.bin").read_bytes(), sizes, counts)
+        code_bytes = _code_bytes(image, folder, sources)
+        return [Run(*each, code_bytes) for each in zip(outputs, (int(s.max(initial=0)) for s in spent), strict=True)]
+
+
+def models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str:
+    """Return models.h, the table that a harness such as verify_main.c goes through: each model, and its vectors."""
+    names = [_prefix(position) for position in range(len(sizes))]
+    includes = "".join(f'#include "{name}.h"\n' for name in names)
+    signature = "void *arena, const void *input, void *output"
+    functions = "".join(
+        f"static void run_{name}({signature}) {{ {name}_run(arena, input, output); }}\n" for name in names
+    )
+    rows = "".join(
+        f"    {{run_{name}, {size.arena_bytes}, {size.input_bytes}, {size.output_bytes}, {count}}},\n"
+        for name, size, count in zip(names, sizes, counts, strict=True)
+    )
+    limits = (
+        f"enum {{ MOST_ARENA = {max(size.arena_bytes for size in sizes)}, "
+        f"MOST_INPUT = {max(size.input_bytes for size in sizes)}, "
+        f"MOST_OUTPUT = {max(size.output_bytes for size in sizes)} }};\n"
+    )
+    return f"{MODEL_STRUCT}\n{includes}\n{functions}\nstatic const struct model MODELS[] = {{\n{rows}}};\n{limits}"
+
+
+def split_outputs(content: bytes, sizes: Sequence[CompileReport], counts: Sequence[int]) -> list[NDArray[Any]]:
+    """Return each model's outputs [N, values]."""
+    outputs, start = [], 0
+    for size, count in zip(sizes, counts, strict=True):
+        values = np.frombuffer(content, size.output_type, count * size.output_values, start)
+        outputs.append(values.reshape(count, size.output_values).copy())
+        start += values.nbytes
+    return outputs
+
+
+def _code_bytes(image: Path, folder: Path, sources: list[Path]) -> int:
+    """Return the linked size of the functions that the given sources define."""
+    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-len(sources) :]
+    ours = {name for path in objects for name, _ in _functions(path)}
+    return sum(size for name, size in _functions(image) if name in ours)
+
+
+def _functions(binary: Path) -> list[tuple[str, int]]:
+    command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    symbols = (line.split() for line in listing.splitlines())
+    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in "tT"]
