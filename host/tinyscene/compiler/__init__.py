@@ -21,6 +21,8 @@ from tinyscene.console import console
 from tinyscene.errors import ModelError
 
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+DEFAULT_PREFIX = "model"
+MAP_FILE = "memory.svg"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def plan_model(model: bytes | Path, name: str | None = None) -> CompiledModel:
     return CompiledModel(planned, launches, memory.plan(planned, launches))
 
 
-def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> CompileReport:
+def compile_model(model: bytes | Path, out: Path, prefix: str = DEFAULT_PREFIX) -> CompileReport:
     """Compile a model into `<out>/<prefix>.c` and `<out>/<prefix>.h`; the header has the contract.
 
     Args:
@@ -142,11 +144,15 @@ def compile_model(model: bytes | Path, out: Path, prefix: str = "model") -> Comp
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model)
+    _write(compiled, out, prefix)
+    return compiled.report()
+
+
+def _write(compiled: CompiledModel, out: Path, prefix: str) -> None:
     header = emitter.header(compiled.planned, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)
-    return compiled.report()
 
 
 def model_path(model: Path) -> Path:
@@ -155,13 +161,17 @@ def model_path(model: Path) -> Path:
 
 
 def report(model: Path, out: Path) -> None:
-    """Compile a model and print its layers, kernels and memory: the command `tinyscene compile`."""
-    path = model_path(model)
-    compiled = compile_model(path, out)
+    """Compile a model, draw its memory and print its layers and kernels: the command `tinyscene compile`."""
+    from tinyscene.compiler import memory_map
+
+    planned = plan_model(model_path(model))
+    _write(planned, out, DEFAULT_PREFIX)
+    memory_map.write(planned, out / MAP_FILE)
+    compiled = planned.report()
     console.print(layer_table(compiled))
     console.print(
         f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, constants {compiled.constant_bytes:,} bytes, "
-        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}",
+        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; its memory: {out / MAP_FILE}",
         highlight=False,
         soft_wrap=True,
     )

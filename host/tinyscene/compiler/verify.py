@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -76,11 +77,18 @@ class VerifyReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
-    """Outputs [N, bytes] of a compiled model; instructions of the longest inference and code bytes where measured."""
+    """Outputs [N, bytes] of a compiled model, and what was measured on mps2: None on the host.
+
+    Attributes:
+        outputs: of every input.
+        instructions: of the longest inference.
+        code_bytes, constant_bytes: linked functions and constants of the model and its kernels.
+    """
 
     outputs: NDArray[np.int8]
     instructions: int | None = None
     code_bytes: int | None = None
+    constant_bytes: int | None = None
 
 
 def make_inputs(shape: tuple[int, ...], vectors: int, seed: int) -> NDArray[np.int8]:
@@ -198,32 +206,64 @@ def run_on_mps2(model: bytes, inputs: NDArray[np.int8]) -> Run:
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
         folder = Path(name)
         sizes = compile_model(model, folder)
-        sources = [folder / "model.c", *_engine()]
-        image = test_image.build(folder / "verify.elf", [HARNESS, *sources], [folder, ENGINE], ENGINE_FLAGS)
-        (folder / "inputs.bin").write_bytes(np.ascontiguousarray(inputs).tobytes())
-        code = test_image.run(image, folder, timeout=600 + 10 * len(inputs))
-        if code:
-            reason = HARNESS_ERRORS.get(code, f"it returned {code}")
-            raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
-        outputs = np.fromfile(folder / "outputs.bin", np.int8).reshape(-1, sizes.output_bytes)
-        instructions = np.fromfile(folder / "instructions.bin", "<u4")
-        if len(outputs) != len(inputs):
-            raise ToolError(f"the test image answered {len(outputs)} of {len(inputs)} vectors; run it again")
-        return Run(outputs, int(instructions.max()), _code_bytes(image, folder, sources))
+        return run_image(folder, [folder / "model.c", *_engine()], [ENGINE], inputs, sizes.output_bytes)
 
 
-def _code_bytes(image: Path, folder: Path, sources: list[Path]) -> int:
-    """Return the linked size of the functions that the given sources define."""
-    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-len(sources) :]
-    ours = {name for path in objects for name, _ in _functions(path)}
-    return sum(size for name, size in _functions(image) if name in ours)
+def run_image(
+    folder: Path,
+    sources: Sequence[Path],
+    include: Sequence[Path],
+    inputs: NDArray[np.int8],
+    output_bytes: int,
+    *,
+    third_party: Sequence[Path] = (),
+    flags: Sequence[str] = (),
+) -> Run:
+    """Build C that implements the `model.h` in `folder`, and run inputs [N, ...] on the emulated Cortex-M4.
+
+    Args:
+        folder: where everything is built; its model.h has what `emitter.header` writes.
+        sources: our C files; `third_party` those of others, compiled without our warnings.
+        include: folders searched for headers, after `folder`.
+        inputs: for the model.
+        output_bytes: of one inference.
+        third_party: see sources.
+        flags: further compiler flags.
+
+    Raises:
+        ModelError: the C touched memory that is not its own, or failed.
+        ToolError: the cross compiler or QEMU is missing or failed.
+    """
+    options = [*ENGINE_FLAGS, *flags]
+    image = test_image.build(
+        folder / "verify.elf", [HARNESS, *sources], [folder, *include], options, third_party=third_party
+    )
+    (folder / "inputs.bin").write_bytes(np.ascontiguousarray(inputs).tobytes())
+    code = test_image.run(image, folder, timeout=600 + 10 * len(inputs))
+    if code:
+        reason = HARNESS_ERRORS.get(code, f"it returned {code}")
+        raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
+    outputs = np.fromfile(folder / "outputs.bin", np.int8).reshape(-1, output_bytes)
+    instructions = np.fromfile(folder / "instructions.bin", "<u4")
+    if len(outputs) != len(inputs):
+        raise ToolError(f"the test image answered {len(outputs)} of {len(inputs)} vectors; run it again")
+    count = len(sources) + len(third_party)
+    sizes = (_linked_bytes(image, folder, count, kinds) for kinds in ("tT", "rR"))
+    return Run(outputs, int(instructions.max()), *sizes)
 
 
-def _functions(binary: Path) -> list[tuple[str, int]]:
+def _linked_bytes(image: Path, folder: Path, sources: int, kinds: str) -> int:
+    """Return the linked size of the symbols of these kinds (as nm has them) that the last sources define."""
+    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-sources:]
+    theirs = {name for path in objects for name, _ in _symbols(path, kinds)}
+    return sum(size for name, size in _symbols(image, kinds) if name in theirs)
+
+
+def _symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
     command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     symbols = (line.split() for line in listing.splitlines())
-    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in "tT"]
+    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in kinds]
 
 
 def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None) -> int:
