@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.table import Column, Table
 
 from tinyscene import bundle, files
-from tinyscene.compiler import emitter, memory, passes, reader, streaming
+from tinyscene.compiler import emitter, estimate, memory, passes, reader, streaming
 from tinyscene.compiler.graph import Tensor
 from tinyscene.compiler.kernels import KernelCall, choose
 from tinyscene.compiler.memory import MemoryPlan
@@ -23,6 +23,7 @@ from tinyscene.errors import ModelError
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 DEFAULT_PREFIX = "model"
 MAP_FILE = "memory.svg"
+WIDE_COLUMNS = 110  # of a console that has room for two spaces between the columns of the table
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class LayerReport:
         macs: multiply-accumulates.
         constant_bytes, scratch_bytes: its own.
         live_bytes: of the arena, while its group runs.
+        instructions: of one inference on a Cortex-M4, estimated; None for a kernel without an estimate.
     """
 
     index: int
@@ -52,6 +54,7 @@ class LayerReport:
     constant_bytes: int
     scratch_bytes: int
     live_bytes: int
+    instructions: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class CompiledModel:
                     constant_bytes=call.constant_bytes,
                     scratch_bytes=call.scratch_bytes,
                     live_bytes=self.memory.live_bytes(position),
+                    instructions=estimate.instructions(self.planned, call),
                 )
                 for position, launch in enumerate(self.launches)
                 for call in launch.calls
@@ -178,25 +182,22 @@ def report(model: Path, out: Path) -> None:
 
 
 def layer_table(compiled: CompileReport) -> Table:
-    """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked.
+    """Return the table of layers: kernel, output, bytes of constants, scratch and arena (its peak is marked), and the
+    estimated instructions; what can be added up is in the last row.
 
     Layers with the same number run together; "rows" are those that are kept of an output that is never whole.
     """
     table = Table(
-        "run",
-        "op",
-        Column("layer", no_wrap=True),
-        "kernel",
-        Column("output", no_wrap=True),
-        Column("rows", justify="right"),
+        *(Column(name, no_wrap=True) for name in ("run", "op", "layer", "kernel", "output")),
+        *(
+            Column(name, justify="right", no_wrap=True)
+            for name in ("rows", "constants", "scratch", "arena", "M instr.")
+        ),
         box=None,
         header_style="bold",
-        padding=(0, 1),
+        padding=(0, 2 if console.width >= WIDE_COLUMNS else 1, 0, 0),
         pad_edge=False,
     )
-    for column in ("constants", "scratch", "arena in use"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("")
     peak = max((layer.live_bytes for layer in compiled.layers), default=0)
     for layer in compiled.layers:
         table.add_row(
@@ -206,7 +207,13 @@ def layer_table(compiled: CompileReport) -> Table:
             layer.kernel.removeprefix("engine_"),
             "x".join(map(str, layer.output_shape)),
             "" if layer.rows_kept is None else str(layer.rows_kept),
-            *(f"{size:,}" for size in (layer.constant_bytes, layer.scratch_bytes, layer.live_bytes)),
-            "peak" if layer.live_bytes == peak else "",
+            f"{layer.constant_bytes:,}",
+            f"{layer.scratch_bytes:,}",
+            f"{'peak ' if layer.live_bytes == peak else ''}{layer.live_bytes:,}",
+            "-" if layer.instructions is None else f"{layer.instructions / 1e6:.3f}",
         )
+    constants = sum(layer.constant_bytes for layer in compiled.layers)
+    known = [layer.instructions for layer in compiled.layers if layer.instructions is not None]
+    millions = f"{'> ' if len(known) < len(compiled.layers) else ''}{sum(known) / 1e6:.3f}"
+    table.add_row("", "", "sum", "", "", "", f"{constants:,}", "", "", millions, style="bold")
     return table
