@@ -26,16 +26,15 @@ def main() -> None:
     """Measure, fit, write and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12, help="layers of every recipe")
-    layers = estimate_layers.layers(parser.parse_args().rounds, seed=1)
+    layers = [plan_model(layer) for layer in estimate_layers.layers(parser.parse_args().rounds, seed=1)]
     with tempfile.TemporaryDirectory(prefix="fit-estimate-") as folder:
         measured = instruction_counts.count(layers, Path(folder))
     samples = defaultdict(list)
     for layer, number in zip(layers, measured, strict=True):
-        compiled = plan_model(layer)
-        (call,) = compiled.calls
+        (call,) = layer.calls
         if call.function not in estimate.TERMS:
             raise SystemExit(f"error: no entry for {call.function} in estimate.TERMS; write what its loops do there")
-        samples[call.function].append((estimate.counts(compiled.planned, call), number))
+        samples[call.function].append((estimate.counts(layer.planned, call), number))
     fitted = {}
     for function, rows in sorted(samples.items()):
         names = list(rows[0][0])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyscene import test_image
-from tinyscene.compiler import compile_model
+from tinyscene import compiler, test_image
+from tinyscene.compiler import CompiledModel
 from tinyscene.compiler.verify import ENGINE, ENGINE_FLAGS
 
 MAIN = """\
@@ -37,15 +37,16 @@ int main(void) {{
 """
 
 
-def count(models: Sequence[bytes], folder: Path) -> list[int]:
+def count(models: Sequence[CompiledModel], folder: Path) -> list[int]:
     """Return the instructions of one inference of each model, on random input; everything is built in `folder`."""
     prefixes = [f"model{position}" for position in range(len(models))]
-    sizes = [compile_model(model, folder, prefix) for model, prefix in zip(models, prefixes, strict=True)]
+    for model, prefix in zip(models, prefixes, strict=True):
+        compiler.write(model, folder, prefix)
     main = MAIN.format(
         headers="\n".join(f'#include "{prefix}.h"' for prefix in prefixes),
-        arena=max(16, *(size.arena_bytes for size in sizes)),
-        inputs=max(size.input_bytes for size in sizes),
-        outputs=max(size.output_bytes for size in sizes),
+        arena=max(16, *(model.memory.arena_bytes for model in models)),
+        inputs=max(model.input.elements for model in models),
+        outputs=max(model.output.elements for model in models),
         names=", ".join(f"{prefix}_run" for prefix in prefixes),
     )
     (folder / "main.c").write_text(main)

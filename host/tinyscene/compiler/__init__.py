@@ -148,11 +148,12 @@ def compile_model(model: bytes | Path, out: Path, prefix: str = DEFAULT_PREFIX) 
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model)
-    _write(compiled, out, prefix)
+    write(compiled, out, prefix)
     return compiled.report()
 
 
-def _write(compiled: CompiledModel, out: Path, prefix: str) -> None:
+def write(compiled: CompiledModel, out: Path, prefix: str = DEFAULT_PREFIX) -> None:
+    """Write a planned model as `<out>/<prefix>.c` and `<out>/<prefix>.h`."""
     header = emitter.header(compiled.planned, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
@@ -169,7 +170,7 @@ def report(model: Path, out: Path) -> None:
     from tinyscene.compiler import memory_map
 
     planned = plan_model(model_path(model))
-    _write(planned, out, DEFAULT_PREFIX)
+    write(planned, out)
     memory_map.write(planned, out / MAP_FILE)
     compiled = planned.report()
     console.print(layer_table(compiled))
