@@ -65,6 +65,20 @@ def test_labels_do_not_overlap(name: str) -> None:
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, text
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_labels_lie_in_one_rectangle_or_in_none(name: str) -> None:
+    figure = memory_map.draw(plan_model(MODELS[name]))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = [patch.get_window_extent() for patch in axes.patches]
+    for text in axes.texts:
+        place = text.get_window_extent()
+        touched = [box for box in boxes if box.overlaps(place)]
+        around = [box for box in touched if all(box.contains(*corner) for corner in place.corners())]
+        assert touched == around, text.get_text()
+        assert len(touched) <= 1, text.get_text()
+
+
 def test_kinds_are_told_apart_by_colour() -> None:
     compiled = plan_model(MODELS["deep"])
     figure = memory_map.draw(compiled)
