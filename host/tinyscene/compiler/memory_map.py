@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
@@ -100,32 +101,38 @@ def draw(compiled: "CompiledModel") -> Figure:
     figure = Figure(figsize=(size[0] / 72, size[1] / 72))
     axes = figure.add_axes((LEFT_POINTS / size[0], bottom / size[1], edges[-1] / size[0], ceiling / size[1]))
     kinds = [_kind(compiled, buffer) for buffer in buffers]
-    for box, kind in zip(boxes, kinds, strict=True):
-        corner, across = (box.left, box.bottom), box.width
-        axes.add_patch(Rectangle(corner, across, box.height, facecolor=COLOURS[kind], edgecolor="white", linewidth=0.6))
-    for label in labels:
-        place = label.place
-        if label.line:
-            axes.plot((label.line.middle,) * 2, (label.line.bottom, label.line.top), color=figures.INK, linewidth=0.5)
-        axes.text(
-            place.middle, place.bottom + place.height / 2, label.text, ha="center", va="center", fontsize=FONT_POINTS
-        )
+    _draw_buffers(axes, boxes, kinds, labels)
     axes.axhline(HEIGHT_POINTS, color=figures.INK, linewidth=0.8, linestyle="--")
     axes.text(edges[-1], HEIGHT_POINTS + LINE_POINTS / 2, arena, ha="right", va="center", fontsize=FONT_POINTS)
     axes.set_xticks([(left + right) / 2 for left, right in itertools.pairwise(edges)], names, rotation=90)
     marks = _marks(arena_bytes)
     axes.set_yticks([mark * up for mark in marks], [f"{mark:,}" for mark in marks])
+    axes.set(xlim=(0, edges[-1]), ylim=(0, ceiling))
+    _style(axes)
+    used = [kind for kind in COLOURS if kind in kinds]
+    patches = [Patch(color=COLOURS[kind]) for kind in used]
+    figure.legend(patches, used, loc="upper left", ncols=3, frameon=False, fontsize=8)
+    return figure
+
+
+def _draw_buffers(axes: Axes, boxes: Sequence[_Box], kinds: Sequence[str], labels: Sequence[_Label]) -> None:
+    for box, kind in zip(boxes, kinds, strict=True):
+        corner, across = (box.left, box.bottom), box.width
+        axes.add_patch(Rectangle(corner, across, box.height, facecolor=COLOURS[kind], edgecolor="white", linewidth=0.6))
+    for label in labels:
+        if label.line:
+            axes.plot((label.line.middle,) * 2, (label.line.bottom, label.line.top), color=figures.INK, linewidth=0.5)
+        height = label.place.bottom + label.place.height / 2
+        axes.text(label.place.middle, height, label.text, ha="center", va="center", fontsize=FONT_POINTS)
+
+
+def _style(axes: Axes) -> None:
     axes.tick_params(colors=figures.MUTED, labelcolor=figures.INK, labelsize=FONT_POINTS, length=2)
     axes.set_xlabel("launch: operators", color=figures.MUTED, fontsize=8)
     axes.set_ylabel("bytes of the arena", color=figures.MUTED, fontsize=8)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(figures.GRID)
-    axes.set(xlim=(0, edges[-1]), ylim=(0, ceiling))
-    used = [kind for kind in COLOURS if kind in kinds]
-    patches = [Patch(color=COLOURS[kind]) for kind in used]
-    figure.legend(patches, used, loc="upper left", ncols=3, frameon=False, fontsize=8)
-    return figure
 
 
 def _launch_name(launch: Launch) -> str:
