@@ -12,10 +12,10 @@ export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 firmware size flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format firmware size flash bench clean
+.PHONY: help setup demo test check format firmware size flash bench bench-docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing and make .venv (quick when that is done)
 	@scripts/setup
@@ -46,6 +46,10 @@ flash: setup ## build and upload to BOARD=stm32l496 or BOARD=nano33ble
 bench: setup ## count instructions, RAM and flash on the emulated board, of networks and front ends
 	@mkdir -p build
 	tinyscene bench --json build/bench.json
+
+bench-docs: setup ## the same, and bring the figures in docs/RESULTS.md up to date
+	@mkdir -p build
+	tinyscene bench --json build/bench.json --docs
 
 clean: ## remove what was built; keeps .venv, .deps, data and runs
 	rm -rf .pio build firmware/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis

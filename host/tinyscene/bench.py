@@ -4,89 +4,87 @@ The front end's are in `frontend_bench`.
 """
 
 import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.table import Table
+import numpy as np
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Column, Table
 
-from tinyscene import bench_networks, bundle, complexity, files, frontend_bench
-from tinyscene.compiler import Optimize, plan_model, verify
+from tinyscene import bench_bakenn, bench_docs, bench_engine, bench_networks, bundle, complexity, files, frontend_bench
+from tinyscene.bench_engine import Engine, Figures
+from tinyscene.compiler import plan_model, verify
 from tinyscene.console import console, progress_bar
 from tinyscene.paths import REPOSITORY
+from tinyscene.quantize import run_reference
 
 VECTORS = 4  # the count of instructions hardly depends on the input
+SEED = 1
 
-TINYSCENE = "tinyscene"
-FOR_SPEED = "tinyscene, for speed"  # compiled with --optimize speed
-TWICE = ("student", "ResNet-8")  # measured in both ways: networks of 3 x 3 convolutions
 TFLM = "TFLM + CMSIS-NN"  # TensorFlow Lite Micro
 
+# What is measured. An engine that gets an entry here loses its recorded rows.
+ENGINES: dict[str, Engine] = {
+    "tinyscene": bench_engine.tinyscene,
+    "tinyscene, for speed": functools.partial(bench_engine.tinyscene, optimize="speed"),
+    "bakenn, plain C": functools.partial(bench_bakenn.measure, optimised=False),
+    "bakenn + CMSIS-NN": functools.partial(bench_bakenn.measure, optimised=True),
+}
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Figures:
-    """What one engine takes for one network.
-
-    Attributes:
-        network, engine: names.
-        source: "measured" now, or "recorded": in docs/ENGINE.md, on the same emulator and compiler.
-        instructions: of one inference.
-        ram_bytes: arena, input and output.
-        code_bytes, constant_bytes: flash.
-        mismatches: output bytes that differ from TensorFlow Lite's reference kernels; None where not compared.
-    """
-
-    network: str
-    engine: str
-    source: str
-    instructions: int
-    ram_bytes: int | None
-    code_bytes: int | None
-    constant_bytes: int | None
-    mismatches: int | None
-
-
-# docs/ENGINE.md, "Figures": student with its additions, the DCASE 2022 baseline, and the networks of MLPerf Tiny
+# Counted before with the same compiler, emulator and networks: student with its additions, the DCASE 2022 baseline, and
+# the networks of MLPerf Tiny
 RECORDED = (
-    Figures("student", TFLM, "recorded", 65_300_000, 167_100, 77_000, 74_000, None),
-    Figures("baseline", TFLM, "recorded", 64_050_000, 71_400, None, None, None),
-    Figures("ResNet-8", TFLM, "recorded", 29_900_000, 55_000, None, None, None),
-    Figures("DS-CNN", TFLM, "recorded", 7_700_000, 22_800, None, None, None),
-    Figures("MobileNetV1 0.25", TFLM, "recorded", 24_100_000, 100_700, None, None, None),
-    Figures("autoencoder", TFLM, "recorded", 580_000, None, None, None, None),
+    Figures("student", TFLM, "recorded", 65_300_000, 167_100, 77_000, 74_000),
+    Figures("baseline", TFLM, "recorded", 64_050_000, 71_400),
+    Figures("ResNet-8", TFLM, "recorded", 29_900_000, 55_000),
+    Figures("DS-CNN", TFLM, "recorded", 7_700_000, 22_800),
+    Figures("MobileNetV1 0.25", TFLM, "recorded", 24_100_000, 100_700),
+    Figures("autoencoder", TFLM, "recorded", 580_000),
 )
 
 
-def measure(models: dict[str, bytes]) -> list[Figures]:
-    """Compile and run every model on the emulated board, and return its figures, peers' recorded ones after them.
+def measure(models: Mapping[str, bytes], engines: Mapping[str, Engine]) -> list[Figures]:
+    """Compile and run every model with every engine on the emulated board; recorded figures come after a model's.
 
     Args:
         models: .tflite files by name of the network.
+        engines: by name.
 
     Raises:
-        ModelError, ToolError: as `verify.verify`.
+        ModelError, ToolError: as `execution.run_image`; a network that an engine refuses is a row that says so.
     """
     rows: list[Figures] = []
     with progress_bar() as progress:
-        for name, model in progress.track(models.items(), total=len(models), description="models"):
-            rows.append(_measure_one(name, model, TINYSCENE, "memory"))
-            if name in TWICE:
-                rows.append(_measure_one(name, model, FOR_SPEED, "speed"))
-            rows += [figures for figures in RECORDED if figures.network == name]
+        task = progress.add_task("models", total=len(models) * len(engines))
+        for network, model in models.items():
+            inputs = verify.make_inputs(plan_model(model).input.shape[1:], VECTORS, SEED)
+            for name, engine in engines.items():
+                rows.append(_figures(network, name, engine, model, inputs))
+                progress.advance(task)
+            rows += [figures for figures in RECORDED if figures.network == network and figures.engine not in engines]
     return rows
 
 
-def _measure_one(name: str, model: bytes, engine: str, optimize: Optimize) -> Figures:
-    result = verify.verify(model, "mps2", VECTORS, optimize=optimize)
-    assert result.instructions is not None
-    sizes = plan_model(model).report()
+def _figures(network: str, name: str, engine: Engine, model: bytes, inputs: NDArray[np.int8]) -> Figures:
+    """Measure one engine on one network."""
+    try:
+        measured = engine(model, inputs)
+    except bench_engine.RefusedError as refusal:
+        return Figures(network, name, "refused", note=str(refusal))
+    expected = run_reference(measured.reference, inputs).reshape(len(inputs), -1)
+    run = measured.run
     return Figures(
-        network=name,
-        engine=engine,
+        network=network,
+        engine=name,
         source="measured",
-        instructions=result.instructions,
-        ram_bytes=result.arena_bytes + sizes.input_bytes + sizes.output_bytes,
-        code_bytes=result.code_bytes,
-        constant_bytes=result.constant_bytes,
-        mismatches=result.mismatches,
+        instructions=run.instructions,
+        ram_bytes=measured.ram_bytes,
+        code_bytes=run.code_bytes,
+        constant_bytes=run.constant_bytes,
+        mismatches=int(np.count_nonzero(run.outputs != expected)),
+        note=measured.note,
     )
 
 
@@ -100,35 +98,32 @@ def shipped_models(folder: Path = REPOSITORY / "models") -> dict[str, bytes]:
     return models
 
 
-def report(as_json: Path | None) -> None:
-    """Measure, write JSON and print tables: the command `tinyscene bench`."""
-    rows = measure(shipped_models() | {name: bench_networks.converted(name) for name in bench_networks.NETWORKS})
+def report(as_json: Path | None, docs: bool = False) -> None:
+    """Measure, write JSON and print tables: the command `tinyscene bench`; `docs`: bring docs/RESULTS.md up to date."""
+    if docs:
+        bench_docs.check(bench_docs.PAGE)  # before the minutes of measuring
+    models = shipped_models() | {name: bench_networks.converted(name) for name in bench_networks.NETWORKS}
+    rows = measure(models, ENGINES)
+    if docs:
+        bench_docs.write(rows, bench_docs.PAGE)
     frames = frontend_bench.measure()
     if as_json:
         as_dicts = {"rows": [*map(dataclasses.asdict, rows)], "frontend": [*map(dataclasses.asdict, frames)]}
         files.write_json(as_json, as_dicts)
     console.print("Networks, an inference")
     console.print(_table(rows))
+    for note in bench_docs.notes(rows):
+        console.print(f"* {note}", markup=False, highlight=False, soft_wrap=True)
     for table in frontend_bench.tables(frames):
         console.print("\nFront ends, instructions a frame")
         console.print(table)
 
 
-def _table(rows: list[Figures]) -> Table:
-    table = Table("network", "engine", "figures", box=None, header_style="bold")
-    for column in ("M instructions", "RAM KB", "code KB", "constants KB", "mismatches"):
+def _table(rows: Sequence[Figures]) -> Table:
+    names = (Column(name, no_wrap=True) for name in ("network", "engine"))
+    table = Table(*names, Column("figures", min_width=9, max_width=30), box=None, header_style="bold", pad_edge=False)
+    for column in bench_docs.COLUMNS:
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(
-            row.network,
-            row.engine,
-            row.source,
-            f"{row.instructions / 1e6:.2f}",
-            *(_kilobytes(size) for size in (row.ram_bytes, row.code_bytes, row.constant_bytes)),
-            "-" if row.mismatches is None else str(row.mismatches),
-        )
+        table.add_row(row.network, row.engine, *map(escape, bench_docs.cells(row)))
     return table
-
-
-def _kilobytes(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1000:.1f}"

@@ -354,11 +354,14 @@ def device_profile(
 
 
 @app.command()
-def bench(as_json: JsonOption = None) -> None:
-    """Count instructions, RAM and flash of the shipped models on the emulated board, beside the peers."""
+def bench(
+    as_json: JsonOption = None,
+    docs: Annotated[bool, typer.Option("--docs", help="Bring the figures in docs/RESULTS.md up to date.")] = False,
+) -> None:
+    """Count instructions, RAM and flash of networks on the emulated board, beside the peers."""
     from tinyscene import bench
 
-    bench.report(as_json)
+    bench.report(as_json, docs)
 
 
 @app.command()

@@ -1,23 +1,46 @@
-"""The benchmark's tables and JSON; its figures come from verify and frontend_bench, which have tests of their own."""
+"""The benchmark's tables, JSON, page and chart; its figures come from engines and frontend_bench, tested elsewhere."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import engine_models
-from tinyscene import bench
-from tinyscene.compiler import verify
+from tinyscene import bench, bench_docs, bench_engine
+from tinyscene.bench_engine import Figures, Measurement
+from tinyscene.compiler import execution
+from tinyscene.errors import TinysceneError
+from tinyscene.quantize import run_reference
+
+
+def exact(model: bytes, inputs: np.ndarray) -> Measurement:
+    """An engine that answers at once, and rightly."""
+    outputs = run_reference(model, inputs).reshape(len(inputs), -1)
+    return Measurement(execution.Run(outputs, 1_234_567, 2000, 3000), 1115, reference=model)
+
+
+def nearly(model: bytes, inputs: np.ndarray) -> Measurement:
+    """An engine that gets one byte wrong, of a part of the network."""
+    outputs = run_reference(model, inputs).reshape(len(inputs), -1).copy()
+    outputs[1, 2] ^= 1
+    return Measurement(execution.Run(outputs, 2_345_678, 200, 300), 4000, reference=model, note="without its [end]")
+
+
+def picky(model: bytes, inputs: np.ndarray) -> Measurement:
+    """An engine that takes nothing."""
+    raise bench_engine.RefusedError(f"operator[3]: {len(inputs)} inputs of {len(model) > 0} [bench] are too many")
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small models, and an emulated board that answers at once."""
+    """Two small models, three engines, and a front end that is counted at once."""
     models = {name: engine_models.generate("dense", 1) for name in ("student", "toy")}
-    result = verify.VerifyReport(4, 40, 0, 0, 1_234_567, 1000, 2000, 3000)
+    monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(bench, "shipped_models", lambda: models)
     monkeypatch.setattr(bench.bench_networks, "NETWORKS", {})
-    monkeypatch.setattr(bench.verify, "verify", lambda *_, **__: result)
+    monkeypatch.setattr(bench, "ENGINES", {"tinyscene": exact, "near": nearly, "picky": picky})
     frame = bench.frontend_bench.StepCounts(
         "p1", "tinyscene", "measured", {"window": 123, "FFT": 45_678}, 45_801, 140.0
     )
@@ -31,17 +54,72 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     rows = written["rows"]
     assert [(row["network"], row["engine"], row["source"]) for row in rows] == [
         ("student", "tinyscene", "measured"),
-        ("student", "tinyscene, for speed", "measured"),
+        ("student", "near", "measured"),
+        ("student", "picky", "refused"),
         ("student", "TFLM + CMSIS-NN", "recorded"),
         ("toy", "tinyscene", "measured"),
+        ("toy", "near", "measured"),
+        ("toy", "picky", "refused"),
     ]
-    assert rows[0]["ram_bytes"] == 1000 + 105 + 10
-    assert rows[2]["instructions"] == 65_300_000
+    assert rows[0] == {
+        "network": "student",
+        "engine": "tinyscene",
+        "source": "measured",
+        "instructions": 1_234_567,
+        "ram_bytes": 1115,
+        "code_bytes": 2000,
+        "constant_bytes": 3000,
+        "mismatches": 0,
+        "note": "",
+    }
+    assert rows[1]["mismatches"] == 1
+    assert rows[2]["instructions"] is None
+    assert rows[3]["instructions"] == 65_300_000
     printed = capsys.readouterr().out
-    assert "recorded" in printed
-    assert "1.23" in printed
+    for words in ("recorded", "1.23", "refused: operator[3]:", "* student: without its [end]", "45,801"):
+        assert words in printed
     assert written["frontend"][0]["steps"] == {"window": 123, "FFT": 45_678}
-    assert "45,801" in printed
+
+
+def test_a_measured_engine_has_no_recorded_row() -> None:
+    rows = bench.measure({"student": engine_models.generate("dense", 1)}, {bench.TFLM: exact})
+    assert [(row.engine, row.source) for row in rows] == [(bench.TFLM, "measured")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_docs_have_the_table_and_the_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "RESULTS.md"
+    page.write_text(f"before\n{bench_docs.BEGIN}\nold\n{bench_docs.END}\nafter\n")
+    monkeypatch.setattr(bench_docs, "PAGE", page)
+    bench.report(None, docs=True)
+    first = page.read_bytes(), (tmp_path / bench_docs.CHART).read_bytes()
+    bench.report(None, docs=True)
+    assert (page.read_bytes(), (tmp_path / bench_docs.CHART).read_bytes()) == first
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "| student | tinyscene | measured | 1.23 | 1.1 | 2.0 | 3.0 | 0 |" in text
+    assert "|  | TFLM + CMSIS-NN | recorded | 65.30 | 167.1 | 77.0 | 74.0 | - |" in text
+    assert "\n\\* toy: without its [end]" in text
+    drawn = "".join(ET.fromstring(first[1]).itertext())
+    for words in ("student", "toy", "picky", "TFLM + CMSIS-NN (recorded)", "65.3", "M instructions"):
+        assert words in drawn
+
+
+@pytest.mark.parametrize("text", [None, "no markers", f"{bench_docs.END}{bench_docs.BEGIN}"])
+def test_page_without_markers(tmp_path: Path, text: str | None) -> None:
+    page = tmp_path / "RESULTS.md"
+    if text:
+        page.write_text(text)
+    with pytest.raises(TinysceneError, match=r"RESULTS\.md"):
+        bench_docs.write([Figures("a", "b", "measured")], page)
+    assert not (tmp_path / bench_docs.CHART).exists()
+
+
+def test_the_repository_s_page_has_the_markers() -> None:
+    bench_docs.check(bench_docs.PAGE)
+    assert (bench_docs.PAGE.parent / bench_docs.CHART).stat().st_size < 100_000
 
 
 def test_shipped_models_come_from_the_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

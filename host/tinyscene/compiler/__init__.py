@@ -12,8 +12,8 @@ from typing import Literal, cast, get_args
 from rich.table import Column, Table
 
 from tinyscene import bundle, files
-from tinyscene.compiler import emitter, memory, passes, reader, streaming
-from tinyscene.compiler.graph import ITEM_BYTES, Tensor
+from tinyscene.compiler import emitter, estimate, memory, passes, reader, streaming
+from tinyscene.compiler.graph import Tensor
 from tinyscene.compiler.kernels import KernelCall, choose, winograd
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
@@ -23,6 +23,9 @@ from tinyscene.errors import ModelError
 
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 Optimize = Literal["memory", "speed"]  # what there should be little of: bytes, or instructions
+DEFAULT_PREFIX = "model"
+MAP_FILE = "memory.svg"
+WIDE_COLUMNS = 110  # of a console that has room for two spaces between the columns of the table
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class LayerReport:
         macs: multiply-accumulates.
         constant_bytes, scratch_bytes: its own.
         live_bytes: of the arena, while its group runs.
+        instructions: of one inference on a Cortex-M4, estimated; None for a kernel without an estimate.
     """
 
     index: int
@@ -52,6 +56,7 @@ class LayerReport:
     constant_bytes: int
     scratch_bytes: int
     live_bytes: int
+    instructions: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,11 +69,6 @@ class CompileReport:
     output_bytes: int
     output_type: str
     layers: tuple[LayerReport, ...]
-
-    @property
-    def output_values(self) -> int:
-        """Number of values of the output."""
-        return self.output_bytes // ITEM_BYTES[self.output_type]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ class CompiledModel:
                     constant_bytes=call.constant_bytes,
                     scratch_bytes=call.scratch_bytes,
                     live_bytes=self.memory.live_bytes(position),
+                    instructions=estimate.instructions(self.planned, call),
                 )
                 for position, launch in enumerate(self.launches)
                 for call in launch.calls
@@ -142,7 +143,7 @@ def plan_model(model: bytes | Path, name: str | None = None, optimize: Optimize 
 
 
 def compile_model(
-    model: bytes | Path, out: Path, prefix: str = "model", optimize: Optimize = "memory"
+    model: bytes | Path, out: Path, prefix: str = DEFAULT_PREFIX, optimize: Optimize = "memory"
 ) -> CompileReport:
     """Compile a model into `<out>/<prefix>.c` and `<out>/<prefix>.h`; the header has the contract.
 
@@ -158,11 +159,16 @@ def compile_model(
     if not PREFIX.fullmatch(prefix):
         raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
     compiled = plan_model(model, optimize=optimize)
+    write(compiled, out, prefix)
+    return compiled.report()
+
+
+def write(compiled: CompiledModel, out: Path, prefix: str = DEFAULT_PREFIX) -> None:
+    """Write a planned model as `<out>/<prefix>.c` and `<out>/<prefix>.h`."""
     header = emitter.header(compiled.planned, compiled.launches, compiled.memory, prefix)
     source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
     files.write_text(out / f"{prefix}.c", source)
     files.write_text(out / f"{prefix}.h", header)
-    return compiled.report()
 
 
 def model_path(model: Path) -> Path:
@@ -178,38 +184,39 @@ def checked_optimize(choice: str) -> Optimize:
 
 
 def report(model: Path, out: Path, optimize: str = "memory") -> None:
-    """Compile a model and print its layers, kernels and memory: the command `tinyscene compile`."""
-    path = model_path(model)
-    compiled = compile_model(path, out, optimize=checked_optimize(optimize))
+    """Compile a model, draw its memory and print its layers and kernels: the command `tinyscene compile`."""
+    from tinyscene.compiler import memory_map
+
+    planned = plan_model(model_path(model), optimize=checked_optimize(optimize))
+    write(planned, out)
+    memory_map.write(planned, out / MAP_FILE)
+    compiled = planned.report()
     console.print(layer_table(compiled))
     console.print(
         f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, constants {compiled.constant_bytes:,} bytes, "
-        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}",
+        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; its memory: {out / MAP_FILE}",
         highlight=False,
         soft_wrap=True,
     )
 
 
 def layer_table(compiled: CompileReport) -> Table:
-    """Return the table of layers: kernel, output, and bytes of constants, scratch and arena; its peak is marked.
+    """Return the table of layers: kernel, output, bytes of constants, scratch and arena (its peak is marked), and the
+    estimated instructions; what can be added up is in the last row.
 
     Layers with the same number run together; "rows" are those that are kept of an output that is never whole.
     """
     table = Table(
-        "run",
-        "op",
-        Column("layer", no_wrap=True),
-        "kernel",
-        Column("output", no_wrap=True),
-        Column("rows", justify="right"),
+        *(Column(name, no_wrap=True) for name in ("run", "op", "layer", "kernel", "output")),
+        *(
+            Column(name, justify="right", no_wrap=True)
+            for name in ("rows", "constants", "scratch", "arena", "M instr.")
+        ),
         box=None,
         header_style="bold",
-        padding=(0, 1),
+        padding=(0, 2 if console.width >= WIDE_COLUMNS else 1, 0, 0),
         pad_edge=False,
     )
-    for column in ("constants", "scratch", "arena in use"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("")
     peak = max((layer.live_bytes for layer in compiled.layers), default=0)
     for layer in compiled.layers:
         table.add_row(
@@ -219,7 +226,13 @@ def layer_table(compiled: CompileReport) -> Table:
             layer.kernel.removeprefix("engine_"),
             "x".join(map(str, layer.output_shape)),
             "" if layer.rows_kept is None else str(layer.rows_kept),
-            *(f"{size:,}" for size in (layer.constant_bytes, layer.scratch_bytes, layer.live_bytes)),
-            "peak" if layer.live_bytes == peak else "",
+            f"{layer.constant_bytes:,}",
+            f"{layer.scratch_bytes:,}",
+            f"{'peak ' if layer.live_bytes == peak else ''}{layer.live_bytes:,}",
+            "-" if layer.instructions is None else f"{layer.instructions / 1e6:.3f}",
         )
+    constants = sum(layer.constant_bytes for layer in compiled.layers)
+    known = [layer.instructions for layer in compiled.layers if layer.instructions is not None]
+    millions = f"{'> ' if len(known) < len(compiled.layers) else ''}{sum(known) / 1e6:.3f}"
+    table.add_row("", "", "sum", "", "", "", f"{constants:,}", "", "", millions, style="bold")
     return table

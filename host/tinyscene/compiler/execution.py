@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tinyscene import files, native, test_image
 from tinyscene.compiler import CompileReport, Optimize, compile_model
+from tinyscene.compiler.graph import ITEM_BYTES
 from tinyscene.errors import ModelError, ToolError
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
 
@@ -48,12 +49,24 @@ class Run:
     Attributes:
         outputs: [N, values] of the output's type.
         instructions: of the longest inference; None on the host.
-        code_bytes: machine code of the engine and of all models that ran together; None on the host.
+        code_bytes, constant_bytes: linked functions and constants of the engine and of all models that ran together;
+            None on the host.
     """
 
     outputs: NDArray[Any]
     instructions: int | None = None
     code_bytes: int | None = None
+    constant_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Buffers:
+    """What a model's C wants of its caller: bytes of arena, input and output, and the output's type."""
+
+    arena_bytes: int
+    input_bytes: int
+    output_bytes: int
+    output_type: str = "int8"
 
 
 def run_on_host(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimize: Optimize = "memory") -> list[Run]:
@@ -132,25 +145,56 @@ def run_on_mps2(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimiz
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
         folder = Path(name)
         sizes = compile_all(models, folder, optimize)
-        counts = [len(vectors) for vectors in inputs]
-        files.write_text(folder / "models.h", models_header(sizes, counts))
         sources = [*model_sources(folder, len(models)), *engine_sources()]
-        image = test_image.build(folder / "verify.elf", [HARNESS, *sources], [folder, ENGINE], ENGINE_FLAGS)
-        (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))
-        code = test_image.run(image, folder, timeout=600 + 10 * sum(counts))
-        if code:
-            reason = HARNESS_ERRORS.get(code, f"it returned {code}")
-            raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
-        instructions = np.fromfile(folder / "instructions.bin", "<u4")
-        if len(instructions) != sum(counts):
-            raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
-        spent = np.split(instructions, np.cumsum(counts)[:-1])
-        outputs = split_outputs((folder / "outputs.bin").read_bytes(), sizes, counts)
-        code_bytes = _code_bytes(image, folder, sources)
-        return [Run(*each, code_bytes) for each in zip(outputs, (int(s.max(initial=0)) for s in spent), strict=True)]
+        return run_image(folder, sizes, inputs, sources, [ENGINE])
 
 
-def models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str:
+def run_image(
+    folder: Path,
+    models: Sequence[CompileReport | Buffers],
+    inputs: Sequence[NDArray[Any]],
+    sources: Sequence[Path],
+    include: Sequence[Path],
+    *,
+    third_party: Sequence[Path] = (),
+    flags: Sequence[str] = (),
+) -> list[Run]:
+    """Build C that implements models, and run each on its inputs [N, ...] on the emulated Cortex-M4.
+
+    Args:
+        folder: where everything is built; its model0.h, model1.h, ... declare model0_run and so on.
+        models: what they want of their caller.
+        inputs: for each model.
+        sources: our C files; `third_party` those of others, compiled without our warnings.
+        include: folders searched for headers, after `folder`.
+        third_party: see sources.
+        flags: further compiler flags.
+
+    Raises:
+        ModelError: the C touched memory that is not its own, or failed.
+        ToolError: the cross compiler or QEMU is missing or failed.
+    """
+    counts = [len(vectors) for vectors in inputs]
+    files.write_text(folder / "models.h", models_header(models, counts))
+    options = [*ENGINE_FLAGS, *flags]
+    image = test_image.build(
+        folder / "verify.elf", [HARNESS, *sources], [folder, *include], options, third_party=third_party
+    )
+    (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))
+    code = test_image.run(image, folder, timeout=600 + 10 * sum(counts))
+    if code:
+        reason = HARNESS_ERRORS.get(code, f"it returned {code}")
+        raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
+    instructions = np.fromfile(folder / "instructions.bin", "<u4")
+    if len(instructions) != sum(counts):
+        raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
+    spent = np.split(instructions, np.cumsum(counts)[:-1])
+    outputs = split_outputs((folder / "outputs.bin").read_bytes(), models, counts)
+    linked = [_linked_bytes(image, folder, len(sources) + len(third_party), kinds) for kinds in ("tT", "rR")]
+    return [Run(*each, *linked) for each in zip(outputs, (int(s.max(initial=0)) for s in spent), strict=True)]
+
+
+def models_header(sizes: Sequence[CompileReport | Buffers], counts: Sequence[int]) -> str:
     """Return models.h, the table that a harness such as verify_main.c goes through: each model, and its vectors."""
     names = [_prefix(position) for position in range(len(sizes))]
     includes = "".join(f'#include "{name}.h"\n' for name in names)
@@ -170,25 +214,28 @@ def models_header(sizes: Sequence[CompileReport], counts: Sequence[int]) -> str:
     return f"{MODEL_STRUCT}\n{includes}\n{functions}\nstatic const struct model MODELS[] = {{\n{rows}}};\n{limits}"
 
 
-def split_outputs(content: bytes, sizes: Sequence[CompileReport], counts: Sequence[int]) -> list[NDArray[Any]]:
+def split_outputs(
+    content: bytes, sizes: Sequence[CompileReport | Buffers], counts: Sequence[int]
+) -> list[NDArray[Any]]:
     """Return each model's outputs [N, values]."""
     outputs, start = [], 0
     for size, count in zip(sizes, counts, strict=True):
-        values = np.frombuffer(content, size.output_type, count * size.output_values, start)
-        outputs.append(values.reshape(count, size.output_values).copy())
+        each = size.output_bytes // ITEM_BYTES[size.output_type]
+        values = np.frombuffer(content, size.output_type, count * each, start)
+        outputs.append(values.reshape(count, each).copy())
         start += values.nbytes
     return outputs
 
 
-def _code_bytes(image: Path, folder: Path, sources: list[Path]) -> int:
-    """Return the linked size of the functions that the given sources define."""
-    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-len(sources) :]
-    ours = {name for path in objects for name, _ in _functions(path)}
-    return sum(size for name, size in _functions(image) if name in ours)
+def _linked_bytes(image: Path, folder: Path, sources: int, kinds: str) -> int:
+    """Return the linked size of the symbols of these kinds (as nm has them) that the last sources define."""
+    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-sources:]
+    theirs = {name for path in objects for name, _ in _symbols(path, kinds)}
+    return sum(size for name, size in _symbols(image, kinds) if name in theirs)
 
 
-def _functions(binary: Path) -> list[tuple[str, int]]:
+def _symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
     command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     symbols = (line.split() for line in listing.splitlines())
-    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in "tT"]
+    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in kinds]
