@@ -119,6 +119,10 @@ static inline uint32_t engine_odd_bytes(uint32_t bytes) {
     return engine_even_bytes(bytes >> 8);
 }
 
+static inline uint32_t engine_add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xFFFF) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+}
+
 static inline uint32_t engine_lower_halves(uint32_t first, uint32_t second) {
     return (first & 0xFFFF) | second << 16;
 }
