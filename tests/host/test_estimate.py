@@ -8,7 +8,7 @@ import pytest
 import engine_models
 import estimate_layers
 from tinyscene import compiler
-from tinyscene.compiler import estimate, plan_model
+from tinyscene.compiler import estimate
 from tinyscene.compiler.execution import ENGINE
 
 KERNEL = re.compile(r"^(?:engine_step (engine_\w+);|void (engine_\w+)\(const struct engine_\w+ \*layer,)", re.MULTILINE)
@@ -28,8 +28,7 @@ def test_every_kernel_has_an_entry_and_coefficients() -> None:
 def test_layers_cover_every_kernel_and_coefficients_belong_to_them() -> None:
     """Otherwise the fit does not know a kernel, or estimate.toml is of other entries."""
     seen = set()
-    for layer in estimate_layers.layers(2, seed=1):
-        compiled = plan_model(layer)
+    for compiled in estimate_layers.layers(2, seed=1):
         (call,) = compiled.calls
         seen.add(call.function)
         counts = estimate.counts(compiled.planned, call)
