@@ -161,6 +161,7 @@ def _depthwise(layer: Layer) -> Counts:
     rows, columns = _inside_window(fields)
     return {
         "step": layer.steps,
+        "pixel": len(rows) * len(columns),
         "value": channels * len(rows) * len(columns),
         "row of a value": channels * sum(rows) * len(columns),
         "tap": channels * sum(rows) * sum(columns),
@@ -217,8 +218,9 @@ def _winograd(layer: Layer) -> Counts:
 
 def _average_pool(layer: Layer) -> Counts:
     depth = layer.fields["output"]["channels"]
-    counts: dict[str, float] = defaultdict(float, {"step": layer.steps})
-    for height, width in itertools.product(*_inside_window(layer.fields)):
+    windows = list(itertools.product(*_inside_window(layer.fields)))
+    counts: dict[str, float] = defaultdict(float, {"step": layer.steps, "pixel": len(windows)})
+    for height, width in windows:
         quads = depth // 4 if height * width <= MOST_IN_PAIRS else 0
         for name, count in (("quad", quads), ("value", depth - 4 * quads)):
             counts[name] += count
