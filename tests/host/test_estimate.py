@@ -42,7 +42,7 @@ def test_layers_cover_every_kernel_and_coefficients_belong_to_them() -> None:
 def test_table_fits_the_console(
     columns: int, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(compiler.console, "_width", columns)  # COLUMNS does not reach it in a worker of pytest-xdist
     (tmp_path / "model.tflite").write_bytes(engine_models.generate("residual", 1))
     compiler.report(tmp_path / "model.tflite", tmp_path / "out")
     *table, _ = capsys.readouterr().out.splitlines()
@@ -55,7 +55,7 @@ def test_table_fits_the_console(
 def test_kernel_without_an_estimate_is_left_open(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(compiler.console, "_width", 120)
     monkeypatch.delitem(estimate.TERMS, "engine_conv2d")
     (tmp_path / "model.tflite").write_bytes(engine_models.generate("residual", 1))
     compiler.report(tmp_path / "model.tflite", tmp_path / "out")
