@@ -184,7 +184,7 @@ def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions,
     """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
     _, height, width, depth = weights.shape
     extent = site.extent(site.output())
-    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, 1)
+    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, options.dilation[1])
     in_one_piece = site.extent(site.activation(0))[:2] == extent[:2]
     return 2 if by_pixels and in_one_piece and extent[1] % 2 and extent[0] > 1 else 1
 
