@@ -41,6 +41,7 @@ ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_
     const int32_t *const sums = work->windows.sums;
     uint64_t results = 0;
     engine_block(work->weights, values, &work->windows, work->panel);
+#pragma GCC unroll 1
     for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
         const int32_t channel = i / ENGINE_BLOCK_PIXELS, pixel = i % ENGINE_BLOCK_PIXELS;
         const struct engine_quick_factor *const factor = &work->panel->factors[channel];

@@ -28,23 +28,37 @@ void engine_widen_rows(const struct engine_conv2d *layer, const struct engine_ro
     }
 }
 
+// Write `count` zeros that are `step` int16 apart; return where the next value goes.
+static inline int16_t *clear(int32_t count, int32_t step, int16_t *target) {
+    for (; count > 0; count--, target += step) {
+        *target = 0;
+    }
+    return target;
+}
+
 // Write an input row, padding included, as `count` int16 values that are `step` apart.
-static inline void spread_row(
+static inline void spread(
     const struct engine_conv2d *layer, const int8_t *source, int32_t count, int32_t step, int16_t *target) {
     const int32_t left = source ? engine_smaller(layer->window.padding_left * layer->input.channels, count) : count;
     const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
     const int32_t zero_point = layer->input_zero_point;
-    int32_t i = 0;
-    for (; i < left; i++) {
-        target[step * i] = 0;
-    }
+    target = clear(left, step, target);
 #pragma GCC unroll 4
-    for (; i < left + inside; i++) {
-        target[step * i] = (int16_t)(*source++ - zero_point);
+    for (int32_t i = 0; i < inside; i++, target += step) {
+        *target = (int16_t)(source[i] - zero_point);
     }
-    for (; i < count; i++) {
-        target[step * i] = 0;
-    }
+    clear(count - left - inside, step, target);
+}
+
+// Into one half of each word; code for each step, but only once.
+ENGINE_NOINLINE static void spread_in_halves(
+    const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
+    spread(layer, source, layer->row_words, 2, target);
+}
+
+// Into both halves.
+ENGINE_NOINLINE static void spread_in_words(const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
+    spread(layer, source, 2 * layer->row_words, 1, target);
 }
 
 // Whether the window's last row has no partner, and its values are paired with their neighbours.
@@ -55,18 +69,17 @@ static int32_t has_single_row(const struct engine_conv2d *layer) {
 void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top, uint32_t *rows) {
     const int32_t height = layer->window.height;
     for (int32_t ky = 0; ky < height; ky += 2, rows += layer->row_words) {
-        const int8_t *upper = engine_row(input, top + ky * layer->window.dilation_height);
+        const int8_t *upper = engine_row(input, top + ky * layer->window.dilation_height), *lower = upper;
         int16_t *const target = (int16_t *)rows;
-        if (ky + 1 < height) {
-            const int8_t *lower = engine_row(input, top + (ky + 1) * layer->window.dilation_height);
-            spread_row(layer, upper, layer->row_words, 2, target);
-            spread_row(layer, lower, layer->row_words, 2, target + 1);
-        } else if (has_single_row(layer)) {
-            spread_row(layer, upper, 2 * layer->row_words, 1, target);
-        } else { // the lower values meet weights of zero
-            spread_row(layer, upper, layer->row_words, 2, target);
-            spread_row(layer, upper, layer->row_words, 2, target + 1);
+        if (ky + 1 == height && has_single_row(layer)) {
+            spread_in_words(layer, upper, target);
+            continue;
         }
+        if (ky + 1 < height) {
+            lower = engine_row(input, top + (ky + 1) * layer->window.dilation_height);
+        } // else the lower values meet weights of zero
+        spread_in_halves(layer, upper, target);
+        spread_in_halves(layer, lower, target + 1);
     }
 }
 
