@@ -51,8 +51,7 @@ static inline void spread(
 }
 
 // Into one half of each word; code for each step, but only once.
-ENGINE_NOINLINE static void spread_in_halves(
-    const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
+ENGINE_NOINLINE static void spread_in_halves(const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
     spread(layer, source, layer->row_words, 2, target);
 }
 

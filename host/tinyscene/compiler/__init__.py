@@ -61,7 +61,9 @@ class LayerReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CompileReport:
-    """What a compiled model takes: arena, constants and its two ends in bytes, its output's type, and its layers."""
+    """What a compiled model takes: arena, arrays of constants (structs of layers and groups come on top, about 2 KB) and
+    its two ends in bytes, its output's type, and its layers.
+    """
 
     arena_bytes: int
     constant_bytes: int
@@ -193,7 +195,7 @@ def report(model: Path, out: Path, optimize: str = "memory") -> None:
     compiled = planned.report()
     console.print(layer_table(compiled))
     console.print(
-        f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, constants {compiled.constant_bytes:,} bytes, "
+        f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, arrays of constants {compiled.constant_bytes:,} bytes, "
         f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; its memory: {out / MAP_FILE}",
         highlight=False,
         soft_wrap=True,
