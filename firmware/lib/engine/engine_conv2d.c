@@ -94,13 +94,12 @@ ENGINE_NOINLINE static void convolve(
     }
 }
 
-// The kernel rows to compute with: those that lie inside the image, for only widened weights can leave out the others;
-// one at least.
+// The kernel rows to compute with: those that lie inside the image, one at least.
 static struct engine_span used_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top) {
     const int32_t height = layer->window.height;
-    const struct engine_span all = {top, 0, height}, first = {top, 0, 1};
+    const struct engine_span first = {top, 0, 1};
     const struct engine_span inside = engine_span(top, height, layer->window.dilation_height, input->height);
-    return layer->wide ? all : inside.begin < inside.end ? inside : first;
+    return inside.begin < inside.end ? inside : first;
 }
 
 // Widen a panel's weights for the used kernel rows; they lie together for each kernel column.
@@ -131,12 +130,13 @@ void engine_conv2d(
     const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
     const int32_t panel_words = layer->steps * ENGINE_CONV_CHANNELS;
     uint32_t *const widened = scratch;
-    uint32_t *const rows = widened + (layer->wide ? 0 : panel_words);
+    uint32_t *const rows = widened + panel_words;
     uint32_t *const patches = rows + (layer->window.height + 1) / 2 * layer->row_words;
     const struct engine_span used = used_rows(layer, input, top);
     int32_t sums[ENGINE_BLOCK_SUMS];
     struct work work = {
         .layer = layer,
+        .weights = widened,
         .width = together * layer->output.width,
         .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
         .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
@@ -160,17 +160,14 @@ void engine_conv2d(
         if (copied) {
             engine_copy_patches(layer, rows, first, count, patches);
         }
+        const int8_t *weights = layer->weights;
         work.panel = layer->panels;
         for (work.channel = 0; work.channel < layer->output.channels; work.channel += ENGINE_CONV_CHANNELS) {
-            const int32_t start = work.channel / ENGINE_CONV_CHANNELS * panel_words;
-            work.weights = (const uint32_t *)layer->weights + start;
-            if (!layer->wide) {
-                widen_weights(layer, (const int8_t *)layer->weights + start * STEP_VALUES, used, widened);
-                work.weights = widened;
-            }
+            widen_weights(layer, weights, used, widened);
             work.ending = ending(&work);
             convolve(&work, copied ? patches : rows, first, count, output);
             work.panel++;
+            weights += panel_words * STEP_VALUES;
         }
     }
 }

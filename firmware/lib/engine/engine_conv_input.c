@@ -36,8 +36,8 @@ static inline int16_t *clear(int32_t count, int32_t step, int16_t *target) {
     return target;
 }
 
-// Write an input row, padding included, as `count` int16 values that are `step` apart.
-static inline void spread(
+// Write an input row, padding included, as `count` int16 values that are `step` apart; null: a row of padding.
+ENGINE_NOINLINE static void spread(
     const struct engine_conv2d *layer, const int8_t *source, int32_t count, int32_t step, int16_t *target) {
     const int32_t left = source ? engine_smaller(layer->window.padding_left * layer->input.channels, count) : count;
     const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
@@ -50,19 +50,35 @@ static inline void spread(
     clear(count - left - inside, step, target);
 }
 
-// Into one half of each word; code for each step, but only once.
-ENGINE_NOINLINE static void spread_in_halves(const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
-    spread(layer, source, layer->row_words, 2, target);
-}
-
-// Into both halves.
-ENGINE_NOINLINE static void spread_in_words(const struct engine_conv2d *layer, const int8_t *source, int16_t *target) {
-    spread(layer, source, 2 * layer->row_words, 1, target);
-}
-
 // Whether the window's last row has no partner, and its values are paired with their neighbours.
 static int32_t has_single_row(const struct engine_conv2d *layer) {
     return layer->window.height % 2 && layer->window.dilation_width == 1;
+}
+
+// Pack two rows that lie inside the image.
+static void pack(const struct engine_conv2d *layer, const int8_t *upper, const int8_t *lower, uint32_t *target) {
+    const int32_t count = layer->row_words;
+    const int32_t left = engine_smaller(layer->window.padding_left * layer->input.channels, count);
+    const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
+    const uint32_t zero_points = engine_pair(layer->input_zero_point, layer->input_zero_point);
+    memset(target, 0, (size_t)left * sizeof *target);
+    target += left;
+    int32_t i = 0;
+    for (; i + 4 <= inside; i += 4, target += 4) {
+        const uint32_t a = engine_load(upper + i), b = engine_load(lower + i);
+        const uint32_t even = engine_subtract_pairs(engine_even_bytes(a), zero_points);
+        const uint32_t odd = engine_subtract_pairs(engine_odd_bytes(a), zero_points);
+        const uint32_t even_below = engine_subtract_pairs(engine_even_bytes(b), zero_points);
+        const uint32_t odd_below = engine_subtract_pairs(engine_odd_bytes(b), zero_points);
+        target[0] = engine_lower_halves(even, even_below);
+        target[1] = engine_lower_halves(odd, odd_below);
+        target[2] = engine_upper_halves(even, even_below);
+        target[3] = engine_upper_halves(odd, odd_below);
+    }
+    for (; i < inside; i++) {
+        *target++ = engine_pair(upper[i] - layer->input_zero_point, lower[i] - layer->input_zero_point);
+    }
+    memset(target, 0, (size_t)(count - left - inside) * sizeof *target);
 }
 
 void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top, uint32_t *rows) {
@@ -71,14 +87,18 @@ void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_row
         const int8_t *upper = engine_row(input, top + ky * layer->window.dilation_height), *lower = upper;
         int16_t *const target = (int16_t *)rows;
         if (ky + 1 == height && has_single_row(layer)) {
-            spread_in_words(layer, upper, target);
+            spread(layer, upper, 2 * layer->row_words, 1, target);
             continue;
         }
         if (ky + 1 < height) {
             lower = engine_row(input, top + (ky + 1) * layer->window.dilation_height);
         } // else the lower values meet weights of zero
-        spread_in_halves(layer, upper, target);
-        spread_in_halves(layer, lower, target + 1);
+        if (upper && lower) {
+            pack(layer, upper, lower, rows);
+        } else {
+            spread(layer, upper, layer->row_words, 2, target);
+            spread(layer, lower, layer->row_words, 2, target + 1);
+        }
     }
 }
 

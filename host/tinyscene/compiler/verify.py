@@ -38,7 +38,7 @@ class VerifyReport:
         instructions: of the longest inference; None on the host.
         arena_bytes: size of the arena.
         array_bytes: of weights and other arrays as planned, without the structs of layers and groups.
-        code_bytes, constant_bytes: functions and constants that the linker kept of the engine and of all models that ran
+        code_bytes, constant_bytes: functions and constants that the linker kept of the engine and all models that ran
             together; None on the host.
         first_mismatch: None where all agree.
     """
