@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tflite_models import ModelBuilder, Ref
+from tinyscene.compiler import CompiledModel, plan_model
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 16, 24, 32, 40, 64, 96)
 Recipe = Callable[[ModelBuilder], Ref]
@@ -39,6 +40,19 @@ def conv(net: ModelBuilder, most: int = 4) -> Ref:
     )
 
 
+def conv_pixels(net: ModelBuilder) -> Ref:
+    """CONV_2D of 1x1 on channels in fours, whose rows are merged where the width is odd."""
+    source = _image(net, _pick(net, 4, 8, 16, 24, 64, 96))
+    return net.conv(source, _pick(net, *DEPTHS[1:]), (1, 1), activation=_activation(net))
+
+
+def conv_winograd(net: ModelBuilder) -> Ref:
+    """CONV_2D that is planned for speed, by Winograd's way where that is faster."""
+    source = _image(net, _pick(net, 4, 8, 12, 16, 24, 32, 64, 96))
+    outputs = _pick(net, 4, 8, 10, 16, 24, 32, 33, 64)
+    return net.conv(source, outputs, (3, 3), padding=_padding(net), activation=_activation(net))
+
+
 def conv_large(net: ModelBuilder) -> Ref:
     """CONV_2D with a window of up to 7."""
     return net.conv(
@@ -66,10 +80,18 @@ def conv_not_quick(net: ModelBuilder) -> Ref:
 
 
 def depthwise(net: ModelBuilder) -> Ref:
-    """DEPTHWISE_CONV_2D with multiplier 1; by fours where the depth allows it."""
-    size, stride = _pick(net, 3, 3, 5), _pick(net, 1, 1, 2)
-    x = _image(net)
-    return net.conv(x, 0, (size, size), depthwise=1, stride=(stride, stride), activation=_activation(net))
+    """DEPTHWISE_CONV_2D of 3x3 with multiplier 1; by fours where the depth allows it."""
+    stride = _pick(net, 1, 1, 2)
+    return net.conv(
+        _image(net), 0, (3, 3), depthwise=1, stride=(stride, stride), padding=_padding(net), activation=_activation(net)
+    )
+
+
+def depthwise_quick(net: ModelBuilder) -> Ref:
+    """DEPTHWISE_CONV_2D of other windows with multiplier 1, by fours."""
+    size, stride = (_pick(net, 2, 3, 5), _pick(net, 2, 4, 5)), _pick(net, 1, 1, 2)
+    source = _image(net, _pick(net, 4, 8, 16, 24, 64, 96))
+    return net.conv(source, 0, size, depthwise=1, stride=(stride, stride), activation=_activation(net))
 
 
 def depthwise_odd(net: ModelBuilder) -> Ref:
@@ -137,6 +159,17 @@ def table(net: ModelBuilder) -> Ref:
     return net.logistic(_image(net))
 
 
+def quantize(net: ModelBuilder) -> Ref:
+    """QUANTIZE of a float input."""
+    height, width = (int(size) for size in net.random.integers(1, 24, 2))
+    return net.float_input((1, height, width, _pick(net, *DEPTHS)))
+
+
+def dequantize(net: ModelBuilder) -> Ref:
+    """DEQUANTIZE to a float output."""
+    return net.dequantize(_image(net))
+
+
 def softmax(net: ModelBuilder) -> Ref:
     """SOFTMAX."""
     return net.softmax(net.input((1, _pick(net, 2, 5, 10, 20, 50, 100, 300)), scale=0.1))
@@ -156,19 +189,24 @@ def concatenate(net: ModelBuilder) -> Ref:
 # Recipes of many loops come more than once
 RECIPES: tuple[Recipe, ...] = (
     *(conv,) * 6,
-    *(conv_large, conv_dilated, conv_pool) * 2,
-    *(depthwise,) * 3,
-    *(depthwise_odd, dense, pool, pool_apart) * 2,
+    *(conv_winograd,) * 4,
+    *(conv_large, conv_dilated, conv_pool, conv_pixels) * 2,
+    *(depthwise,) * 4,
+    *(depthwise_quick, depthwise_odd, dense, pool, pool_apart) * 2,
     *(conv_not_quick, mean, add, add_general, mul, broadcast, broadcast, table, softmax, pad, concatenate),
+    *(quantize, dequantize),
 )
 
 
-def layers(rounds: int, seed: int) -> list[bytes]:
-    """Return `rounds` layers of every recipe; other seeds give other shapes."""
+def layers(rounds: int, seed: int) -> list[CompiledModel]:
+    """Return `rounds` layers of every recipe, planned; other seeds give other shapes."""
     nets = [
         (ModelBuilder(seed * 10_000 + index), RECIPES[index % len(RECIPES)]) for index in range(rounds * len(RECIPES))
     ]
-    return [net.finish(recipe(net)) for net, recipe in nets]
+    return [
+        plan_model(net.finish(recipe(net)), optimize="speed" if recipe is conv_winograd else "memory")
+        for net, recipe in nets
+    ]
 
 
 def _options(name: str) -> object:

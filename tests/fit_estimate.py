@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 import estimate_layers
 import instruction_counts
 from tinyscene import files
-from tinyscene.compiler import estimate, plan_model
+from tinyscene.compiler import estimate
 
 HEADER = "# Instructions of each part of a kernel on a Cortex-M4; written by tests/fit_estimate.py, do not edit.\n"
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Measure, fit, write and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12, help="layers of every recipe")
-    layers = [plan_model(layer) for layer in estimate_layers.layers(parser.parse_args().rounds, seed=1)]
+    layers = estimate_layers.layers(parser.parse_args().rounds, seed=1)
     with tempfile.TemporaryDirectory(prefix="fit-estimate-") as folder:
         measured = instruction_counts.count(layers, Path(folder))
     samples = defaultdict(list)

@@ -53,7 +53,7 @@ def outcome(model: bytes) -> CompiledModel | str:
     try:
         compiled = plan_model(model)
         emitter.source(compiled.planned, compiled.launches, compiled.memory, "model")
-        emitter.header(compiled.planned, compiled.memory, "model")
+        emitter.header(compiled.planned, compiled.launches, compiled.memory, "model")
     except ModelError as error:
         message = str(error)
         assert message.startswith("the model"), message

@@ -23,10 +23,10 @@ from tinyscene.errors import ToolError
 
 # Pattern of the source line of a call through a pointer, folder of the functions that it can reach.
 INDIRECT = (
-    (r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(", "firmware/boards/"),
+    (r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(|\bboard_boot_loader\(", "firmware/boards/"),
     (r"\bhandle\(", "firmware/lib/scene/"),
     (r"\bbundle->(run|profile)\(", "firmware/generated/"),
-    (r"->function\(", "firmware/lib/engine/"),
+    (r"->function\(|\bconvolve\(", "firmware/lib/engine/"),
     (r"\bPASSES\[\w+\]\(", "firmware/lib/frontend/"),
 )
 # ARMv7-M, B1.5.6: eight registers, S0 to S15, FPSCR, a reserved word, and a word to align the stack to 8 bytes.

@@ -20,7 +20,7 @@ def estimated(model: CompiledModel) -> int:
 def test_networks_and_single_layers(random_networks: dict[str, bytes], tmp_path: Path) -> None:
     files = random_networks | {name: bench_networks.converted(name) for name in bench_networks.NETWORKS}
     networks = {name: plan_model(file) for name, file in files.items()}
-    layers = [plan_model(layer) for layer in estimate_layers.layers(1, HELD_OUT)]
+    layers = estimate_layers.layers(1, HELD_OUT)
     counted = instruction_counts.count([*networks.values(), *layers], tmp_path)
     assert len(networks) == 6
     for (name, model), number in zip(networks.items(), counted[: len(networks)], strict=True):

@@ -37,7 +37,7 @@ def picky(model: bytes, inputs: np.ndarray) -> Measurement:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two small models, three engines, and a front end that is counted at once."""
     models = {name: engine_models.generate("dense", 1) for name in ("student", "toy")}
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(bench.console, "_width", 120)  # COLUMNS does not reach it in a worker of pytest-xdist
     monkeypatch.setattr(bench, "shipped_models", lambda: models)
     monkeypatch.setattr(bench.bench_networks, "NETWORKS", {})
     monkeypatch.setattr(bench, "ENGINES", {"tinyscene": exact, "near": nearly, "picky": picky})

@@ -8,7 +8,7 @@ import pytest
 import engine_models
 import estimate_layers
 from tinyscene import compiler
-from tinyscene.compiler import estimate, plan_model
+from tinyscene.compiler import estimate
 from tinyscene.compiler.execution import ENGINE
 
 KERNEL = re.compile(r"^(?:engine_step (engine_\w+);|void (engine_\w+)\(const struct engine_\w+ \*layer,)", re.MULTILINE)
@@ -28,8 +28,7 @@ def test_every_kernel_has_an_entry_and_coefficients() -> None:
 def test_layers_cover_every_kernel_and_coefficients_belong_to_them() -> None:
     """Otherwise the fit does not know a kernel, or estimate.toml is of other entries."""
     seen = set()
-    for layer in estimate_layers.layers(2, seed=1):
-        compiled = plan_model(layer)
+    for compiled in estimate_layers.layers(2, seed=1):
         (call,) = compiled.calls
         seen.add(call.function)
         counts = estimate.counts(compiled.planned, call)
@@ -43,7 +42,7 @@ def test_layers_cover_every_kernel_and_coefficients_belong_to_them() -> None:
 def test_table_fits_the_console(
     columns: int, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(compiler.console, "_width", columns)  # COLUMNS does not reach it in a worker of pytest-xdist
     (tmp_path / "model.tflite").write_bytes(engine_models.generate("residual", 1))
     compiler.report(tmp_path / "model.tflite", tmp_path / "out")
     *table, _ = capsys.readouterr().out.splitlines()
@@ -56,7 +55,7 @@ def test_table_fits_the_console(
 def test_kernel_without_an_estimate_is_left_open(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(compiler.console, "_width", 120)
     monkeypatch.delitem(estimate.TERMS, "engine_conv2d")
     (tmp_path / "model.tflite").write_bytes(engine_models.generate("residual", 1))
     compiler.report(tmp_path / "model.tflite", tmp_path / "out")

@@ -18,7 +18,7 @@ from tinyscene.frontend import preset
 from tinyscene.paths import FIRMWARE_LIB
 
 FILES = ["bundle.c", "bundle.h", "export.json", "frontend_tables.c", "frontend_tables.h", "model.c", "model.h"]
-LIBRARIES = [FIRMWARE_LIB / name for name in ("engine", "frontend", "link", "scene")]
+LIBRARIES = [FIRMWARE_LIB / name for name in ("engine", "frontend", "health", "link", "scene")]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,10 @@ estimate.toml, which `tests/fit_estimate.py` writes. A new kernel needs an entry
 
 import dataclasses
 import functools
+import itertools
 import math
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from tinyscene.compiler.graph import INT8_MAX, INT8_MIN
 from tinyscene.compiler.kernels import KernelCall
 from tinyscene.compiler.kernels.call import image_rows
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
+from tinyscene.compiler.kernels.winograd import BORDER, PAIR_COLUMNS, PLANES
 from tinyscene.compiler.passes import PlannedGraph
 
 COEFFICIENTS = Path(__file__).with_suffix(".toml")
+COLUMN_ROWS = 4  # ENGINE_COLUMN_ROWS: input rows of engine_depthwise_3x3
+MOST_IN_PAIRS = 256  # pixels that engine_average_pool adds up by four channels
 
 Counts = Mapping[str, float]
 """How often each part of a kernel runs in an inference, by name of the part."""
@@ -101,7 +106,10 @@ def _conv2d(layer: Layer) -> Counts:
     fields = layer.fields
     window, pool, output = fields["window"], fields["pool"], fields["output"]
     height, depth, by_rows = window["height"], fields["input"]["channels"], fields["layout"] == "ENGINE_ROWS"
-    tops = [y * pool["stride_height"] + part for y in range(output["height"]) for part in range(pool["height"])]
+    rows = fields["rows"]
+    tops = [
+        y * pool["stride_height"] + part for y in range(0, output["height"], rows) for part in range(pool["height"])
+    ]
     stride, dilation = window["stride_height"], window["dilation_height"]
     inside = [
         _inside(1, 1, window["padding_top"] - top * stride, height, dilation, fields["input"]["height"])[0]
@@ -153,10 +161,72 @@ def _depthwise(layer: Layer) -> Counts:
     rows, columns = _inside_window(fields)
     return {
         "step": layer.steps,
+        "pixel": len(rows) * len(columns),
         "value": channels * len(rows) * len(columns),
         "row of a value": channels * sum(rows) * len(columns),
         "tap": channels * sum(rows) * sum(columns),
     }
+
+
+def _depthwise_3x3(layer: Layer) -> Counts:
+    fields = layer.fields
+    window, source, output = fields["window"], fields["input"], fields["output"]
+    steps, height, width = layer.steps, output["height"], output["width"]
+    quads = output["channels"] // PANEL_CHANNELS
+    last = window["height"] + fields["rows"] - 2
+    tops = [step * fields["rows"] * window["stride_height"] - window["padding_top"] for step in range(steps)]
+    inside = sum(0 <= top + min(row, last) < source["height"] for top in tops for row in range(COLUMN_ROWS))
+    columns = (width - 1) * window["stride_width"] + window["width"]
+    read = min(source["width"], columns - window["padding_left"])
+    return {
+        "step": steps,
+        "padding byte": (steps * COLUMN_ROWS - inside) * source["width"] * source["channels"],
+        "padding column": steps * (columns - read),
+        "quad": steps * quads,
+        "column of a quad": steps * quads * read,
+        "output column of a quad": steps * quads * width,
+        "lower output column of a quad": height // 2 * quads * width if fields["rows"] > 1 else 0,
+        "clamped column of a quad": steps * quads * width if layer.clamped else 0,
+    }
+
+
+def _winograd(layer: Layer) -> Counts:
+    fields = layer.fields
+    output, depth, chunk = fields["output"], fields["input"]["channels"], fields["chunk"]
+    steps, word_steps = layer.steps, depth // 2
+    pairs = -(-output["width"] // PAIR_COLUMNS)
+    chunks = -(-pairs // chunk)
+    panels = -(-output["channels"] // PANEL_CHANNELS)
+    columns = pairs * PAIR_COLUMNS + chunks * BORDER
+    whole_pairs, whole_panels = output["width"] // PAIR_COLUMNS, output["channels"] // PANEL_CHANNELS
+    whole = output["height"] // 2 * whole_pairs * whole_panels
+    return {
+        "step": steps,
+        "chunk": steps * chunks,
+        "column": steps * columns,
+        "word of a column": steps * columns * word_steps,
+        "pair": steps * pairs,
+        "word of a pair": steps * pairs * word_steps,
+        "panel": steps * chunks * panels,
+        "copied word": steps * chunks * panels * PLANES * word_steps if chunk > 1 else 0,
+        "block": steps * pairs * panels,
+        "block step": steps * pairs * panels * PLANES * word_steps,
+        "block, not whole": steps * pairs * panels - whole,
+        "clamped": layer.clamped,
+    }
+
+
+def _average_pool(layer: Layer) -> Counts:
+    depth = layer.fields["output"]["channels"]
+    windows = list(itertools.product(*_inside_window(layer.fields)))
+    counts: dict[str, float] = defaultdict(float, {"step": layer.steps, "pixel": len(windows)})
+    for height, width in windows:
+        quads = depth // 4 if height * width <= MOST_IN_PAIRS else 0
+        for name, count in (("quad", quads), ("value", depth - 4 * quads)):
+            counts[name] += count
+            counts[f"row of a {name}"] += count * height
+            counts[f"pixel of a {name}"] += count * height * width
+    return counts
 
 
 def _max_pool_by_rows(layer: Layer) -> Counts:
@@ -206,7 +276,7 @@ def _broadcast(layer: Layer) -> Counts:
     return {"step": layer.steps, "row": layer.steps * math.prod(size[:3]), "value": layer.steps * math.prod(size)}
 
 
-def _table(layer: Layer) -> Counts:
+def _by_values(layer: Layer) -> Counts:
     steps, count = layer.steps, layer.fields["count"]
     return {"step": steps, "value": steps * count}
 
@@ -237,19 +307,23 @@ def _concatenate(layer: Layer) -> Counts:
 TERMS: dict[str, Callable[[Layer], Counts]] = {
     "engine_add": _broadcast,
     "engine_add_row": _broadcast,
-    "engine_average_pool": _depthwise,
+    "engine_average_pool": _average_pool,
     "engine_concatenate": _concatenate,
     "engine_conv2d": _conv2d,
     "engine_dense": _dense,
     "engine_depthwise": _depthwise,
+    "engine_depthwise_3x3": _depthwise_3x3,
+    "engine_dequantize": _by_values,
     "engine_max_pool": _depthwise,
     "engine_max_pool_by_rows": _max_pool_by_rows,
     "engine_mean": _mean,
     "engine_mul": _broadcast,
     "engine_mul_row": _broadcast,
     "engine_pad": _pad,
+    "engine_quantize": _by_values,
     "engine_quick_add": _quick_add,
     "engine_quick_depthwise": _quick_depthwise,
     "engine_softmax": _softmax,
-    "engine_table": _table,
+    "engine_table": _by_values,
+    "engine_winograd": _winograd,
 }

@@ -119,6 +119,7 @@ def verify(
         ModelError: the model is damaged or unsupported, or the C wrote outside its buffers.
         ToolError: a compiler or the emulator is missing or failed.
     """
+    plan_model(model)  # refuses a path that cannot be read
     return verify_all([model.read_bytes() if isinstance(model, Path) else model], on, vectors, seed, optimize)[0]
 
 
