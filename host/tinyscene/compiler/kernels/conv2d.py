@@ -75,7 +75,7 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
         output_width: columns that are computed, after the pool.
     """
     outputs, height, width, depth = weights.shape
-    stride, dilation = options.stride[1], _dilation(width, options)
+    stride, dilation = options.stride[1], options.dilation[1]
     pairs = -(-output_width // 2)
     last_left = (pairs - 1) * pool["stride_width"] + pool["width"] - 1  # columns of the convolution
     last_right = last_left + pairs * pool["stride_width"]
@@ -99,11 +99,6 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
         chunk=chunk,
         scratch_bytes=panel_bytes + row_count * row_words * 4 + (depth if rows else chunk * patch_bytes),
     )
-
-
-def _dilation(width: int, options: ConvOptions) -> int:
-    """Return how far a window's columns are apart; one column is apart from none."""
-    return options.dilation[1] if width > 1 else 1
 
 
 def _takes_rows(depth: int, dilation: int) -> bool:
@@ -182,9 +177,7 @@ def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions,
     """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
     _, height, width, depth = weights.shape
     extent = site.extent(site.output())
-    by_pixels = (
-        (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, _dilation(width, options))
-    )
+    by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, options.dilation[1])
     in_one_piece = site.extent(site.activation(0))[:2] == extent[:2]
     return 2 if by_pixels and in_one_piece and extent[1] % 2 and extent[0] > 1 else 1
 

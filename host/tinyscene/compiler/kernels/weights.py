@@ -109,6 +109,9 @@ def read_convolution(site: Site) -> Convolution:
         f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
     )
     require(outputs == site.image(output)[2], site, output, f"it has not the {outputs} channels of the weights")
+    # one row or column of weights is apart from no other
+    apart = [spread if size > 1 else 1 for size, spread in zip((height, width), options.dilation, strict=True)]
+    options = dataclasses.replace(options, dilation=(apart[0], apart[1]))
     return Convolution(
         source,
         output,
