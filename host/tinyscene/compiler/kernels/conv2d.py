@@ -152,7 +152,7 @@ def conv2d(site: Site) -> KernelCall:
             "panels": panels(conv.bias, conv.factors, conv.output.zero_point),
             "input": shape_fields(site.extent(conv.source)),
             "output": shape_fields(site.extent(output)),
-            "window": conv.window | {"dilation_width": _dilation(width, conv.options)},
+            "window": conv.window,
             "pool": pool,
             "layout": layout.kind,
             "steps": layout.weights.shape[1],
