@@ -20,7 +20,7 @@ HEADER = """\
 #include "bknn_model.h"
 #define model0_run bknn_model_infer
 """
-FLAGS = ("-DBAKENN_CMSIS_NN_BUILTIN_MEMORY",)  # as its own build fragment has it
+FLAGS = ("-O3", "-DBAKENN_CMSIS_NN_BUILTIN_MEMORY")  # its fastest; and as its own build fragment has it
 
 
 MIN_SHARE = 0.99  # of a network's multiply-accumulates, for a part of it to be compared with the whole

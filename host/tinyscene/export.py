@@ -62,7 +62,7 @@ def report(bundle: Path, out: Path | None, optimize: str = "memory") -> None:
     mels, frames = loaded.frontend.shape
     console.print(
         f"{out}: bundle {loaded.name} ({loaded.identity}), {mels} x {frames} features, {len(loaded.classes)} classes, "
-        f"model constants {compiled.constant_bytes:,} bytes, arena {compiled.arena_bytes:,} bytes",
+        f"model arrays {compiled.constant_bytes:,} bytes, arena {compiled.arena_bytes:,} bytes",
         highlight=False,
         soft_wrap=True,
     )

@@ -3,7 +3,8 @@
 Frames come from GCC's call graph files (`-fcallgraph-info=su`), those of library functions from the instructions that
 move the stack pointer. Direct calls are read from the disassembled image. What a call through a pointer can reach is
 every function of one folder whose address is taken somewhere, which the objects' relocations tell; INDIRECT says which
-folder, by the source line of the call. The sum is an upper bound, as the deepest path need not ever be taken.
+folder, or start of a path, by the source line of the call. The sum is an upper bound, as the deepest path need not ever
+be taken.
 """
 
 import re
@@ -21,10 +22,15 @@ from elftools.elf.sections import SymbolTableSection
 
 from tinyscene.errors import ToolError
 
-# Pattern of the source line of a call through a pointer, folder of the functions that it can reach.
+# Pattern of the source line of a call through a pointer, start of the paths of the functions that it can reach.
 INDIRECT = (
-    (r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(|\bboard_boot_loader\(", "firmware/boards/"),
-    (r"\bhandle\(", "firmware/lib/scene/"),
+    (
+        r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(|\bboard_boot_loader\(|\bleave\(",
+        "firmware/boards/",
+    ),
+    (r"\bhardware(\.|->)\w+\(", "firmware/boards/nano33ble/usbd"),
+    (r"\bhandle\(device,", "firmware/lib/usb/"),
+    (r"\bhandle\(scene,", "firmware/lib/scene/"),
     (r"\bbundle->(run|profile)\(", "firmware/generated/"),
     (r"->function\(|\bconvolve\(", "firmware/lib/engine/"),
     (r"\bPASSES\[\w+\]\(", "firmware/lib/frontend/"),

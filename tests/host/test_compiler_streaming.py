@@ -130,8 +130,6 @@ def weights_of(layout: conv2d.Layout) -> np.ndarray:
     """Return [panel, step, channel, 2] from what the engine reads."""
     values = layout.panels.values
     steps = layout.weights.shape[1]
-    if layout.wide:
-        return values.view("<i2").reshape(-1, steps, 4, 2)
     return values.reshape(-1, steps, 2, 2, 2).swapaxes(3, 4).reshape(-1, steps, 4, 2)
 
 
@@ -155,7 +153,6 @@ def test_panels_hold_every_weight_once(shape, options: ConvOptions, kind: str, s
     weights[weights == 0] = 1
     layout = conv2d.lay_out(weights, options, conv2d.NO_POOL, 9)
     assert layout.kind == kind
-    assert layout.wide == (-(-shape[0] // 4) * steps * 16 <= conv2d.WIDE_UP_TO_BYTES)
     panels = weights_of(layout)
     assert panels.shape[1] == steps
     for output in range(shape[0]):

@@ -25,6 +25,13 @@ sys.exit(int(os.environ.get("OPENOCD_CODE", "0")))
 """
 
 
+@pytest.fixture
+def mps2(checkout: CleanCheckout) -> Path:
+    """The emulated board's image with the same bundle, whatever another test has built."""
+    checkout.run("run", "-e", "mps2", TINYSCENE_BUNDLE="models/student")
+    return checkout.built("mps2")
+
+
 def upload(
     checkout: CleanCheckout, folder: Path, port: str, env: str = "stm32l496", **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -37,8 +44,8 @@ def upload(
     return checkout.pio("run", "-e", env, "-t", "upload", "--upload-port", port, **environment)
 
 
-def test_it_is_verified_and_the_board_asked(checkout: CleanCheckout, tmp_path: Path) -> None:
-    with Emulator(checkout.built("mps2")) as board:
+def test_it_is_verified_and_the_board_asked(checkout: CleanCheckout, mps2: Path, tmp_path: Path) -> None:
+    with Emulator(mps2) as board:
         result = upload(checkout, tmp_path, board.url)
     assert result.returncode == 0, result.stdout + result.stderr
     identity = tiny_bundle().identity
@@ -48,9 +55,9 @@ def test_it_is_verified_and_the_board_asked(checkout: CleanCheckout, tmp_path: P
     assert command == "program {.pio/build/stm32l496/firmware.elf} verify reset exit"
 
 
-def test_another_bundle_on_the_board_is_an_error(checkout: CleanCheckout, tmp_path: Path) -> None:
+def test_another_bundle_on_the_board_is_an_error(checkout: CleanCheckout, mps2: Path, tmp_path: Path) -> None:
     image, identity = tmp_path / "other.elf", tiny_bundle().identity
-    image.write_bytes(checkout.built("mps2").read_bytes().replace(bytes.fromhex(identity), bytes(8)))
+    image.write_bytes(mps2.read_bytes().replace(bytes.fromhex(identity), bytes(8)))
     seal(image)
     with Emulator(image) as board:
         result = upload(checkout, tmp_path, board.url)

@@ -167,20 +167,19 @@ struct engine_fused_pool {
 // - ENGINE_ROWS: for each kernel column, each kernel row, each quad of channels 0, 1, 2, 3: steps (0, 2) and (1, 3);
 // - ENGINE_PATCHES: for two kernel rows at a time, value by value: step (upper, lower); for an odd last row steps of
 //   neighbours, (0, 1), (2, 3), ..., or with dilation (value, 0).
-// wide = 1: a step is int16 pairs, channel by channel. wide = 0: a step is eight int8, first values of channels 0 and
-// 1, second values of both, the same for channels 2 and 3; each panel is widened into scratch before it is used.
+// A step is eight int8: first values of channels 0 and 1, second values of both, the same for channels 2 and 3. Each
+// panel is widened into scratch before it is used.
 //
-// Scratch: the widened panel (if wide = 0); then ENGINE_ROWS: the window's height times row_words words, and a pixel;
+// Scratch: the widened panel; then ENGINE_ROWS: the window's height times row_words words, and a pixel;
 // ENGINE_PATCHES: (height + 1) / 2 rows of row_words words, then the patches of `chunk` pairs of pooled pixels.
 struct engine_conv2d {
-    const void *weights;
+    const int8_t *weights;
     const struct engine_panel *panels;
     struct engine_shape input;
     struct engine_shape output; // after the pool
     struct engine_window window;
     struct engine_fused_pool pool;
     enum engine_layout layout;
-    int32_t wide;
     int32_t steps; // of a panel
     int32_t rows;  // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
                    // windows that move by one pixel, no pool

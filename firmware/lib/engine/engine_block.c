@@ -17,14 +17,14 @@ struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t dis
     return (struct engine_windows){bytes, columns, distance_bytes - bytes, entry, NULL};
 }
 
-// engine_quick of a sum; r0 = multiplier, r1 = offset, r2 = shift.
-#define FINISH_SUM(sum)                                                                                                \
-    "smmlar " sum ", " sum ", r0, " sum "\n"                                                                           \
+// engine_quick of a sum; r2 = multiplier, r12 = offset, lr = shift.
+#define FINISH_SUM(sum, result)                                                                                        \
+    "smmlar " sum ", " sum ", r2, " sum "\n"                                                                           \
     "add " sum ", " sum ", " sum ", asr #31\n"                                                                         \
-    "qadd " sum ", " sum ", r1\n"                                                                                      \
-    "asr " sum ", " sum ", r2\n"                                                                                       \
-    "ssat " sum ", #8, " sum "\n"
-#define FINISH_CHANNEL(left, right) "ldm r3!, {r0, r1, r2}\n" FINISH_SUM(left) FINISH_SUM(right)
+    "qadd " sum ", " sum ", r12\n"                                                                                     \
+    "asr " sum ", " sum ", lr\n"                                                                                       \
+    "ssat " result ", #8, " sum "\n"
+#define NEXT_FACTOR "ldm r3!, {r2, r12, lr}\n"
 
 // Replace sums by saved ones that are larger.
 #define LARGER(sum, saved) "cmp " sum ", " saved "\nit lt\nmovlt " sum ", " saved "\n"
@@ -85,15 +85,16 @@ __attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, 
         "5:\n"
         "ldr r3, [sp, #12]\n"
         "add r3, #16\n" // the panel's factors
-        FINISH_CHANNEL("r4", "r5") FINISH_CHANNEL("r6", "r7") FINISH_CHANNEL("r8", "r9") FINISH_CHANNEL("r10", "r11")
-        "bfi r4, r6, #8, #8\n"
-        "bfi r4, r8, #16, #8\n"
-        "bfi r4, r10, #24, #8\n"
-        "bfi r5, r7, #8, #8\n"
-        "bfi r5, r9, #16, #8\n"
-        "bfi r5, r11, #24, #8\n"
-        "mov r0, r4\n"
-        "mov r1, r5\n"
+        NEXT_FACTOR FINISH_SUM("r4", "r0") FINISH_SUM("r5", "r1")
+        NEXT_FACTOR FINISH_SUM("r6", "r6") FINISH_SUM("r7", "r7")
+        NEXT_FACTOR FINISH_SUM("r8", "r8") FINISH_SUM("r9", "r9")
+        NEXT_FACTOR FINISH_SUM("r10", "r10") FINISH_SUM("r11", "r11")
+        "bfi r0, r6, #8, #8\n"
+        "bfi r0, r8, #16, #8\n"
+        "bfi r0, r10, #24, #8\n"
+        "bfi r1, r7, #8, #8\n"
+        "bfi r1, r9, #16, #8\n"
+        "bfi r1, r11, #24, #8\n"
         "6:\n"
         "add sp, #52\n"
         "pop {r4-r11, pc}\n");

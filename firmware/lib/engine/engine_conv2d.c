@@ -9,7 +9,7 @@
 
 enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
 
-// How results end: as they are, as the larger of them and what is in the output, or clamped, or not four channels.
+// How results end: as they are, as the larger of them and what is in the output, or in another way.
 enum ending { STORE, ACCUMULATE, FINISH };
 
 // What is the same for all blocks of a panel.
@@ -27,33 +27,32 @@ struct work {
     int32_t accumulate; // keep the larger of the result and what is in the output
 };
 
+// FINISH where factors are not quick, results are clamped, or the panel has not four channels.
 static enum ending ending(const struct work *work) {
     const struct engine_output *const result = &work->layer->result;
     const int32_t clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX;
-    if (clamps || work->layer->output.channels - work->channel < ENGINE_CONV_CHANNELS) {
+    if (!work->layer->quick || clamps || work->layer->output.channels - work->channel < ENGINE_CONV_CHANNELS) {
         return FINISH;
     }
     return work->accumulate ? ACCUMULATE : STORE;
 }
 
-// Compute a block whose factors are not quick: as engine_block returns it. Apart, to leave the others their registers.
-ENGINE_NOINLINE static uint64_t any_block(const struct work *work, const uint32_t *values) {
-    const int32_t *const sums = work->windows.sums;
-    uint64_t results = 0;
-    engine_block(work->weights, values, &work->windows, work->panel);
-    for (int32_t i = 0; i < ENGINE_BLOCK_SUMS; i++) {
-        const int32_t channel = i / ENGINE_BLOCK_PIXELS, pixel = i % ENGINE_BLOCK_PIXELS;
+// Requantise the sums of a block's left or right pixel, as engine_block does where the factors are quick.
+static uint32_t requantise(const struct work *work, int32_t pixel) {
+    uint32_t packed = 0;
+    for (int32_t channel = 0; channel < ENGINE_CONV_CHANNELS; channel++) {
         const struct engine_quick_factor *const factor = &work->panel->factors[channel];
         const struct engine_factor plain = {factor->multiplier, factor->shift};
-        const uint8_t result = (uint8_t)engine_finish(sums[i], plain, &work->layer->result);
-        results |= (uint64_t)result << (32 * pixel + CHANNEL_BITS * channel);
+        const int32_t sum = work->windows.sums[ENGINE_BLOCK_PIXELS * channel + pixel];
+        packed |= (uint32_t)(uint8_t)engine_finish(sum, plain, &work->layer->result) << (CHANNEL_BITS * channel);
     }
-    return results;
+    return packed;
 }
 
 // Finish four channels of a pixel, or as many as there are: clamp them, and accumulate or store them.
-ENGINE_NOINLINE static void finish(const struct work *work, uint32_t packed, int8_t *output) {
-    const uint32_t clamped = engine_smaller_bytes(engine_larger_bytes(packed, work->minimum), work->maximum);
+ENGINE_NOINLINE static void finish(const struct work *work, int32_t pixel, uint32_t packed, int8_t *output) {
+    const uint32_t quick = work->layer->quick ? packed : requantise(work, pixel);
+    const uint32_t clamped = engine_smaller_bytes(engine_larger_bytes(quick, work->minimum), work->maximum);
     const int32_t channels = work->layer->output.channels - work->channel;
     if (channels >= ENGINE_CONV_CHANNELS) {
         engine_store(output, work->accumulate ? engine_larger_bytes(clamped, engine_load(output)) : clamped);
@@ -65,13 +64,13 @@ ENGINE_NOINLINE static void finish(const struct work *work, uint32_t packed, int
     }
 }
 
-static inline void put(const struct work *work, enum ending ending, uint32_t packed, int8_t *output) {
+static inline void put(const struct work *work, enum ending ending, int32_t pixel, uint32_t packed, int8_t *output) {
     if (ending == STORE) {
         engine_store(output, packed);
     } else if (ending == ACCUMULATE) {
         engine_store(output, engine_larger_bytes(packed, engine_load(output)));
     } else {
-        finish(work, packed, output);
+        finish(work, pixel, packed, output);
     }
 }
 
@@ -80,26 +79,27 @@ ENGINE_NOINLINE static void convolve(
     const struct work *work, const uint32_t *values, int32_t first, int32_t count, int8_t *output) {
     const int32_t depth = work->layer->output.channels;
     const int32_t right = work->layer->pairs * depth; // from a pair's left pixel to its right one
+    const int32_t pair_words = work->pair_words;
+    const struct engine_panel *const panel = work->panel;
+    const uint32_t *const weights = work->weights;
     const enum ending ending = work->ending;
     int32_t complete = work->width - work->layer->pairs - first; // pairs whose right pixel exists
     int8_t *target = output + first * depth + work->channel;
-    for (; count > 0; count--, complete--, values += work->pair_words, target += depth) {
-        const uint64_t results = work->windows.sums ? any_block(work, values)
-                                                    : engine_block(work->weights, values, &work->windows, work->panel);
-        put(work, ending, (uint32_t)results, target);
+    for (; count > 0; count--, complete--, values += pair_words, target += depth) {
+        const uint64_t results = engine_block(weights, values, &work->windows, panel);
+        put(work, ending, 0, (uint32_t)results, target);
         if (complete > 0) {
-            put(work, ending, (uint32_t)(results >> 32), target + right);
+            put(work, ending, 1, (uint32_t)(results >> 32), target + right);
         }
     }
 }
 
-// The kernel rows to compute with: those that lie inside the image, for only widened weights can leave out the others;
-// one at least.
+// The kernel rows to compute with: those that lie inside the image, one at least.
 static struct engine_span used_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top) {
     const int32_t height = layer->window.height;
-    const struct engine_span all = {top, 0, height}, first = {top, 0, 1};
+    const struct engine_span first = {top, 0, 1};
     const struct engine_span inside = engine_span(top, height, layer->window.dilation_height, input->height);
-    return layer->wide ? all : inside.begin < inside.end ? inside : first;
+    return inside.begin < inside.end ? inside : first;
 }
 
 // Widen a panel's weights for the used kernel rows; they lie together for each kernel column.
@@ -130,12 +130,13 @@ void engine_conv2d(
     const int32_t top = y * layer->window.stride_height - layer->window.padding_top;
     const int32_t panel_words = layer->steps * ENGINE_CONV_CHANNELS;
     uint32_t *const widened = scratch;
-    uint32_t *const rows = widened + (layer->wide ? 0 : panel_words);
+    uint32_t *const rows = widened + panel_words;
     uint32_t *const patches = rows + (layer->window.height + 1) / 2 * layer->row_words;
     const struct engine_span used = used_rows(layer, input, top);
     int32_t sums[ENGINE_BLOCK_SUMS];
     struct work work = {
         .layer = layer,
+        .weights = widened,
         .width = together * layer->output.width,
         .minimum = engine_bytes(result->minimum, result->minimum, result->minimum, result->minimum),
         .maximum = engine_bytes(result->maximum, result->maximum, result->maximum, result->maximum),
@@ -159,17 +160,14 @@ void engine_conv2d(
         if (copied) {
             engine_copy_patches(layer, rows, first, count, patches);
         }
+        const int8_t *weights = layer->weights;
         work.panel = layer->panels;
         for (work.channel = 0; work.channel < layer->output.channels; work.channel += ENGINE_CONV_CHANNELS) {
-            const int32_t start = work.channel / ENGINE_CONV_CHANNELS * panel_words;
-            work.weights = (const uint32_t *)layer->weights + start;
-            if (!layer->wide) {
-                widen_weights(layer, (const int8_t *)layer->weights + start * STEP_VALUES, used, widened);
-                work.weights = widened;
-            }
+            widen_weights(layer, weights, used, widened);
             work.ending = ending(&work);
             convolve(&work, copied ? patches : rows, first, count, output);
             work.panel++;
+            weights += panel_words * STEP_VALUES;
         }
     }
 }

@@ -28,23 +28,26 @@ void engine_widen_rows(const struct engine_conv2d *layer, const struct engine_ro
     }
 }
 
-// Write an input row, padding included, as `count` int16 values that are `step` apart.
-static inline void spread_row(
+// Write `count` zeros that are `step` int16 apart; return where the next value goes.
+static inline int16_t *clear(int32_t count, int32_t step, int16_t *target) {
+    for (; count > 0; count--, target += step) {
+        *target = 0;
+    }
+    return target;
+}
+
+// Write an input row, padding included, as `count` int16 values that are `step` apart; null: a row of padding.
+ENGINE_NOINLINE static void spread(
     const struct engine_conv2d *layer, const int8_t *source, int32_t count, int32_t step, int16_t *target) {
     const int32_t left = source ? engine_smaller(layer->window.padding_left * layer->input.channels, count) : count;
     const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
     const int32_t zero_point = layer->input_zero_point;
-    int32_t i = 0;
-    for (; i < left; i++) {
-        target[step * i] = 0;
-    }
+    target = clear(left, step, target);
 #pragma GCC unroll 4
-    for (; i < left + inside; i++) {
-        target[step * i] = (int16_t)(*source++ - zero_point);
+    for (int32_t i = 0; i < inside; i++, target += step) {
+        *target = (int16_t)(source[i] - zero_point);
     }
-    for (; i < count; i++) {
-        target[step * i] = 0;
-    }
+    clear(count - left - inside, step, target);
 }
 
 // Whether the window's last row has no partner, and its values are paired with their neighbours.
@@ -52,20 +55,49 @@ static int32_t has_single_row(const struct engine_conv2d *layer) {
     return layer->window.height % 2 && layer->window.dilation_width == 1;
 }
 
+// Pack two rows that lie inside the image.
+static void pack(const struct engine_conv2d *layer, const int8_t *upper, const int8_t *lower, uint32_t *target) {
+    const int32_t count = layer->row_words;
+    const int32_t left = engine_smaller(layer->window.padding_left * layer->input.channels, count);
+    const int32_t inside = engine_smaller(layer->input.width * layer->input.channels, count - left);
+    const uint32_t zero_points = engine_pair(layer->input_zero_point, layer->input_zero_point);
+    memset(target, 0, (size_t)left * sizeof *target);
+    target += left;
+    int32_t i = 0;
+    for (; i + 4 <= inside; i += 4, target += 4) {
+        const uint32_t a = engine_load(upper + i), b = engine_load(lower + i);
+        const uint32_t even = engine_subtract_pairs(engine_even_bytes(a), zero_points);
+        const uint32_t odd = engine_subtract_pairs(engine_odd_bytes(a), zero_points);
+        const uint32_t even_below = engine_subtract_pairs(engine_even_bytes(b), zero_points);
+        const uint32_t odd_below = engine_subtract_pairs(engine_odd_bytes(b), zero_points);
+        target[0] = engine_lower_halves(even, even_below);
+        target[1] = engine_lower_halves(odd, odd_below);
+        target[2] = engine_upper_halves(even, even_below);
+        target[3] = engine_upper_halves(odd, odd_below);
+    }
+    for (; i < inside; i++) {
+        *target++ = engine_pair(upper[i] - layer->input_zero_point, lower[i] - layer->input_zero_point);
+    }
+    memset(target, 0, (size_t)(count - left - inside) * sizeof *target);
+}
+
 void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top, uint32_t *rows) {
     const int32_t height = layer->window.height;
     for (int32_t ky = 0; ky < height; ky += 2, rows += layer->row_words) {
-        const int8_t *upper = engine_row(input, top + ky * layer->window.dilation_height);
+        const int8_t *upper = engine_row(input, top + ky * layer->window.dilation_height), *lower = upper;
         int16_t *const target = (int16_t *)rows;
+        if (ky + 1 == height && has_single_row(layer)) {
+            spread(layer, upper, 2 * layer->row_words, 1, target);
+            continue;
+        }
         if (ky + 1 < height) {
-            const int8_t *lower = engine_row(input, top + (ky + 1) * layer->window.dilation_height);
-            spread_row(layer, upper, layer->row_words, 2, target);
-            spread_row(layer, lower, layer->row_words, 2, target + 1);
-        } else if (has_single_row(layer)) {
-            spread_row(layer, upper, 2 * layer->row_words, 1, target);
-        } else { // the lower values meet weights of zero
-            spread_row(layer, upper, layer->row_words, 2, target);
-            spread_row(layer, upper, layer->row_words, 2, target + 1);
+            lower = engine_row(input, top + (ky + 1) * layer->window.dilation_height);
+        } // else the lower values meet weights of zero
+        if (upper && lower) {
+            pack(layer, upper, lower, rows);
+        } else {
+            spread(layer, upper, layer->row_words, 2, target);
+            spread(layer, lower, layer->row_words, 2, target + 1);
         }
     }
 }

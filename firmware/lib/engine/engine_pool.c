@@ -131,12 +131,12 @@ void engine_max_pool_by_rows(
     const int8_t *source = engine_row(input, step / window->height * window->stride_height + window_row);
     int8_t *target = output;
     for (int32_t x = 0; x < layer->output.width; x++, source += window->stride_width * depth, target += depth) {
+        int32_t column = 0;
         if (window_row == 0) {
             memmove(target, source, (size_t)depth); // to the same place if the pool is in place
-        } else {
-            merge(source, depth, target);
+            column = 1;
         }
-        for (int32_t column = 1; column < window->width; column++) {
+        for (; column < window->width; column++) {
             merge(source + column * depth, depth, target);
         }
     }

@@ -46,6 +46,7 @@ static void transform_columns(const struct engine_winograd *layer, const struct 
     for (int32_t column = left; column < left + count; column++, columns += TILE) {
         const int32_t inside = column >= 0 && column < layer->input.width;
         const int8_t *pixels[TILE];
+#pragma GCC unroll 4
         for (int32_t i = 0; i < TILE; i++) {
             pixels[i] = inside && rows[i] ? rows[i] + column * depth : padding;
         }

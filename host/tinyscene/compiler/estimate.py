@@ -115,13 +115,13 @@ def _conv2d(layer: Layer) -> Counts:
         _inside(1, 1, window["padding_top"] - top * stride, height, dilation, fields["input"]["height"])[0]
         for top in tops
     ]
-    # rows outside the image are left out, except where the weights are ready
-    used = sum(height if fields["wide"] else max(count, 1) for count in inside) if by_rows else len(tops) * height
+    # rows outside the image are left out
+    used = sum(max(count, 1) for count in inside) if by_rows else len(tops) * height
     panels = -(-output["channels"] // PANEL_CHANNELS)
     blocks = len(tops) * panels * fields["pairs"]
     windows = blocks * pool["width"]
     block_steps = panels * fields["pairs"] * pool["width"] * fields["steps"] * used / height
-    widenings = 0 if fields["wide"] else panels * -(-fields["pairs"] // fields["chunk"])
+    widenings = panels * -(-fields["pairs"] // fields["chunk"])
     finished = blocks if layer.clamped else len(tops) * fields["pairs"] * (output["channels"] % PANEL_CHANNELS > 0)
     copies = 0 if by_rows else len(tops) * fields["pairs"] * pool["width"]
     return {

@@ -20,7 +20,7 @@ from tinyscene.paths import FIRMWARE_LIB, cache_directory
 
 ENGINE = FIRMWARE_LIB / "engine"
 HARNESS = Path(__file__).with_name("verify_main.c")
-ENGINE_FLAGS = ("-O3",)  # what the firmware builds the engine with
+ENGINE_FLAGS = ("-O2",)  # what the firmware builds the engine with
 GUARD_BYTES = 64
 RUBBISH = 0xA5
 MODEL_STRUCT = """\

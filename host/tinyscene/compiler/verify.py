@@ -37,8 +37,9 @@ class VerifyReport:
         max_abs_diff: largest difference.
         instructions: of the longest inference; None on the host.
         arena_bytes: size of the arena.
-        code_bytes: machine code of engine and of all models verified together; None on the host.
-        constant_bytes: weights and other arrays.
+        array_bytes: of weights and other arrays as planned, without the structs of layers and groups.
+        code_bytes, constant_bytes: functions and constants that the linker kept of the engine and all models that ran
+            together; None on the host.
         first_mismatch: None where all agree.
     """
 
@@ -48,8 +49,9 @@ class VerifyReport:
     max_abs_diff: float
     instructions: int | None
     arena_bytes: int
+    array_bytes: int
     code_bytes: int | None
-    constant_bytes: int
+    constant_bytes: int | None
     first_mismatch: Mismatch | None = None
 
     def to_json(self) -> dict[str, float | None]:
@@ -151,8 +153,9 @@ def _compare(model: bytes, compiled: CompiledModel, inputs: NDArray[Any], run: e
         max_abs_diff=difference.max(initial=0).item(),
         instructions=run.instructions,
         arena_bytes=sizes.arena_bytes,
+        array_bytes=sizes.constant_bytes,
         code_bytes=run.code_bytes,
-        constant_bytes=sizes.constant_bytes,
+        constant_bytes=run.constant_bytes,
         first_mismatch=first,
     )
 
@@ -165,9 +168,12 @@ def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, 
         result = verify(model_path(model), on, vectors, seed, checked_optimize(optimize))  # type: ignore[arg-type]
     if as_json:
         files.write_json(as_json, result.to_json())
-    sizes = f"arena {result.arena_bytes:,} bytes, constants {result.constant_bytes:,} bytes"
-    if result.instructions is not None:
-        sizes += f", code {result.code_bytes:,} bytes, {result.instructions:,} instructions"
+    sizes = f"arena {result.arena_bytes:,} bytes"
+    if result.instructions is None:
+        sizes += f", arrays {result.array_bytes:,} bytes"
+    else:
+        sizes += f", constants {result.constant_bytes:,} bytes, code {result.code_bytes:,} bytes"
+        sizes += f", {result.instructions:,} instructions"
     console.print(
         f"{model} on {on}: {result.mismatches} mismatches in {result.values:,} values of {vectors} inputs; {sizes}",
         highlight=False,

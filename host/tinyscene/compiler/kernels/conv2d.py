@@ -30,7 +30,6 @@ from tinyscene.compiler.kernels.weights import (
     round_up,
 )
 
-WIDE_UP_TO_BYTES = 4096  # layers whose int16 weights are no larger keep them in flash
 PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
 MAX_SCRATCH_BYTES = 1 << 22
 
@@ -44,7 +43,7 @@ class Layout:
     Attributes:
         kind: ENGINE_ROWS or ENGINE_PATCHES.
         weights: [outputs, steps, STEP_VALUES], int8.
-        row_words, pairs, chunk, wide: the struct's members.
+        row_words, pairs, chunk: the struct's members.
         scratch_bytes: of the whole.
     """
 
@@ -53,7 +52,6 @@ class Layout:
     row_words: int
     pairs: int
     chunk: int
-    wide: bool
     scratch_bytes: int
 
     @property
@@ -63,8 +61,6 @@ class Layout:
         padded = np.zeros((round_up(outputs, PANEL_CHANNELS), steps, STEP_VALUES), np.int8)
         padded[:outputs] = self.weights
         panels = padded.reshape(-1, PANEL_CHANNELS, steps, STEP_VALUES).transpose(0, 2, 1, 3)  # panel, step, channel
-        if self.wide:
-            return Constant("weights", panels.astype("<i2").reshape(-1).view("<u4"), "uint32_t")
         halves = panels.reshape(len(panels), steps, 2, 2, STEP_VALUES)  # channels 0 and 1, channels 2 and 3
         return Constant("weights", halves.swapaxes(3, 4).reshape(-1), "int8_t")
 
@@ -92,17 +88,15 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
         ordered = _patch_steps(weights, alone=dilation == 1)
         row_words, row_count = (last_right * stride + (width - 1) * dilation + 1) * depth, -(-height // 2)
     steps = ordered.shape[1]
-    wide = round_up(outputs, PANEL_CHANNELS) * steps * 4 <= WIDE_UP_TO_BYTES
     patch_bytes = 0 if rows else pool["width"] * steps * 8
     chunk = pairs if rows else min(pairs, max(1, PATCHES_BYTES // patch_bytes))
-    panel_bytes = 0 if wide else PANEL_CHANNELS * steps * 4
+    panel_bytes = PANEL_CHANNELS * steps * 4
     return Layout(
         kind="ENGINE_ROWS" if rows else "ENGINE_PATCHES",
         weights=ordered,
         row_words=row_words,
         pairs=pairs,
         chunk=chunk,
-        wide=wide,
         scratch_bytes=panel_bytes + row_count * row_words * 4 + (depth if rows else chunk * patch_bytes),
     )
 
@@ -161,7 +155,6 @@ def conv2d(site: Site) -> KernelCall:
             "window": conv.window,
             "pool": pool,
             "layout": layout.kind,
-            "wide": int(layout.wide),
             "steps": layout.weights.shape[1],
             "rows": rows,
             "row_words": layout.row_words,
