@@ -188,14 +188,16 @@ def export(
 
 @app.command()
 def emulate(
-    env: Annotated[str, typer.Argument(help="PlatformIO environment of a built image: mps2.")],
-    engine: Annotated[str, typer.Option(help="qemu.")] = "qemu",
+    env: Annotated[str, typer.Argument(help="PlatformIO environment of a built image: mps2, stm32l496, nano33ble.")],
+    engine: Annotated[
+        str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that can.")
+    ] = None,
     port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
 ) -> None:
     """Boot the built image in an emulator, print the URL of its serial port, and run until Ctrl-C."""
-    from tinyscene.device import emulator
+    from tinyscene.device import emulate
 
-    emulator.run(env, engine, port)
+    emulate.run(env, engine, port)
 
 
 @device_app.command("info")

@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from tinyscene.device import emulator
-from tinyscene.device.emulator import Emulator, built_image, run
+from tinyscene.device.emulate import run
+from tinyscene.device.emulator import Emulator, built_image
 from tinyscene.errors import ToolError
 
 
 @pytest.mark.parametrize(
     ("env", "engine", "said"),
     [
-        ("stm32l496", "qemu", "no emulator for the environment 'stm32l496' yet; available: mps2"),
-        ("mps3", "qemu", "no emulator for the environment 'mps3' yet; available: mps2"),
-        ("mps2", "renode", "no engine 'renode' yet; available: qemu"),
+        ("stm32l496", "qemu", "qemu cannot emulate stm32l496; choose --engine unicorn or renode"),
+        ("mps3", None, "no emulator knows the environment 'mps3'; choose mps2, nano33ble, stm32l496"),
+        ("mps2", "renode", "renode cannot emulate mps2; choose --engine qemu"),
     ],
 )
-def test_what_cannot_be_emulated(env: str, engine: str, said: str) -> None:
+def test_what_cannot_be_emulated(env: str, engine: str | None, said: str) -> None:
     """The message says what is available."""
     with pytest.raises(ToolError, match=said):
         run(env, engine, 0)
@@ -71,3 +72,15 @@ def test_port_is_taken() -> None:
             Emulator(Path("firmware.elf"), port=port).start()
     with pytest.raises(ToolError, match=r"TCP port 70000 .*choose another --port"):
         Emulator(Path("firmware.elf"), port=70000).start()
+
+
+def test_renode_is_missing_or_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says where to get it, or what it said last."""
+    monkeypatch.setattr(emulator, "built_image", lambda _: tmp_path / "firmware.elf")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match=r"renode is not on the PATH; install it from renode\.io"):
+        run("nano33ble", "renode", 0)
+    (tmp_path / "renode").write_text("#!/bin/sh\necho first\necho last words\nexit 3\n")
+    (tmp_path / "renode").chmod(0o755)
+    with pytest.raises(ToolError, match="renode ended with code 3: last words"):
+        run("nano33ble", "renode", 0)

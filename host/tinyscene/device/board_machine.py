@@ -165,6 +165,10 @@ class Machine:
         while True:
             self._asleep = False
             self._cpu.emu_start(self._pc | 1, self._return)
+            if self._reset_asked and not self._asleep:
+                self._reset_asked = False
+                self.reset()
+                continue
             assert self._asleep
             if self.next_interrupt() is None:
                 return

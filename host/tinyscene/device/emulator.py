@@ -2,23 +2,19 @@
 
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import IO
 
-from tinyscene.console import error_console
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY
 
 HOST = "127.0.0.1"
 PROGRAM = "qemu-system-arm"
 MACHINES = {"mps2": "mps2-an386"}  # PlatformIO environment: QEMU's machine
-ENGINES = ("qemu",)
 STOP_SECONDS = 5.0
 
 
@@ -68,7 +64,8 @@ class Emulator:
             raise ToolError(f"{PROGRAM} is not on the PATH; install it with: apt-get install qemu-system-arm")
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stop() closes it
         # We listen and QEMU inherits the socket: the port is known and ours before QEMU starts.
-        with self._listen() as listener:
+        with listen(self._port) as listener:
+            self._port = listener.getsockname()[1]
             self._process = subprocess.Popen(
                 [*_die_with_parent(), *self._command(program, listener.fileno())],
                 bufsize=0,
@@ -86,7 +83,7 @@ class Emulator:
             raise
         if not runs:
             self.stop()
-            raise ToolError(f"{PROGRAM} could not run {self.elf}: {_first_line(self.complaints())}")
+            raise ToolError(f"{PROGRAM} could not run {self.elf}: {first_line(self.complaints())}")
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until QEMU ends by itself; returns whether it did within so many seconds."""
@@ -138,20 +135,24 @@ class Emulator:
         assert self._process.stdin is not None
         self._process.stdin.write(b'{"execute": "system_reset"}\n')
 
-    def _listen(self) -> socket.socket:
-        try:
-            listener = socket.create_server((HOST, self._port), backlog=1)
-        except (OSError, OverflowError) as error:
-            raise ToolError(f"cannot listen on TCP port {self._port} ({error}); choose another --port") from error
-        self._port = listener.getsockname()[1]
-        return listener
-
     def _command(self, program: str, listener: int) -> list[str]:
         return [
             *(program, "-M", self._machine, "-display", "none", "-qmp", "stdio"),
             *("-chardev", f"socket,id=serial0,fd={listener},server=on,wait=off,nodelay=on"),
             *("-serial", "chardev:serial0", "-kernel", str(self.elf)),
         ]
+
+
+def listen(port: int) -> socket.socket:
+    """Return a server on a TCP port of this machine; 0: any free one.
+
+    Raises:
+        ToolError: the port is taken or impossible.
+    """
+    try:
+        return socket.create_server((HOST, port), backlog=1)
+    except (OSError, OverflowError) as error:
+        raise ToolError(f"cannot listen on TCP port {port} ({error}); choose another --port") from error
 
 
 def _answers(process: subprocess.Popen[bytes]) -> bool:
@@ -174,50 +175,14 @@ def built_image(env: str) -> Path:
     """Return the path of an environment's built image.
 
     Raises:
-        ToolError: no such environment can be emulated, or it has not been built.
+        ToolError: it has not been built.
     """
-    if env not in MACHINES:
-        raise ToolError(f"no emulator for the environment {env!r} yet; available: {', '.join(MACHINES)}")
     elf = REPOSITORY / ".pio" / "build" / env / "firmware.elf"
     if not elf.is_file():
         raise ToolError(f"{elf} is not there; build it with: pio run -e {env} (or make firmware, for all boards)")
     return elf
 
 
-def run(env: str, engine: str, port: int) -> None:
-    """Boot an environment's built image, print the URL of its serial line, and run until Ctrl-C or QEMU's end.
-
-    Raises:
-        ToolError: an environment or engine that cannot be emulated, nothing built, or QEMU failed.
-    """
-    if engine not in ENGINES:
-        raise ToolError(f"no engine {engine!r} yet; available: {', '.join(ENGINES)}")
-    elf = built_image(env)
-    with _asked_to_end(), Emulator(elf, env, port) as emulator:
-        print(emulator.url, flush=True)
-        error_console.print(f"{env} runs in {PROGRAM}; Ctrl-C ends it", highlight=False)
-        emulator.wait()
-        if emulator.exit_code:
-            said = emulator.complaints()
-            error_console.print(said, markup=False, highlight=False)
-            raise ToolError(f"{PROGRAM} ended with code {emulator.exit_code}: {_first_line(said)}")
-
-
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
     """Return the first line: QEMU may add all registers below it."""
     return text.partition("\n")[0]
-
-
-@contextlib.contextmanager
-def _asked_to_end() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP as a request to leave, so that QEMU is stopped on the way out."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
