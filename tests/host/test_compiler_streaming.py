@@ -117,6 +117,16 @@ def test_small_maps_are_made_one_after_the_other() -> None:
     assert len(compiled(net, x).launches) == 3
 
 
+def test_branches_stream_together_with_what_they_branch_from() -> None:
+    """A shortcut and the convolution beside it read no row of each other, but both read the layer before them."""
+    net = ModelBuilder(4)
+    x = net.conv(net.input((1, 40, 24, 4)), 12, (3, 3), activation="RELU")
+    model = compiled(net, net.combine("ADD", net.conv(x, 12, (3, 3)), net.conv(x, 12, (1, 1)), "NONE"))
+    (launch,) = model.launches
+    assert len(launch.calls) == 4
+    assert model.memory.arena_bytes < 40 * 24 * 12  # no whole map
+
+
 def test_a_branch_that_is_read_later_stays_whole() -> None:
     net = ModelBuilder(7)
     x = net.conv(net.input((1, 40, 9, 2)), 8, (3, 3))

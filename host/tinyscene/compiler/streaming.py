@@ -73,8 +73,10 @@ def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> tuple[Launch, ..
         chosen = _extend(lives, best[end - 1], Launch((calls[end - 1],), end - 1))
         for begin in range(end - 2, max(end - MAX_STAGES, 0) - 1, -1):
             group = tuple(calls[begin:end])
-            if not _may_stream(planned, group):
-                break  # nor may a longer one
+            if not _fits_a_group(planned, group):
+                break  # nor does a longer one
+            if not _connected(planned, group):
+                continue  # a longer one may be: two branches hang together by what comes before them
             before = best[begin]
             if (before.arena_bytes, before.together + len(group) - 1) >= chosen.rank:
                 continue  # cannot be better, whatever its rings
@@ -102,9 +104,9 @@ def _extend(lives: _Lives, before: _Choice, launch: Launch) -> _Choice:
     return _Choice(arena, before.together + len(launch.calls) - 1, (*before.launches, launch))
 
 
-def _may_stream(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
-    """Return whether calls can run together."""
-    if any(call.rows is None for call in group) or not _connected(planned, group):
+def _fits_a_group(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
+    """Return whether calls work row by row, within the limits of engine_run and of planning."""
+    if any(call.rows is None for call in group):
         return False
     steps = sum(call.rows.count(image_rows(planned.shape(call.output))) for call in group if call.rows)
     tensors = {tensor for call in group for tensor in (*call.inputs, call.output)}
