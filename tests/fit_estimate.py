@@ -6,9 +6,7 @@ Least squares of relative errors, no coefficient below zero; prints how far off 
 """
 
 import argparse
-import tempfile
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import tomli_w
@@ -27,8 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12, help="layers of every recipe")
     layers = estimate_layers.layers(parser.parse_args().rounds, seed=1)
-    with tempfile.TemporaryDirectory(prefix="fit-estimate-") as folder:
-        measured = instruction_counts.count(layers, Path(folder))
+    measured = instruction_counts.count(layers)
     samples = defaultdict(list)
     for layer, number in zip(layers, measured, strict=True):
         (call,) = layer.calls

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import sanitized
 from tflite_mutations import mutated
-from tinyscene.compiler import CompiledModel, emitter, plan_model
+from tinyscene.compiler import CompiledModel, emit, plan_model
 from tinyscene.compiler.verify import model_inputs
 from tinyscene.errors import ModelError
 from tinyscene.paths import REPOSITORY
@@ -52,8 +52,7 @@ def outcome(model: bytes) -> CompiledModel | str:
     signal.alarm(SECONDS)
     try:
         compiled = plan_model(model)
-        emitter.source(compiled.planned, compiled.launches, compiled.memory, "model")
-        emitter.header(compiled.planned, compiled.launches, compiled.memory, "model")
+        emit(compiled)
     except ModelError as error:
         message = str(error)
         assert message.startswith("the model"), message
@@ -63,6 +62,15 @@ def outcome(model: bytes) -> CompiledModel | str:
     finally:
         signal.alarm(0)
     return compiled
+
+
+class Accepted(NamedTuple):
+    """A case that compiles: its number, the damaged file, the plan, and inputs [N, ...]."""
+
+    number: int
+    model: bytes
+    compiled: CompiledModel
+    inputs: np.ndarray
 
 
 def is_small(compiled: CompiledModel) -> bool:
@@ -85,43 +93,44 @@ def fuzz(first: int, count: int, every: int) -> dict[str, Any]:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            failures.append(f"case {case} (saved as {_save(case, model)}): {type(error).__name__} {error}")
+            failures.append(f"{_saved(case, model)}: {type(error).__name__} {error}")
             continue
         tally["refused" if found == "refused" else "compiled"] += 1
         if isinstance(found, CompiledModel) and every and is_small(found) and tally["compiled"] % every == 0:
-            accepted.append((case, model, model_inputs(found, VECTORS, seed=case)))
+            accepted.append(Accepted(case, model, found, model_inputs(found, VECTORS, seed=case)))
     resource.setrlimit(resource.RLIMIT_AS, limits)
     for start in range(0, len(accepted), BATCH):
         failures += compare(accepted[start : start + BATCH], tally)
     return {**tally, "failures": failures}
 
 
-def _save(case: int, model: bytes) -> Path:
+def _saved(case: int, model: bytes) -> str:
+    """Keep a file that shows a fault, and say which case it is and where."""
     FAILED.mkdir(parents=True, exist_ok=True)
     path = FAILED / f"fuzz-{case}.tflite"
     path.write_bytes(model)
-    return path
+    return f"case {case} (saved as {path})"
 
 
-def compare(cases: list[tuple[int, bytes, np.ndarray]], tally: collections.Counter[str]) -> list[str]:
+def compare(cases: list[Accepted], tally: collections.Counter[str]) -> list[str]:
     """Run cases under the sanitizers and with TensorFlow Lite; return what is wrong."""
     failures = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        models, inputs = [model for _, model, _ in cases], [vectors for _, _, vectors in cases]
+        models, inputs = [case.compiled for case in cases], [case.inputs for case in cases]
         try:
             outputs = sanitized.run(models, inputs, sanitized.build_engine(folder), folder)
         except AssertionError as error:
             if len(cases) == 1:
-                return [f"case {cases[0][0]} (saved as {_save(*cases[0][:2])}): {str(error)[:3000]}"]
+                return [f"{_saved(cases[0].number, cases[0].model)}: {str(error)[:3000]}"]
             half = len(cases) // 2
             return compare(cases[:half], tally) + compare(cases[half:], tally)
         tally["run under the sanitizers"] += len(cases)
-        for position, (_, model, vectors) in enumerate(cases):
-            (folder / f"{position}.tflite").write_bytes(model)
-            np.save(folder / f"{position}.in.npy", vectors)
+        for position, case in enumerate(cases):
+            (folder / f"{position}.tflite").write_bytes(case.model)
+            np.save(folder / f"{position}.in.npy", case.inputs)
         _reference(folder, len(cases))
-        for position, (case, model, _) in enumerate(cases):
+        for position, case in enumerate(cases):
             path = folder / f"{position}.out.npy"
             expected = np.load(path) if path.exists() else None
             if expected is None or expected.size == 0:
@@ -129,7 +138,7 @@ def compare(cases: list[tuple[int, bytes, np.ndarray]], tally: collections.Count
                 continue
             tally["compared with TensorFlow Lite"] += 1
             if outputs[position].tobytes() != expected.tobytes():
-                failures.append(f"case {case} (saved as {_save(case, model)}): other bytes than TensorFlow Lite's")
+                failures.append(f"{_saved(case.number, case.model)}: other bytes than TensorFlow Lite's")
     return failures
 
 

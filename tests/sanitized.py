@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyscene import native
-from tinyscene.compiler import Optimize, execution
+from tinyscene.compiler import CompiledModel, execution
 
 HARNESS = Path(__file__).with_name("engine_sanitized.c")
 FLAGS = [
@@ -27,18 +27,17 @@ def build_engine(folder: Path) -> list[Path]:
 
 
 def run(
-    models: Sequence[bytes],
+    models: Sequence[CompiledModel],
     inputs: Sequence[np.ndarray],
     engine: list[Path],
     folder: Path,
-    optimize: Optimize = "memory",
 ) -> list[np.ndarray]:
     """Run each model on its inputs [N, ...] and return its outputs [N, values].
 
     Raises:
         AssertionError: the compiler or a sanitizer complained; with what they said.
     """
-    sizes = execution.compile_all(models, folder, optimize)
+    sizes = execution.write_all(models, folder)
     counts = [len(vectors) for vectors in inputs]
     (folder / "models.h").write_text(execution.models_header(sizes, counts))
     (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))

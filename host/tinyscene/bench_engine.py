@@ -62,7 +62,8 @@ Engine = Callable[[bytes, NDArray[np.int8]], Measurement]
 
 def tinyscene(model: bytes, inputs: NDArray[np.int8], optimize: Optimize = "memory") -> Measurement:
     """Measure this engine; `optimize` as for `compiler.plan_model`."""
-    sizes = plan_model(model, optimize=optimize).report()
+    compiled = plan_model(model, optimize=optimize)
+    sizes = compiled.report()
     ram_bytes = sizes.arena_bytes + sizes.input_bytes + sizes.output_bytes
-    (run,) = execution.run_on_mps2([model], [inputs], optimize)
+    (run,) = execution.run_on_mps2([compiled], [inputs])
     return Measurement(run, ram_bytes, reference=model)

@@ -70,8 +70,8 @@ def test_a_failing_network_is_saved(
     true_run = verify.execution.run_on_host
     folder = tmp_path_factory.mktemp("failed")
 
-    def one_wrong_byte(models, inputs, optimize):
-        runs = true_run(models, inputs, optimize)
+    def one_wrong_byte(models, inputs):
+        runs = true_run(models, inputs)
         runs[1].outputs.view("u1")[2, 0] ^= 1
         return runs
 

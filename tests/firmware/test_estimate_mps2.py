@@ -1,7 +1,5 @@
 """Estimated instructions against counted ones on the emulated board: networks, and layers that the fit has not seen."""
 
-from pathlib import Path
-
 import pytest
 
 import estimate_layers
@@ -17,11 +15,11 @@ def estimated(model: CompiledModel) -> int:
     return sum(layer.instructions or 0 for layer in model.report().layers)
 
 
-def test_networks_and_single_layers(random_networks: dict[str, bytes], tmp_path: Path) -> None:
+def test_networks_and_single_layers(random_networks: dict[str, bytes]) -> None:
     files = random_networks | {name: bench_networks.converted(name) for name in bench_networks.NETWORKS}
     networks = {name: plan_model(file) for name, file in files.items()}
     layers = estimate_layers.layers(1, HELD_OUT)
-    counted = instruction_counts.count([*networks.values(), *layers], tmp_path)
+    counted = instruction_counts.count([*networks.values(), *layers])
     assert len(networks) == 6
     for (name, model), number in zip(networks.items(), counted[: len(networks)], strict=True):
         assert estimated(model) == pytest.approx(number, rel=0.15), name

@@ -110,8 +110,8 @@ def test_shipped_model(path) -> None:
 def test_a_wrong_byte_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path) -> None:
     true_run = execution.run_on_host
 
-    def off_by_one(models, inputs, optimize):
-        runs = true_run(models, inputs, optimize)
+    def off_by_one(models, inputs):
+        runs = true_run(models, inputs)
         runs[0].outputs[2, 3] ^= 1
         return runs
 

@@ -118,7 +118,7 @@ def test_float_input_saturates_and_rounds_as_the_reference(on: verify.Target) ->
     values = [np.nan, np.inf, -np.inf, 1e30, -1e30, 0.5, -0.5, 0.49999997, 2.5, -2.5, -0.0, 1e-45]
     given = np.array([values], np.float32)
     run = execution.run_on_host if on == "host" else execution.run_on_mps2
-    (outputs,) = run([model], [given])[0].outputs
+    (outputs,) = run([plan_model(model)], [given])[0].outputs
     assert outputs.tolist() == [5, 127, -128, 127, -128, 6, 4, 5, 8, 2, 5, 5]
     np.testing.assert_array_equal(tables.quantise(given[0], 1.0, 5), outputs)
     np.testing.assert_array_equal(reference(model, given)[DEFINED], outputs[DEFINED])

@@ -7,7 +7,7 @@ import pytest
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene.compiler import execution
+from tinyscene.compiler import execution, plan_model
 from tinyscene.cycles import estimate
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.flash import FLASHES
@@ -52,7 +52,7 @@ def watched(checkout: CleanCheckout, request: pytest.FixtureRequest, image: np.n
 def test_instructions_are_those_that_qemu_counts(watched: tuple[Machine, Counter], image: np.ndarray) -> None:
     machine, counter = watched
     answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN))
-    on_mps2 = execution.run_on_mps2([tiny_bundle().model], [image[None, :, :, None]])[0]
+    on_mps2 = execution.run_on_mps2([plan_model(tiny_bundle().model)], [image[None, :, :, None]])[0]
     assert on_mps2.outputs[0].tolist() == answer.outputs.tolist()
     assert on_mps2.instructions is not None
     assert abs(on_mps2.instructions - counter.sum(NETWORK).instructions) <= TIMING_CODE

@@ -166,12 +166,16 @@ def compile_model(
     return compiled.report()
 
 
+def emit(compiled: CompiledModel, prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
+    """Return the texts of `<prefix>.c` and `<prefix>.h` by file name."""
+    plans = compiled.planned, compiled.launches, compiled.memory
+    return {f"{prefix}.c": emitter.source(*plans, prefix), f"{prefix}.h": emitter.header(*plans, prefix)}
+
+
 def write(compiled: CompiledModel, out: Path, prefix: str = DEFAULT_PREFIX) -> None:
     """Write a planned model as `<out>/<prefix>.c` and `<out>/<prefix>.h`."""
-    header = emitter.header(compiled.planned, compiled.launches, compiled.memory, prefix)
-    source = emitter.source(compiled.planned, compiled.launches, compiled.memory, prefix)
-    files.write_text(out / f"{prefix}.c", source)
-    files.write_text(out / f"{prefix}.h", header)
+    for name, text in emit(compiled, prefix).items():
+        files.write_text(out / name, text)
 
 
 def model_path(model: Path) -> Path:

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files, native, test_image
-from tinyscene.compiler import CompileReport, Optimize, compile_model
+from tinyscene.compiler import CompiledModel, CompileReport, emit
 from tinyscene.compiler.graph import ITEM_BYTES
 from tinyscene.errors import ModelError, ToolError
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
@@ -69,20 +69,22 @@ class Buffers:
     output_type: str = "int8"
 
 
-def run_on_host(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimize: Optimize = "memory") -> list[Run]:
-    """Compile for this machine and run each model on its inputs [N, ...], with guards around arena and output.
+def run_on_host(models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]]) -> list[Run]:
+    """Build for this machine and run each model on its inputs [N, ...], with guards around arena and output.
 
     Raises:
-        ModelError: unsupported, or the C touched memory that is not its own.
+        ModelError: the C touched memory that is not its own.
+        ToolError: there is no C compiler.
     """
-    folder = cache_directory() / "verify" / f"{hashlib.sha256(b''.join(models)).hexdigest()[:16]}-{optimize}"
-    sizes = compile_all(models, folder, optimize)
+    texts = _emit_all(models)
+    folder = cache_directory() / "verify" / hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:16]
+    _write(texts, folder)
     engine = native.build_library("engine", engine_sources(), [ENGINE], ENGINE_FLAGS)
     ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # where the models' library finds the kernels
     library = native.build_library("models", model_sources(folder, len(models)), [folder, ENGINE])
     return [
-        Run(_run_on_host(getattr(library, f"{_prefix(position)}_run"), sizes[position], vectors))
-        for position, vectors in enumerate(inputs)
+        Run(_run_on_host(getattr(library, f"{_prefix(position)}_run"), model.report(), vectors))
+        for position, (model, vectors) in enumerate(zip(models, inputs, strict=True))
     ]
 
 
@@ -101,9 +103,19 @@ def _run_on_host(run: Any, sizes: CompileReport, inputs: NDArray[Any]) -> NDArra
     return outputs.view(sizes.output_type)
 
 
-def compile_all(models: Sequence[bytes], folder: Path, optimize: Optimize = "memory") -> list[CompileReport]:
-    """Compile models side by side, each with a prefix of its own."""
-    return [compile_model(model, folder, _prefix(i), optimize) for i, model in enumerate(models)]
+def write_all(models: Sequence[CompiledModel], folder: Path) -> list[CompileReport]:
+    """Write models side by side, each with a prefix of its own; return what they take."""
+    _write(_emit_all(models), folder)
+    return [model.report() for model in models]
+
+
+def _emit_all(models: Sequence[CompiledModel]) -> dict[str, str]:
+    return {name: text for i, model in enumerate(models) for name, text in emit(model, _prefix(i)).items()}
+
+
+def _write(texts: Mapping[str, str], folder: Path) -> None:
+    for name, text in texts.items():
+        files.write_text(folder / name, text)
 
 
 def _prefix(position: int) -> str:
@@ -111,7 +123,7 @@ def _prefix(position: int) -> str:
 
 
 def model_sources(folder: Path, count: int) -> list[Path]:
-    """Return the C files that `compile_all` wrote."""
+    """Return the C files that `write_all` wrote."""
     return [folder / f"{_prefix(position)}.c" for position in range(count)]
 
 
@@ -135,16 +147,16 @@ def _intact(array: NDArray[np.uint8], size: int) -> bool:
     return bool((array[:GUARD_BYTES] == RUBBISH).all() and (array[GUARD_BYTES + size :] == RUBBISH).all())
 
 
-def run_on_mps2(models: Sequence[bytes], inputs: Sequence[NDArray[Any]], optimize: Optimize = "memory") -> list[Run]:
-    """Compile for the emulated Cortex-M4 and run each model on its inputs [N, ...] there, counting instructions.
+def run_on_mps2(models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]]) -> list[Run]:
+    """Build for the emulated Cortex-M4 and run each model on its inputs [N, ...] there, counting instructions.
 
     Raises:
-        ModelError: unsupported, or the C touched memory that is not its own.
+        ModelError: the C touched memory that is not its own.
         ToolError: the cross compiler or QEMU is missing or failed.
     """
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
         folder = Path(name)
-        sizes = compile_all(models, folder, optimize)
+        sizes = write_all(models, folder)
         sources = [*model_sources(folder, len(models)), *engine_sources()]
         return run_image(folder, sizes, inputs, sources, [ENGINE])
 

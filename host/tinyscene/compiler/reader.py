@@ -58,13 +58,24 @@ def read(model: bytes | Path, name: str | None = None) -> Graph:
     """
     if isinstance(model, Path):
         name = name or str(model)
-        try:
-            if model.stat().st_size > MAX_FILE_BYTES:
-                raise ModelError(f"{name} is larger than {MAX_FILE_BYTES >> 20} MiB; this compiler is for small models")
-            model = model.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{name} cannot be read ({error.strerror}); give the path of a .tflite file") from error
-    return _Reader(bytes(model), name or "the model").graph()
+    return _Reader(content(model, name), name or "the model").graph()
+
+
+def content(model: bytes | Path, name: str | None = None) -> bytes:
+    """Return a file's bytes; arguments as for `read`.
+
+    Raises:
+        ModelError: it cannot be read, or is too large.
+    """
+    if not isinstance(model, Path):
+        return bytes(model)
+    name = name or str(model)
+    try:
+        if model.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{name} is larger than {MAX_FILE_BYTES >> 20} MiB; this compiler is for small models")
+        return model.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{name} cannot be read ({error.strerror}); give the path of a .tflite file") from error
 
 
 class _Reader:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files
-from tinyscene.compiler import CompiledModel, Optimize, checked_optimize, execution, model_path, plan_model
+from tinyscene.compiler import CompiledModel, Optimize, checked_optimize, execution, model_path, plan_model, reader
 from tinyscene.console import console, error_console
 from tinyscene.errors import ToolError
 
@@ -119,8 +119,7 @@ def verify(
         ModelError: the model is damaged or unsupported, or the C wrote outside its buffers.
         ToolError: a compiler or the emulator is missing or failed.
     """
-    plan_model(model)  # refuses a path that cannot be read
-    return verify_all([model.read_bytes() if isinstance(model, Path) else model], on, vectors, seed, optimize)[0]
+    return verify_all([reader.content(model)], on, vectors, seed, optimize)[0]
 
 
 def verify_all(
@@ -129,7 +128,7 @@ def verify_all(
     """Verify several models in one library or image, which takes a fraction of the time; as `verify`."""
     compiled = [plan_model(model, optimize=optimize) for model in models]
     inputs = [model_inputs(model, vectors, seed) for model in compiled]
-    runs = (execution.run_on_host if on == "host" else execution.run_on_mps2)(models, inputs, optimize)
+    runs = (execution.run_on_host if on == "host" else execution.run_on_mps2)(compiled, inputs)
     return [_compare(*each) for each in zip(models, compiled, inputs, runs, strict=True)]
 
 
