@@ -67,6 +67,7 @@ def test_the_checksum_is_that_of_xmodem() -> None:
     "trouble",
     [
         Trouble(garbage=b"# tinyscene 0.1.0 \xff\0\n\r"),
+        Trouble(garbage=b"# tinyscene 0.1.0 \xff\0\n\r", seconds=0.05),  # each answer would be taken for the next one's
         Trouble(seconds=0.01),
         Trouble(wrong_pages={0x2000: 1}),
         Trouble(vanish_at=[0x3000]),

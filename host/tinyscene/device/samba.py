@@ -17,8 +17,10 @@ adds the 64 KiB that it occupies itself.
 """
 
 import binascii
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 
 import serial
 
@@ -31,6 +33,8 @@ _BUFFER = 0x34  # where bossac puts a page: behind the program that it would run
 _END = b"\n\r"
 _QUICK, _PATIENT = 1.0, 20.0  # seconds; erasing takes longest
 _HANDSHAKES = 3
+_SILENCE = 0.1  # seconds without a byte after which no answer is under way any more
+_MOST_GARBAGE = 65536  # bytes before a handshake: what never falls silent is no boot loader
 _OPEN_SECONDS = 3.0  # until the system has made a new port accessible
 _BAUD = 115200  # means nothing over USB
 
@@ -117,7 +121,7 @@ class SamBa:
         """Find the boot loader behind whatever the line has left over, and return its version."""
         version = ""
         for _ in range(_HANDSHAKES):
-            self._serial.reset_input_buffer()
+            self._await_silence()
             self._answer("N#", _QUICK)
             version = self._text("V#")
             if match := re.search(r"\[Arduino:(\w*)\]", version):
@@ -133,6 +137,12 @@ class SamBa:
             "press the board's reset button twice, quickly, and repeat the command"
         )
 
+    def _await_silence(self) -> None:
+        """Drop what the line has left over, late answers among it: each would be taken for that of the next command."""
+        dropped = 0
+        while dropped < _MOST_GARBAGE and (data := self._read(4096, _SILENCE)):
+            dropped += len(data)
+
     def _text(self, command: str) -> str:
         return self._answer(command, _QUICK).decode("ascii", "replace").strip("\0\r\n ")
 
@@ -143,16 +153,24 @@ class SamBa:
 
     def _answer(self, command: str, seconds: float) -> bytes:
         self._send(command.encode())
-        try:
+        with self._vanishing():
             self._serial.timeout = seconds
             return self._serial.read_until(_END).removesuffix(_END)
-        except (serial.SerialException, OSError) as error:
-            raise VanishedError(f"{self.port} vanished: {error}") from error
+
+    def _read(self, most: int, seconds: float) -> bytes:
+        with self._vanishing():
+            self._serial.timeout = seconds
+            return self._serial.read(max(1, min(most, self._serial.in_waiting)))
 
     def _send(self, data: bytes) -> None:
-        try:
+        with self._vanishing():
             self._serial.write(data)
             self._serial.flush()
+
+    @contextlib.contextmanager
+    def _vanishing(self) -> Iterator[None]:
+        try:
+            yield
         except (serial.SerialException, OSError) as error:
             raise VanishedError(f"{self.port} vanished: {error}") from error
 
