@@ -41,11 +41,13 @@ class Examples:
         images: [n, n_mels, frames] float32, array or memory map, in the front end's units.
         labels: [n] class numbers.
         normalisation: applied to every batch.
+        soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
     """
 
     images: Images
     labels: NDArray[np.int64]
     normalisation: Normalisation
+    soft_targets: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +55,17 @@ class Examples:
     def inputs(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Return the standardised images [rows, n_mels, frames]."""
         return self.normalisation.apply(np.asarray(self.images[rows]))
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Examples":
+        """Return the examples chosen by a mask [n]."""
+        images = self.images[chosen] if isinstance(self.images, np.ndarray) else self.images.take(chosen)
+        soft = None if self.soft_targets is None else self.soft_targets[chosen]
+        return Examples(images, self.labels[chosen], self.normalisation, soft)
+
+    def targets(self, classes: int) -> NDArray[np.float32]:
+        """Return the labels' class probabilities [n, classes], with the soft targets beside them if there are any."""
+        hard = np.eye(classes, dtype=np.float32)[self.labels]
+        return hard if self.soft_targets is None else np.concatenate([hard, self.soft_targets], axis=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,7 +100,6 @@ def train(
     training: Examples,
     validation: Examples,
     *,
-    teacher: keras.Model | None = None,
     distillation: DistillationConfig | None = None,
 ) -> keras.Model:
     """Train a network, from its last checkpoint if there is one.
@@ -96,8 +108,7 @@ def train(
         task: what to train.
         training: the examples to learn from.
         validation: scored after every epoch; may be empty.
-        teacher: its logits on the very same augmented batches are the soft targets.
-        distillation: set if there is a teacher.
+        distillation: set if the training examples have soft targets.
 
     Returns:
         The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line an epoch:
@@ -116,7 +127,7 @@ def train(
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
-            batches = _batches(task, training, epoch, steps, teacher)
+            batches = _batches(task, training, epoch, steps)
             mean_loss = _epoch(task, model, batches, epoch, steps, lambda: progress.advance(bar))
             history.append(
                 {
@@ -182,16 +193,13 @@ def _epoch(
 
 
 def _batches(
-    task: Task, training: Examples, epoch: int, steps: int, teacher: keras.Model | None
+    task: Task, training: Examples, epoch: int, steps: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield an epoch's shuffled, augmented batches of nearly equal size, the teacher's logits beside the targets."""
+    """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
-    identity = np.eye(task.classes, dtype=np.float32)
+    targets = training.targets(task.classes)
     for rows in np.array_split(rng.permutation(len(training)), steps):
-        inputs, targets = augment.batch(training.inputs(rows), identity[training.labels[rows]], task.augment, rng)
-        if teacher is not None:
-            targets = np.concatenate([targets, teacher.predict_on_batch(inputs[..., np.newaxis])], axis=1)
-        yield inputs, targets
+        yield augment.batch(training.inputs(rows), targets[rows], task.augment, rng)
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
@@ -200,14 +208,14 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 
 
 def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any, Any], Any]:
-    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: class probabilities, then the teacher's logits.
+    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: the labels' probabilities, then the teachers'.
 
-    The soft part is multiplied by the temperature's square, so that its gradients keep their size.
+    The teachers' are at the temperature already. The soft part is multiplied by the temperature's square, so that its
+    gradients keep their size.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
-        soft = keras.ops.softmax(targets[:, classes:] / config.temperature)
-        soft_loss = cross_entropy(soft, logits / config.temperature) * config.temperature**2
+        soft_loss = cross_entropy(targets[:, classes:], logits / config.temperature) * config.temperature**2
         return (1 - config.soft_weight) * cross_entropy(targets[:, :classes], logits) + config.soft_weight * soft_loss
 
     return loss
@@ -249,8 +257,7 @@ def save(folder: Path, model: keras.Model, history: list[dict[str, Any]]) -> Non
     arrays = {f"{kind}{position}": variable for kind, position, variable in _variables(model)}
     values = {key: keras.ops.convert_to_numpy(variable) for key, variable in arrays.items()}
     lines = "".join(json.dumps(line) + "\n" for line in history)
-    with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, history=np.array(lines), **values)
+    files.write_arrays(folder / CHECKPOINT, {"history": np.array(lines), **values})
     files.write_text(folder / HISTORY, lines)
 
 
