@@ -21,6 +21,8 @@ ALL = "all"
 TEACHER = "teacher"
 FOLDERS = ("student", "baseline", "bundle", "figures", "final")  # of a run, beside its teachers'
 LARGEST_SEED = 2**32 - 1
+ADAM, ADAMW = "adam", "adamw"
+OPTIMIZERS = (ADAM, ADAMW)
 
 Section = TypeVar("Section")
 
@@ -50,12 +52,17 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """A network and how it is trained (Adam).
+    """A network and how it is trained.
 
     Attributes:
         network, width, activation, dropout: see `networks.build`.
         epochs, batch_size: as usual.
-        learning_rate, final_learning_rate, schedule: see `schedule`; "constant" uses the first only.
+        optimizer: "adam", or "adamw" (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+        weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
+        learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
+        label_smoothing: share of a label's probability that is spread over all classes.
+        average_from: share of the training after which the weights at the ends of epochs are averaged, see
+            `averaging`; None: the weights are the last epoch's.
     """
 
     network: str = _choice(among=tuple(NETWORKS))
@@ -66,7 +73,12 @@ class NetworkConfig:
     batch_size: int = _limited(32, low=2, high=65_536)
     learning_rate: float = _limited(1e-3, low=1e-8, high=10)
     final_learning_rate: float = _limited(1e-5, low=0, high=10)
-    schedule: str = _choice("sigmoid", among=tuple(SCHEDULES))
+    schedule: str = _choice("sigmoid", among=SCHEDULES)
+    warmup: float = _limited(0.1, low=0, high=0.9)
+    optimizer: str = _choice("adam", among=OPTIMIZERS)
+    weight_decay: float = _limited(0.0, low=0, high=10)
+    label_smoothing: float = _limited(0.0, low=0, high=0.9)
+    average_from: float | None = _limited(None, low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,6 +206,11 @@ def _run(table: dict[str, Any]) -> RunConfig:
     _check_folds(config.data.folds)
     if config.distillation is not None and config.distillation.cross_fit == 1:
         raise ConfigError("distillation.cross_fit is 1, which leaves no clips to train on; use 0, or 2 and more")
+    for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
+        if network.weight_decay and network.optimizer != ADAMW:
+            raise ConfigError(
+                f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
+            )
     if config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"

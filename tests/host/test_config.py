@@ -104,6 +104,7 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ("[frontend]\nn_mells = 40\n", "no field 'n_mells'"),
         ("[frontend]\nn_mels = 'many'\n", "frontend.n_mels is 'many'"),
         ("[data]\nfolds = 1.0\n", "data.folds is 1.0; it must be a whole number or text"),
+        ("weight_decay = 0.1\n", "student.weight_decay is set, which adam ignores"),
         ("augment = 3\n", "augment"),
         ("[augment\n", "cannot be read as TOML"),
     ],
