@@ -20,7 +20,8 @@ def batch(
 
     Args:
         images: [batch, n_mels, frames].
-        targets: class probabilities [batch, classes].
+        targets: class probabilities [batch, classes], or those of the labels and of the teachers side by side,
+            [batch, 2 * classes]; both are blended alike.
         config: which augmentations, how much.
         rng: seeded by the caller.
 

@@ -18,6 +18,11 @@ from tinyscene.schedule import SCHEDULES
 
 CROSS_VALIDATE = "cross-validate"
 ALL = "all"
+TEACHER = "teacher"
+FOLDERS = ("student", "baseline", "bundle", "figures", "final")  # of a run, beside its teachers'
+LARGEST_SEED = 2**32 - 1
+ADAM, ADAMW = "adam", "adamw"
+OPTIMIZERS = (ADAM, ADAMW)
 
 Section = TypeVar("Section")
 
@@ -47,12 +52,17 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """A network and how it is trained (Adam).
+    """A network and how it is trained.
 
     Attributes:
         network, width, activation, dropout: see `networks.build`.
         epochs, batch_size: as usual.
-        learning_rate, final_learning_rate, schedule: see `schedule`; "constant" uses the first only.
+        optimizer: "adam", or "adamw" (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+        weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
+        learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
+        label_smoothing: share of a label's probability that is spread over all classes.
+        average_from: share of the training after which the weights at the ends of epochs are averaged, see
+            `averaging`; None: the weights are the last epoch's.
     """
 
     network: str = _choice(among=tuple(NETWORKS))
@@ -63,7 +73,12 @@ class NetworkConfig:
     batch_size: int = _limited(32, low=2, high=65_536)
     learning_rate: float = _limited(1e-3, low=1e-8, high=10)
     final_learning_rate: float = _limited(1e-5, low=0, high=10)
-    schedule: str = _choice("sigmoid", among=tuple(SCHEDULES))
+    schedule: str = _choice("sigmoid", among=SCHEDULES)
+    warmup: float = _limited(0.1, low=0, high=0.9)
+    optimizer: str = _choice("adam", among=OPTIMIZERS)
+    weight_decay: float = _limited(0.0, low=0, high=10)
+    label_smoothing: float = _limited(0.0, low=0, high=0.9)
+    average_from: float | None = _limited(None, low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,12 +86,15 @@ class DistillationConfig:
     """Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 
     Attributes:
-        temperature: divides both networks' logits.
-        soft_weight: share of the teacher's soft targets in the loss; the rest is the labels'.
+        temperature: divides all networks' logits.
+        soft_weight: share of the teachers' soft targets in the loss; the rest is the labels'.
+        cross_fit: subsets, disjoint in location, of the training clips; each is taught by teachers trained on the
+            others, as the test clips will be unknown; 0: teachers teach the clips that they were trained on.
     """
 
     temperature: float = _limited(2.0, low=0.1, high=100)
     soft_weight: float = _limited(0.9, low=0, high=1)
+    cross_fit: int = _limited(0, low=0, high=100)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,14 +120,29 @@ class AugmentConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherConfig(NetworkConfig):
+    """One of the networks whose mean answer the student learns from.
+
+    Attributes:
+        name: of its folder in the run's; no two teachers share one.
+        seed: of everything random in its training, beside its name; None: the run's.
+        augment: of its training batches; None: the run's.
+    """
+
+    name: str = TEACHER
+    seed: int | None = _limited(None, low=0, high=LARGEST_SEED)
+    augment: AugmentConfig | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """A whole run. `distillation` is set if and only if `teacher` is."""
+    """A whole run. `distillation` is set if and only if there are teachers."""
 
     name: str
     seed: int
     frontend: FrontendConfig
     data: DataConfig
-    teacher: NetworkConfig | None
+    teachers: tuple[TeacherConfig, ...]
     student: NetworkConfig
     distillation: DistillationConfig | None
     augment: AugmentConfig
@@ -122,6 +155,8 @@ class RunConfig:
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple):
+        return [_without_none(item) for item in value]
     return value
 
 
@@ -144,7 +179,7 @@ def load(path: Path) -> RunConfig:
 
 
 def _run(table: dict[str, Any]) -> RunConfig:
-    known = {field.name for field in dataclasses.fields(RunConfig)}
+    known = {field.name for field in dataclasses.fields(RunConfig)} | {TEACHER}
     if unknown := sorted(set(table) - known):
         raise ConfigError(f"unknown key {unknown[0]!r}; keys are {', '.join(sorted(known))}")
     for key in ("name", "student"):
@@ -152,30 +187,68 @@ def _run(table: dict[str, Any]) -> RunConfig:
             raise ConfigError(f"{key} is missing; add it")
     name, seed = table["name"], table.get("seed", 1)
     _check_type("name", name, str)
-    if not name or not all(character.isalnum() or character in "-_" for character in name):
-        raise ConfigError(f"name is {name!r}; use letters, digits, - and _ only")
+    _check_name("name", name)
     _check_type("seed", seed, int)
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
-    teacher = _section(NetworkConfig, "teacher", table["teacher"]) if "teacher" in table else None
-    if teacher is None and "distillation" in table:
+    _check_value("seed", seed, {"low": 0, "high": LARGEST_SEED})
+    teachers = _teachers(table)
+    if not teachers and "distillation" in table:
         raise ConfigError("distillation is set, but there is no teacher; add a [teacher] section or remove it")
     config = RunConfig(
         name=name,
         seed=seed,
         frontend=_frontend(table.get("frontend", {"preset": "p1"})),
         data=_section(DataConfig, "data", table.get("data", {})),
-        teacher=teacher,
+        teachers=teachers,
         student=_section(NetworkConfig, "student", table["student"]),
-        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teacher else None,
+        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
         augment=_section(AugmentConfig, "augment", table.get("augment", {})),
     )
     _check_folds(config.data.folds)
+    if config.distillation is not None and config.distillation.cross_fit == 1:
+        raise ConfigError("distillation.cross_fit is 1, which leaves no clips to train on; use 0, or 2 and more")
+    for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
+        if network.weight_decay and network.optimizer != ADAMW:
+            raise ConfigError(
+                f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
+            )
     if config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"
         )
     return config
+
+
+def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
+    """Return the teachers of [[teachers]], or the one of [teacher]."""
+    if TEACHER in table:
+        if "teachers" in table:
+            raise ConfigError("both teacher and teachers are set; keep [[teachers]] only")
+        return (_teacher(TEACHER, table[TEACHER]),)
+    tables = table.get("teachers", [])
+    if not isinstance(tables, list):
+        raise ConfigError("teachers is not a list; begin each teacher with [[teachers]]")
+    teachers = tuple(_teacher(f"teachers[{position}]", each) for position, each in enumerate(tables))
+    names = [teacher.name for teacher in teachers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{names.count(name)} teachers are named {name!r}; give each a name of its own")
+    return teachers
+
+
+def _teacher(place: str, table: Any) -> TeacherConfig:
+    _check_type(place, table, dict)
+    fields = dict(table)
+    augment = _section(AugmentConfig, f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
+    teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment)
+    _check_name(f"{place}.name", teacher.name)
+    if teacher.name in FOLDERS:
+        raise ConfigError(f"{place}.name is {teacher.name!r}, a folder of the run itself; choose another")
+    return teacher
+
+
+def _check_name(place: str, name: str) -> None:
+    if not name or not all(character.isalnum() or character in "-_" for character in name):
+        raise ConfigError(f"{place} is {name!r}; use letters, digits, - and _ only")
 
 
 def _check_folds(folds: int | str) -> None:

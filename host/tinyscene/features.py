@@ -52,6 +52,10 @@ class FeatureImages:
         """Return the number of clips."""
         return len(self.order)
 
+    def take(self, chosen: NDArray[np.bool_]) -> "FeatureImages":
+        """Return the images of the clips chosen by a mask [clips], still on disk."""
+        return FeatureImages(self.rows, self.order[chosen])
+
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """Return what indexing the array would, read into memory; only the clips asked for are read."""
         first, *rest = index if isinstance(index, tuple) else (index,)

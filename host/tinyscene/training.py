@@ -1,4 +1,4 @@
-"""A training run from a configuration to a bundle: folds, teacher, student, INT8 conversion, scores.
+"""A training run from a configuration to a bundle: folds, teachers, student, INT8 conversion, scores.
 
 Every step leaves its result in the run's folder and is skipped when it is there, so that the command that was stopped
 is the command that goes on.
@@ -27,12 +27,13 @@ from tinyscene import (
     model_card,
     provenance,
     quantize,
+    teachers,
     workers,
 )
 from tinyscene import config as configuration
 from tinyscene.backend import keras
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle, Normalisation
-from tinyscene.config import ALL, CROSS_VALIDATE, NetworkConfig, RunConfig
+from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
@@ -131,6 +132,8 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], place: str = "") 
     """Return the first difference as "student.epochs was 40, is 60", or nothing."""
     for key in sorted(set(found) | set(wanted)):
         before, now = found.get(key, "not set"), wanted.get(key, "not set")
+        if isinstance(before, list) and isinstance(now, list):  # of teachers
+            before, now = ({table["name"]: table for table in tables} for tables in (before, now))
         if isinstance(before, dict) and isinstance(now, dict):
             if inner := _difference(before, now, f"{place}{key}."):
                 return inner
@@ -257,24 +260,17 @@ def _spread(count: int, wanted: int) -> NDArray[np.int64]:
 
 
 def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool) -> keras.Model:
-    """Train the teacher, if there is one, then the student; each from its last checkpoint."""
-    teacher = None
-    if settings.teacher is not None:
-        teacher = fitting.train(_teacher(part, settings, settings.teacher, live), training, validation)
-    student = _student(part, settings, live)
-    return fitting.train(student, training, validation, teacher=teacher, distillation=settings.distillation)
-
-
-def _teacher(part: Part, settings: RunConfig, network: NetworkConfig, live: bool = False) -> Task:
-    return _task(part, settings, network, "teacher", live)
+    """Train the teachers, if there are any, then the student; each from its last checkpoint."""
+    if settings.distillation is not None:
+        logits = teachers.logits(part.folder, part.title, settings, part.training, training, validation, live=live)
+        soft = teachers.soft_targets(logits, settings.distillation)
+        training = dataclasses.replace(training, soft_targets=soft)
+    return fitting.train(_student(part, settings, live), training, validation, distillation=settings.distillation)
 
 
 def _student(part: Part, settings: RunConfig, live: bool = False) -> Task:
     network = settings.student
-    return _task(part, settings, network, "student" if network.network == "teacher" else network.network, live)
-
-
-def _task(part: Part, settings: RunConfig, network: NetworkConfig, folder: str, live: bool) -> Task:
+    folder = "student" if network.network == "teacher" else network.network
     return Task(
         folder=part.folder / folder,
         config=network,
@@ -294,8 +290,7 @@ def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) ->
     inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
     outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
-    with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, float=predictions[FLOAT], int8=predictions[INT8])
+    files.write_arrays(part.folder / PREDICTIONS, predictions)
     files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
 
 
