@@ -13,7 +13,8 @@ from types import FrameType
 
 from tinyscene.console import error_console
 from tinyscene.device import emulator
-from tinyscene.device.board_machine import BOARDS, Machine
+from tinyscene.device.board_machine import Machine
+from tinyscene.device.board_models import BOARDS
 from tinyscene.device.emulator import HOST, Emulator, first_line, listen
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY
