@@ -50,7 +50,7 @@ def run(model: bytes, inputs: NDArray[Any], tensors: Sequence[int] = ()) -> list
                 "it may lack an operator that the model has"
             )
         with np.load(folder / "outputs.npz") as arrays:
-            return [arrays[key] for key in sorted(arrays.files, key=int)]
+            return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
 
 
 def _main(folder: Path, tensors: Sequence[int]) -> None:
@@ -68,7 +68,7 @@ def _main(folder: Path, tensors: Sequence[int]) -> None:
         found[0].append(np.array(interpreter.get_output(0)))
         for kept, index in zip(found[1:], tensors, strict=True):
             kept.append(np.array(interpreter.GetTensor(index, 0)["tensor_data"]))
-    np.savez(folder / "outputs.npz", **{str(index): np.stack(kept) for index, kept in enumerate(found)})
+    np.savez(folder / "outputs.npz", *(np.stack(kept) for kept in found))
 
 
 if __name__ == "__main__":
