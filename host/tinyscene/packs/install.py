@@ -41,7 +41,8 @@ def run(place: str | None = None, force: bool = False, pin_hashes: bool = False)
     if pin_hashes:
         write_hashes({pack.pin.archive: pack.sha256 for pack in packs if pack.sha256})
         lacking = [str(pack.pin) for pack in packs if not pack.sha256]
-        console.print(f"packs.toml pins the hashes of all packs{' but ' + ', '.join(lacking) if lacking else ''}")
+        but = f" but {', '.join(lacking)}, which came unpacked" if lacking else ""
+        console.print(f"packs.toml pins the hashes of all packs{but}", highlight=False, soft_wrap=True)
 
 
 def install(pin: Pin, location: places.Location) -> Installed:

@@ -148,7 +148,7 @@ def read(path: Path) -> Package:
         name=name,
         url=url,
         releases=releases,
-        licence=licence or None,
+        licence=_slashed(licence) or None,
         conditions={
             element.get("id", ""): tuple(_clauses(element)) for element in tree.iterfind("conditions/condition")
         },
@@ -169,6 +169,10 @@ def _damaged(path: Path, why: str) -> ToolError:
 
 def _text(element: ElementTree.Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
+
+
+def _slashed(path: str) -> str:
+    return path.replace("\\", "/")
 
 
 def _clauses(condition: ElementTree.Element) -> Iterable[Clause]:
@@ -196,10 +200,10 @@ def _component(element: ElementTree.Element, bundle: Mapping[str, str]) -> Compo
         files=tuple(
             File(
                 category=file.get("category", ""),
-                name=file.get("name", "").replace("\\", "/"),
+                name=_slashed(file.get("name", "")),
                 attr=file.get("attr"),
                 condition=file.get("condition"),
-                path=file.get("path"),
+                path=_slashed(file.get("path", "")) or None,
             )
             for file in element.iterfind("files/file")
         ),

@@ -42,15 +42,15 @@ class Pin:
         return f"{self.id} {self.version}"
 
 
-def pinned(path: Path = PINS) -> list[Pin]:
+def pinned() -> list[Pin]:
     """Return the packs that are wanted, in the order of the file."""
-    return [Pin(**entry) for entry in tomllib.loads(path.read_text())["pack"]]
+    return [Pin(**entry) for entry in tomllib.loads(PINS.read_text())["pack"]]
 
 
-def write_hashes(hashes: dict[str, str], path: Path = PINS) -> None:
+def write_hashes(hashes: dict[str, str]) -> None:
     """Write SHA-256 hashes, by the packs' `archive`, into the file; its comments stay."""
-    head, *entries = path.read_text().split("[[pack]]\n")
-    for index, pin in enumerate(pinned(path)):
+    head, *entries = PINS.read_text().split("[[pack]]\n")
+    for index, pin in enumerate(pinned()):
         if pin.archive in hashes:
             entries[index] = entries[index].replace(f'sha256 = "{pin.sha256}"', f'sha256 = "{hashes[pin.archive]}"')
-    files.write_text(path, "[[pack]]\n".join([head, *entries]))
+    files.write_text(PINS, "[[pack]]\n".join([head, *entries]))

@@ -36,13 +36,14 @@ def _in_folder(pin: Pin, folder: Path) -> Path:
     archives = sorted(folder.rglob(pin.archive))
     if archives:
         return archives[0]
-    # At most three folders deep, as in CMSIS_PACK_ROOT (VENDOR/NAME/VERSION). One in the folder itself, or in a hidden
-    # one, is a description without its pack, as an index has them.
+    # At most three folders deep, as in CMSIS_PACK_ROOT (VENDOR/NAME/VERSION). Those in the folder itself, in a hidden
+    # one or beside others are an index's descriptions, without their packs.
     descriptions = [
         path
         for depth in ("*", "*/*", "*/*/*")
         for path in sorted(folder.glob(f"{depth}/{pin.id}.pdsc"))
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and len(list(path.parent.glob("*.pdsc"))) == 1
     ]
     versions = {pdsc.read(path).version: path.parent for path in descriptions}
     if pin.version in versions:
@@ -60,7 +61,9 @@ def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch) / "indices"
         listed.write_text(f"{url}\n")
-        cache = Cache(silent=True, no_timeouts=False, json_path=scratch, data_path=scratch, vidx_list=str(listed))
+        cache = Cache(
+            True, False, json_path=scratch, data_path=scratch, vidx_list=str(listed)
+        )  # silent, with time-outs
         try:
             cache.cache_descriptors()
         except Exception as error:  # it raises nothing narrower

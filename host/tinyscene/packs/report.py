@@ -9,7 +9,7 @@ from tinyscene.console import console
 from tinyscene.packs import store
 from tinyscene.packs.install import said
 from tinyscene.packs.pins import pinned
-from tinyscene.packs.resolve import resolve
+from tinyscene.packs.selection import resolve
 
 
 def list_packs() -> int:
@@ -26,7 +26,7 @@ def list_packs() -> int:
 
 
 def list_files(as_json: bool) -> None:
-    """Print what to compile: as JSON (`resolve.Sources.to_json`), or in words."""
+    """Print what to compile: as JSON (`Sources.to_json`), or in words."""
     sources = resolve()
     if as_json:
         print(json.dumps(sources.to_json(), indent=2))
