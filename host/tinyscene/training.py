@@ -260,7 +260,13 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
     normalisation = normalise(images)
     watching = features.extract(dataset, part.validation, settings.frontend).images
     return (
-        Examples(images, _labels(part.training), normalisation),
+        Examples(
+            images,
+            _labels(part.training),
+            normalisation,
+            devices=np.array([clip.device for clip in part.training]),
+            decibel=settings.frontend.decibel,
+        ),
         Examples(watching, _labels(part.validation), normalisation),
     )
 

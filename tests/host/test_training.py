@@ -161,6 +161,20 @@ def test_weight_decay_shrinks_kernels_only(tmp_path: Path) -> None:
         assert np.array_equal(old, new)
 
 
+def test_an_epoch_draws_rare_devices_more_often_and_gains_are_in_db(tmp_path: Path) -> None:
+    devices = np.array(["b"] * 4 + ["a"] * 44)
+    quiet = dataclasses.replace(
+        examples(), images=np.zeros((48, MELS, FRAMES), np.float32), devices=devices, decibel=0.5
+    )
+    quiet = dataclasses.replace(quiet, normalisation=Normalisation((0.0,) * MELS, (0.1,) * MELS))
+    balanced = dataclasses.replace(task(tmp_path), augment=AugmentConfig(device_balance=1, gain=2))
+    batches = list(fitting._batches(balanced, quiet, 0, 3))
+    labels = np.concatenate([targets for _, targets in batches]).argmax(axis=1)
+    assert (labels < 4).sum() >= 24, "the first four classes are those of the rare device's clips"
+    offsets = np.concatenate([inputs for inputs, _ in batches])
+    assert 8 < np.abs(offsets).max() <= 10, "2 dB are 1 of the front end's units, 10 standardised ones"
+
+
 def test_label_smoothing_spreads_the_labels_and_leaves_the_teachers_alone() -> None:
     soft = np.full((48, len(SCENES)), 0.1, np.float32)
     targets = dataclasses.replace(examples(), soft_targets=soft).targets(len(SCENES), 0.2)
