@@ -21,6 +21,9 @@ ALL = "all"
 TEACHER = "teacher"
 FOLDERS = ("student", "baseline", "bundle", "figures", "final")  # of a run, beside its teachers'
 LARGEST_SEED = 2**32 - 1
+SPECAUGMENT = {
+    "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
+}
 ADAM, ADAMW = "adam", "adamw"
 OPTIMIZERS = (ADAM, ADAMW)
 
@@ -103,17 +106,26 @@ class AugmentConfig:
 
     Attributes:
         time_roll: frames either way.
+        specaugment: name of a policy of Park et al., "SpecAugment", 2019, that sets the four that follow where they are
+            not set; its time warp is left out, and its widths are those of the paper's 10 ms frames and 80 bands.
         frequency_masks, frequency_mask_width, time_masks, time_mask_width: stripes, and their largest width.
+        gain: largest, dB either way.
+        noise: largest deviation, in units of the standardised image.
+        device_balance: see `augment.balanced_rows`; 0 takes every clip once an epoch, 1 all devices equally often.
         mixup: alpha of the Beta distribution.
         freq_mixstyle: probability of changing a batch.
         freq_mixstyle_alpha: of the Beta distribution.
     """
 
     time_roll: int = _limited(0, low=0, high=10_000)
+    specaugment: str | None = _choice(None, among=tuple(SPECAUGMENT))
     frequency_masks: int = _limited(0, low=0, high=100)
     frequency_mask_width: int = _limited(8, low=1, high=10_000)
     time_masks: int = _limited(0, low=0, high=100)
     time_mask_width: int = _limited(8, low=1, high=10_000)
+    gain: float = _limited(0.0, low=0, high=60)
+    noise: float = _limited(0.0, low=0, high=10)
+    device_balance: float = _limited(0.0, low=0, high=1)
     mixup: float = _limited(0.0, low=0, high=100)
     freq_mixstyle: float = _limited(0.0, low=0, high=1)
     freq_mixstyle_alpha: float = _limited(0.3, low=0.01, high=100)
@@ -146,6 +158,10 @@ class RunConfig:
     student: NetworkConfig
     distillation: DistillationConfig | None
     augment: AugmentConfig
+
+    def augments(self) -> list[AugmentConfig]:
+        """Return the augmentation of the student and of every teacher that has its own."""
+        return [self.augment, *(teacher.augment for teacher in self.teachers if teacher.augment is not None)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, resolved, without those that are None: what the run's config.toml holds."""
@@ -201,11 +217,13 @@ def _run(table: dict[str, Any]) -> RunConfig:
         teachers=teachers,
         student=_section(NetworkConfig, "student", table["student"]),
         distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
-        augment=_section(AugmentConfig, "augment", table.get("augment", {})),
+        augment=_augment("augment", table.get("augment", {})),
     )
     _check_folds(config.data.folds)
     if config.distillation is not None and config.distillation.cross_fit == 1:
         raise ConfigError("distillation.cross_fit is 1, which leaves no clips to train on; use 0, or 2 and more")
+    if config.frontend.peak_normalise and any(each.gain for each in config.augments()):
+        raise ConfigError("augment.gain is set, which a front end with peak_normalise undoes; remove one of them")
     for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
         if network.weight_decay and network.optimizer != ADAMW:
             raise ConfigError(
@@ -238,12 +256,18 @@ def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
 def _teacher(place: str, table: Any) -> TeacherConfig:
     _check_type(place, table, dict)
     fields = dict(table)
-    augment = _section(AugmentConfig, f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
+    augment = _augment(f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
     teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment)
     _check_name(f"{place}.name", teacher.name)
     if teacher.name in FOLDERS:
         raise ConfigError(f"{place}.name is {teacher.name!r}, a folder of the run itself; choose another")
     return teacher
+
+
+def _augment(place: str, table: Any) -> AugmentConfig:
+    config = _section(AugmentConfig, place, table)
+    policy = SPECAUGMENT[config.specaugment] if config.specaugment else {}
+    return dataclasses.replace(config, **{key: value for key, value in policy.items() if key not in table})
 
 
 def _check_name(place: str, name: str) -> None:

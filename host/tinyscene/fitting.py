@@ -38,12 +38,16 @@ class Examples:
         labels: [n] class numbers.
         normalisation: applied to every batch.
         soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
+        devices: that recorded each clip [n]; None: one device.
+        decibel: what one dB is in the front end's units.
     """
 
     images: Images
     labels: NDArray[np.int64]
     normalisation: Normalisation
     soft_targets: NDArray[np.float32] | None = None
+    devices: NDArray[np.str_] | None = None
+    decibel: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,9 +58,13 @@ class Examples:
 
     def take(self, chosen: NDArray[np.bool_]) -> "Examples":
         """Return the examples chosen by a mask [n]."""
-        images = self.images[chosen] if isinstance(self.images, np.ndarray) else self.images.take(chosen)
-        soft = None if self.soft_targets is None else self.soft_targets[chosen]
-        return Examples(images, self.labels[chosen], self.normalisation, soft)
+        return dataclasses.replace(
+            self,
+            images=self.images[chosen] if isinstance(self.images, np.ndarray) else self.images.take(chosen),
+            labels=self.labels[chosen],
+            soft_targets=None if self.soft_targets is None else self.soft_targets[chosen],
+            devices=None if self.devices is None else self.devices[chosen],
+        )
 
     def targets(self, classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
         """Return the labels' class probabilities [n, classes], with the soft targets beside them if there are any.
@@ -214,8 +222,10 @@ def _batches(
     """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
     targets = training.targets(task.classes, task.config.label_smoothing)
-    for rows in np.array_split(rng.permutation(len(training)), steps):
-        yield augment.batch(training.inputs(rows), targets[rows], task.augment, rng)
+    decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
+    devices = np.zeros(len(training), str) if training.devices is None else training.devices
+    for rows in np.array_split(augment.balanced_rows(devices, task.augment.device_balance, rng), steps):
+        yield augment.batch(training.inputs(rows), targets[rows], task.augment, rng, decibel)
 
 
 def _average(task: Task, model: keras.Model, mean: WeightMean, training: Examples, epoch: int) -> None:

@@ -17,6 +17,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from tinyscene import (
+    calibration,
     complexity,
     evaluation,
     feature_engines,
@@ -48,6 +49,7 @@ PREDICTIONS = "predictions.npz"
 EVALUATION = "evaluation.json"
 RUN_CONFIG = "config.toml"
 FLOAT, INT8 = "float", "int8"
+CALIBRATED = "calibrated"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +96,10 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
     _claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
-    bundles = _train_parts(parts, settings, dataset, origin)
+    _train_parts(parts, settings, dataset, origin)
     scores = _pool(folder, parts, settings)
-    bundle = dataclasses.replace(bundles[-1], metrics=scores, provenance={**origin, **bundles[-1].provenance})
+    last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
+    bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
     bundle.save(out, model_card.write(bundle))
     files.write_json(parts[-1].folder / "complexity.json", complexity.measure(bundle.model).to_json())
     for place in {folder, parts[-1].folder}:
@@ -168,49 +171,74 @@ def _final(folder: Path, dataset: Dataset) -> Part:
     return Part(folder, "all clips", list(dataset.clips()), [], [], "")
 
 
-def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> list[Bundle]:
+def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
     """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
     processes = min(os.cpu_count() or 1, len(parts))
     if processes == 1:
-        return [_train_part(part, settings, dataset, origin, live=True) for part in parts]
+        for part in parts:
+            _train_part(part, settings, dataset, origin, live=True)
+        return
     features.extract(dataset, list(dataset.clips()), settings.frontend)
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
     for answer in answers:
-        if isinstance(answer, str):
+        if answer is not None:
             raise TinysceneError(answer)
-    return answers
 
 
 def _train_in_worker(
     part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], parent: int
-) -> Bundle | str:
+) -> str | None:
     """Do one part in a worker; a user's mistake comes back as its message."""
     workers.end_with(parent)
     try:
-        return _train_part(part, settings, dataset, origin, live=False)
+        _train_part(part, settings, dataset, origin, live=False)
     except TinysceneError as error:
         return str(error)
+    return None
 
 
-def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
-    """Train a part's networks, convert the student and score it; returns its bundle."""
-    folder = part.folder / "bundle"
-    if (folder / DESCRIPTION_FILE).exists():
-        bundle = Bundle.load(folder)
-    else:
-        bundle = _make_bundle(part, settings, dataset, origin, live)
-        bundle.save(folder, model_card.write(bundle))
-        files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
-    if part.test and not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
+def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> None:
+    """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
+    if not part.test:
+        if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
+            _networks(part, settings, *_examples(part, settings, dataset), live)
+        return
+    bundle = _bundle(part, settings, dataset, origin, live=live)
+    if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
         _score(part, bundle, settings, dataset)
+
+
+def _bundle_folder(part: Part) -> Path:
+    return part.folder / "bundle"
+
+
+def _bundle(
+    part: Part,
+    settings: RunConfig,
+    dataset: Dataset,
+    origin: dict[str, Any],
+    *,
+    temperature: float | None = None,
+    live: bool = True,
+) -> Bundle:
+    """Return a part's bundle, made if it is not there; its logits are divided by the temperature, if there is one."""
+    folder = _bundle_folder(part)
+    if (folder / DESCRIPTION_FILE).exists():
+        return Bundle.load(folder)
+    training, validation = _examples(part, settings, dataset)
+    model = _networks(part, settings, training, validation, live)
+    if temperature is not None:
+        calibration.divide_logits(model, temperature)
+        origin = {**origin, "temperature": temperature}
+    bundle = _converted(model, training, settings, origin)
+    bundle.save(folder, model_card.write(bundle))
+    files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
     return bundle
 
 
-def _make_bundle(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
-    training, validation = _examples(part, settings, dataset)
-    model = _networks(part, settings, training, validation, live)
+def _converted(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
     tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
     source, sink = quantize.quantisation(tflite)
     return Bundle(
@@ -232,7 +260,13 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
     normalisation = normalise(images)
     watching = features.extract(dataset, part.validation, settings.frontend).images
     return (
-        Examples(images, _labels(part.training), normalisation),
+        Examples(
+            images,
+            _labels(part.training),
+            normalisation,
+            devices=np.array([clip.device for clip in part.training]),
+            decibel=settings.frontend.decibel,
+        ),
         Examples(watching, _labels(part.validation), normalisation),
     )
 
@@ -307,22 +341,44 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
 
 
 def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
-    """Score all tested clips together, write it to the run's folder, and return it for the bundle."""
+    """Score all tested clips together, write it to the run's folder, and return it for the bundle.
+
+    Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the
+    temperature that the other folds' float logits ask for. That of all folds is for the final weights.
+    """
     tested = [part for part in parts if part.test]
     if not tested:
         return {}
     predictions = [dict(np.load(part.folder / PREDICTIONS)) for part in tested]
     together = {kind: np.concatenate([each[kind] for each in predictions]) for kind in (FLOAT, INT8)}
     split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
-    pooled = _evaluation(split, [clip for part in tested for clip in part.test], together)
+    clips = [clip for part in tested for clip in part.test]
+    pooled = _evaluation(split, clips, together)
+    folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
+    if len(tested) > 1:
+        truths = [_labels(part.test) for part in tested]
+        outside = calibration.temperatures_of_others([(p[FLOAT], t) for p, t in zip(predictions, truths, strict=True)])
+        tempered = [
+            {kind: calibration.tempered(each[kind], temperature) for kind in (FLOAT, INT8)}
+            for each, temperature in zip(predictions, outside, strict=True)
+        ]
+        everything = {kind: np.concatenate([each[kind] for each in tempered]) for kind in (FLOAT, INT8)}
+        pooled[CALIBRATED] = {
+            "temperature": calibration.fit_temperature(together[FLOAT], np.concatenate(truths)),
+            **_evaluation(split, clips, everything),
+        }
+        for part, fold, temperature, each in zip(tested, folds, outside, tempered, strict=True):
+            fold[CALIBRATED] = {"temperature": temperature, **_summary(part, each)}
     if settings.data.folds == CROSS_VALIDATE:
         files.write_json(folder / EVALUATION, pooled)
-    folds = []
-    for part, each in zip(tested, predictions, strict=True):
-        scores = _evaluation(part.split, part.test, each)
-        summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
-        folds.append({"split": part.split, "clips": len(part.test), **summary})
     return {**pooled, "folds": folds}
+
+
+def _summary(part: Part, predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Return what a table says of one fold."""
+    scores = _evaluation(part.split, part.test, predictions)
+    summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
+    return {"split": part.split, "clips": len(part.test), **summary}
 
 
 def _show(bundle: Bundle) -> None:
@@ -330,10 +386,12 @@ def _show(bundle: Bundle) -> None:
     if not scores:
         return
     console.print(render_scores(scores[INT8], f"{bundle.name} (INT8) on {scores['split']}"))
-    for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
-        low, high = scores[kind]["intervals"]["log_loss"]
-        console.print(
-            f"{name}: log loss {scores[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
-            f"accuracy {100 * scores[kind]['accuracy']:.1f} %",
-            highlight=False,
-        )
+    for title, shown in (("", scores), (f"{CALIBRATED} ", scores.get(CALIBRATED, {}))):
+        for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
+            if kind in shown:
+                low, high = shown[kind]["intervals"]["log_loss"]
+                console.print(
+                    f"{title}{name}: log loss {shown[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
+                    f"accuracy {100 * shown[kind]['accuracy']:.1f} %",
+                    highlight=False,
+                )

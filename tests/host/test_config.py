@@ -62,6 +62,12 @@ def test_teachers_have_names_and_may_have_seeds_and_augmentation_of_their_own(tm
     assert (other.name, other.seed, other.augment) == ("other", None, None)
 
 
+def test_a_specaugment_policy_sets_the_masks_that_are_not_set(tmp_path: Path) -> None:
+    augment = load(tmp_path, SMALLEST + "[augment]\nspecaugment = 'LD'\ntime_mask_width = 10\n").augment
+    masks = (augment.frequency_masks, augment.frequency_mask_width, augment.time_masks, augment.time_mask_width)
+    assert masks == (2, 27, 2, 10)
+
+
 def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None:
     for run in (config.load(REPOSITORY / "configs" / "student.toml"), load(tmp_path, SMALLEST + ENSEMBLE)):
         assert load(tmp_path, tomli_w.dumps(run.to_dict())) == run
@@ -80,6 +86,8 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ("[augment]\nmixup = '1'\n", "augment.mixup is '1'; it must be a number"),
         ("[augment]\ntime_roll = 1.5\n", "augment.time_roll is 1.5; it must be a whole number"),
         ("[augment]\ntime_roll = true\n", "augment.time_roll is True"),
+        ("[augment]\nspecaugment = 'XL'\n", "augment.specaugment is 'XL'; choose one of LD"),
+        ("[augment]\ngain = 3\n[frontend]\npeak_normalise = true\n", "augment.gain is set, which a front end with"),
         ("[augment]\npitch = 1\n", "unknown key augment.pitch"),
         ("[training]\nepochs = 1\n", "unknown key 'training'"),
         ("[data]\nfolds = 'some'\n", "data.folds is 'some'"),

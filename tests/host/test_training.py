@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyscene import checkpoint, config, evaluation, features, fitting, metrics, quantize, training
+from tinyscene import calibration, checkpoint, config, evaluation, features, fitting, metrics, quantize, training
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
@@ -159,6 +159,20 @@ def test_weight_decay_shrinks_kernels_only(tmp_path: Path) -> None:
         assert new == pytest.approx(old * (1 - 2e-2 * 0.5) if old.ndim > 1 else old, rel=1e-5)
     for old, new in zip(*after_a_step_without_gradient(optimizer="adam", weight_decay=0.0), strict=True):
         assert np.array_equal(old, new)
+
+
+def test_an_epoch_draws_rare_devices_more_often_and_gains_are_in_db(tmp_path: Path) -> None:
+    devices = np.array(["b"] * 4 + ["a"] * 44)
+    quiet = dataclasses.replace(
+        examples(), images=np.zeros((48, MELS, FRAMES), np.float32), devices=devices, decibel=0.5
+    )
+    quiet = dataclasses.replace(quiet, normalisation=Normalisation((0.0,) * MELS, (0.1,) * MELS))
+    balanced = dataclasses.replace(task(tmp_path), augment=AugmentConfig(device_balance=1, gain=2))
+    batches = list(fitting._batches(balanced, quiet, 0, 3))
+    labels = np.concatenate([targets for _, targets in batches]).argmax(axis=1)
+    assert (labels < 4).sum() >= 24, "the first four classes are those of the rare device's clips"
+    offsets = np.concatenate([inputs for inputs, _ in batches])
+    assert 8 < np.abs(offsets).max() <= 10, "2 dB are 1 of the front end's units, 10 standardised ones"
 
 
 def test_label_smoothing_spreads_the_labels_and_leaves_the_teachers_alone() -> None:
@@ -433,11 +447,29 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     parts = [json.loads((tmp_path / "run" / f"fold{fold}" / "evaluation.json").read_text()) for fold in dataset.folds()]
     mean = sum(part["int8"]["log_loss"] * len(test) for part, test in zip(parts, tests, strict=True))
     assert pooled["int8"]["log_loss"] == pytest.approx(mean / sum(map(len, tests)))
+    predictions = [dict(np.load(tmp_path / "run" / f"fold{fold}" / "predictions.npz")) for fold in dataset.folds()]
+    truths = [training._labels(test) for test in tests]
+    calibrated, chosen = pooled["calibrated"], []
+    for fold, (each, truth) in enumerate(zip(predictions, truths, strict=True)):
+        other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
+        chosen.append(calibration.tempered(each["int8"], other)[np.arange(len(truth)), truth])
+    assert calibrated["int8"]["log_loss"] == pytest.approx(-np.log(np.concatenate(chosen)).mean())
     bundle = Bundle.load(tmp_path / "bundle")
+    everything = np.concatenate([each["float"] for each in predictions]), np.concatenate(truths)
+    temperature = calibration.fit_temperature(*everything)
+    assert calibrated["temperature"] == bundle.provenance["temperature"] == pytest.approx(temperature)
     assert [fold["split"] for fold in bundle.metrics["folds"]] == [f"fold{f}_evaluate.csv" for f in dataset.folds()]
     assert bundle.identity == Bundle.load(tmp_path / "run" / "final" / "bundle").identity
     images = features.extract(dataset, list(dataset.clips()), bundle.frontend).images
     assert bundle.normalisation == training.normalise(images)
+    settings = config.load(path)
+    model = fitting.load(training._student(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51))
+    some = bundle.normalisation.apply(images[:20])
+    answers = keras.ops.convert_to_numpy(model(some[..., None])) / temperature
+    spread = bundle.output.dequantise(quantize.run_reference(bundle.model, bundle.input.quantise(some)))
+    assert (spread * answers).sum() / (answers**2).sum() == pytest.approx(1, abs=0.1), "the bundle's logits are divided"
     assert history(tmp_path / "run" / "final")[0]["val_log_loss"] is None, "no clip is left to watch the training"
-    assert f"{len(tests)}-fold cross-validation" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert f"{len(tests)}-fold cross-validation" in card
+    assert f"last layer are divided by {temperature:.3f}" in card
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["data"]["folds"] == "cross-validate"
