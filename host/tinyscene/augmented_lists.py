@@ -1,6 +1,6 @@
 """Which clips a training set with copies through other microphones holds: a balanced subset, its copies, three splits.
 
-Sizes and rules: thesis, sections 4.1.3 and 5.3. Lists only: `microphones` makes the sound.
+Sizes and rules: thesis, sections 4.1.3 and 5.3. Lists only: `augment_waveform` makes the sound.
 """
 
 import random
@@ -18,17 +18,15 @@ COPIES_LEARNT = 0.3  # share of the copies that split 3 trains on
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A clip as the data set has it, or a changed copy of it.
+    """A clip as the data set has it, or a copy of it through another microphone.
 
     Attributes:
         clip: the original.
         microphone: name of the impulse response that it goes through; None for none.
-        masked: whether SpecAugment's stripes are cut out of its image.
     """
 
     clip: Clip
     microphone: str | None = None
-    masked: bool = False
 
 
 def balanced_subset(clips: Iterable[Clip], seed: int, group: int = CLIPS_OF_A_GROUP) -> list[Clip]:
@@ -68,8 +66,9 @@ def split(
 ) -> tuple[list[Recording], list[Recording]]:
     """Return (training, validation) of one of the thesis's three ways of mixing augmented clips in, each shuffled.
 
-    1: masked copies in place of the originals, 70 % for training; 2: originals and copies through microphones, 70 % of
-    each for training; 3: all originals and 30 % of the copies for training, the other copies for validation.
+    1: 70 % of the originals for training, whose images SpecAugment is to mask; 2: originals and copies through
+    microphones, 70 % of each for training; 3: all originals and 30 % of the copies for training, the other copies for
+    validation.
 
     Rows of one location come to lie on both sides, as in the thesis: its validation figures flatter, and models are
     to be compared by their test lists only.
@@ -80,7 +79,7 @@ def split(
     rng = random.Random(f"{seed}/split{number}")
     whole = [Recording(clip) for clip in originals]
     if number == 1:
-        training, validation = _cut([Recording(clip, masked=True) for clip in originals], TRAINING_SHARE, rng)
+        training, validation = _cut(whole, TRAINING_SHARE, rng)
     elif number == 2:
         parts = [_cut(part, TRAINING_SHARE, rng) for part in (whole, copies)]
         training, validation = (parts[0][side] + parts[1][side] for side in (0, 1))

@@ -189,12 +189,21 @@ def load(path: Path) -> RunConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as TOML ({error}); correct it") from error
     try:
-        return _run(table)
+        return parse(table)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _run(table: dict[str, Any]) -> RunConfig:
+def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
+    """Return the run configuration that a TOML table describes.
+
+    Args:
+        table: what a run's file holds.
+        converted: whether the student becomes an INT8 model, which not every activation can.
+
+    Raises:
+        ConfigError: a key in it is unknown, missing, of another type or impossible.
+    """
     known = {field.name for field in dataclasses.fields(RunConfig)} | {TEACHER}
     if unknown := sorted(set(table) - known):
         raise ConfigError(f"unknown key {unknown[0]!r}; keys are {', '.join(sorted(known))}")
@@ -229,7 +238,7 @@ def _run(table: dict[str, Any]) -> RunConfig:
             raise ConfigError(
                 f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
             )
-    if config.student.activation != "relu":
+    if converted and config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"
         )

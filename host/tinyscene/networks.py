@@ -138,8 +138,8 @@ def _teacher(x: Tensor, classes: int, activation: str, channels: Callable[[int],
 def _transformer(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
     """Vision Transformer: embedded patches, four encoder layers of four heads, a mean over patches, two dense layers.
 
-    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021. The thesis (section 4.7) says layers, heads and the last
-    dense layers; patches and width are chosen so that it lies within the limit of parameters and, as there, not of MACs.
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021. The thesis (section 4.7) names layers, heads and the last
+    dense layers; patches and width are ours, within the limit of parameters and, as there, beyond that of MACs.
     """
     width = channels(TRANSFORMER_WIDTH)
     x = keras.layers.Conv2D(width, PATCH, strides=PATCH)(x)

@@ -94,7 +94,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     dataset = Dataset(data)
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
-    _claim(folder, settings, origin["data_fingerprint"])
+    claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
     _train_parts(parts, settings, dataset, origin)
     scores = _pool(folder, parts, settings)
@@ -113,7 +113,7 @@ def _relative(path: Path) -> str:
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
 
 
-def _claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
+def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
     """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
     wanted = {**settings.to_dict(), "data_fingerprint": fingerprint, "features": feature_engines.DEFAULT}
     path = folder / RUN_CONFIG
@@ -203,7 +203,7 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
     """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
     if not part.test:
         if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
-            _networks(part, settings, *_examples(part, settings, dataset), live)
+            train_networks(part, settings, *_examples(part, settings, dataset), live)
         return
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
@@ -228,17 +228,17 @@ def _bundle(
     if (folder / DESCRIPTION_FILE).exists():
         return Bundle.load(folder)
     training, validation = _examples(part, settings, dataset)
-    model = _networks(part, settings, training, validation, live)
+    model = train_networks(part, settings, training, validation, live)
     if temperature is not None:
         calibration.divide_logits(model, temperature)
         origin = {**origin, "temperature": temperature}
-    bundle = _converted(model, training, settings, origin)
+    bundle = convert(model, training, settings, origin)
     bundle.save(folder, model_card.write(bundle))
     files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
     return bundle
 
 
-def _converted(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
+def convert(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
     tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
     source, sink = quantize.quantisation(tflite)
     return Bundle(
@@ -262,16 +262,16 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
     return (
         Examples(
             images,
-            _labels(part.training),
+            labels_of(part.training),
             normalisation,
             devices=np.array([clip.device for clip in part.training]),
             decibel=settings.frontend.decibel,
         ),
-        Examples(watching, _labels(part.validation), normalisation),
+        Examples(watching, labels_of(part.validation), normalisation),
     )
 
 
-def _labels(clips: Sequence[Clip]) -> NDArray[np.int64]:
+def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
     return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
 
 
@@ -293,16 +293,18 @@ def _spread(count: int, wanted: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
 
 
-def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool) -> keras.Model:
+def train_networks(
+    part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool
+) -> keras.Model:
     """Train the teachers, if there are any, then the student; each from its last checkpoint."""
     if settings.distillation is not None:
         logits = teachers.logits(part.folder, part.title, settings, part.training, training, validation, live=live)
         soft = teachers.soft_targets(logits, settings.distillation)
         training = dataclasses.replace(training, soft_targets=soft)
-    return fitting.train(_student(part, settings, live), training, validation, distillation=settings.distillation)
+    return fitting.train(student_task(part, settings, live), training, validation, distillation=settings.distillation)
 
 
-def _student(part: Part, settings: RunConfig, live: bool = False) -> Task:
+def student_task(part: Part, settings: RunConfig, live: bool = False) -> Task:
     network = settings.student
     folder = "student" if network.network == "teacher" else network.network
     return Task(
@@ -319,8 +321,8 @@ def _student(part: Part, settings: RunConfig, live: bool = False) -> Task:
 def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
-    test = Examples(images, _labels(part.test), bundle.normalisation)
-    model = fitting.load(_student(part, settings), settings.frontend.shape)
+    test = Examples(images, labels_of(part.test), bundle.normalisation)
+    model = fitting.load(student_task(part, settings), settings.frontend.shape)
     inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
     outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
@@ -356,7 +358,7 @@ def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str,
     pooled = _evaluation(split, clips, together)
     folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
     if len(tested) > 1:
-        truths = [_labels(part.test) for part in tested]
+        truths = [labels_of(part.test) for part in tested]
         outside = calibration.temperatures_of_others([(p[FLOAT], t) for p, t in zip(predictions, truths, strict=True)])
         tempered = [
             {kind: calibration.tempered(each[kind], temperature) for kind in (FLOAT, INT8)}

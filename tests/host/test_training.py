@@ -344,7 +344,7 @@ def test_normalisation_and_calibration_use_training_clips_only(finished: Path, s
     bundle = Bundle.load(finished / "bundle")
     images = features.extract(dataset, part.training, settings.frontend).images
     assert training.normalise(images) == bundle.normalisation
-    model = fitting.load(training._student(part, settings), settings.frontend.shape)
+    model = fitting.load(training.student_task(part, settings), settings.frontend.shape)
     assert quantize.convert(model, bundle.normalisation.apply(np.asarray(images))[..., None]) == bundle.model
 
 
@@ -448,7 +448,7 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     mean = sum(part["int8"]["log_loss"] * len(test) for part, test in zip(parts, tests, strict=True))
     assert pooled["int8"]["log_loss"] == pytest.approx(mean / sum(map(len, tests)))
     predictions = [dict(np.load(tmp_path / "run" / f"fold{fold}" / "predictions.npz")) for fold in dataset.folds()]
-    truths = [training._labels(test) for test in tests]
+    truths = [training.labels_of(test) for test in tests]
     calibrated, chosen = pooled["calibrated"], []
     for fold, (each, truth) in enumerate(zip(predictions, truths, strict=True)):
         other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
@@ -463,7 +463,9 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     images = features.extract(dataset, list(dataset.clips()), bundle.frontend).images
     assert bundle.normalisation == training.normalise(images)
     settings = config.load(path)
-    model = fitting.load(training._student(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51))
+    model = fitting.load(
+        training.student_task(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51)
+    )
     some = bundle.normalisation.apply(images[:20])
     answers = keras.ops.convert_to_numpy(model(some[..., None])) / temperature
     spread = bundle.output.dequantise(quantize.run_reference(bundle.model, bundle.input.quantise(some)))
