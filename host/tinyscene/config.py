@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyscene import frontend
+from tinyscene.augment_waveform import ALL as ALL_MICROPHONES
+from tinyscene.augment_waveform import MICROPHONES
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig
 from tinyscene.networks import ACTIVATIONS, NETWORKS
@@ -21,7 +23,7 @@ ALL = "all"
 TEACHER = "teacher"
 FOLDERS = ("student", "baseline", "bundle", "figures", "final")  # of a run, beside its teachers'
 LARGEST_SEED = 2**32 - 1
-SPECAUGMENT = {
+SPECAUGMENT: dict[str, dict[str, Any]] = {
     "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
 }
 ADAM, ADAMW = "adam", "adamw"
@@ -109,6 +111,14 @@ class AugmentConfig:
         specaugment: name of a policy of Park et al., "SpecAugment", 2019, that sets the four that follow where they are
             not set; its time warp is left out, and its widths are those of the paper's 10 ms frames and 80 bands.
         frequency_masks, frequency_mask_width, time_masks, time_mask_width: stripes, and their largest width.
+        impulse_responses: folder of WAV files, microphones through which clips are heard; None: none. See
+            `augment_waveform`, as for the next ones; relative to where the command is run.
+        microphones: "all" of them, or "eight", see `augment_waveform.EIGHT_MICROPHONES`.
+        impulse_response_probability: that a clip is heard through one of them, every time it is used.
+        time_stretch: tempo is changed by this share either way.
+        time_stretch_probability: that it is.
+        pitch_shift: semitones, either way.
+        pitch_shift_probability: that the pitch is shifted; a clip is changed by one of the three at most.
         gain: largest, dB either way.
         noise: largest deviation, in units of the standardised image.
         device_balance: see `augment.balanced_rows`; 0 takes every clip once an epoch, 1 all devices equally often.
@@ -123,6 +133,13 @@ class AugmentConfig:
     frequency_mask_width: int = _limited(8, low=1, high=10_000)
     time_masks: int = _limited(0, low=0, high=100)
     time_mask_width: int = _limited(8, low=1, high=10_000)
+    impulse_responses: str | None = None
+    microphones: str = _choice(ALL_MICROPHONES, among=MICROPHONES)
+    impulse_response_probability: float = _limited(0.4, low=0, high=1)
+    time_stretch: float = _limited(0.0, low=0, high=0.5)
+    time_stretch_probability: float = _limited(0.2, low=0, high=1)
+    pitch_shift: float = _limited(0.0, low=0, high=12)
+    pitch_shift_probability: float = _limited(0.2, low=0, high=1)
     gain: float = _limited(0.0, low=0, high=60)
     noise: float = _limited(0.0, low=0, high=10)
     device_balance: float = _limited(0.0, low=0, high=1)
@@ -275,6 +292,13 @@ def _teacher(place: str, table: Any) -> TeacherConfig:
 
 def _augment(place: str, table: Any) -> AugmentConfig:
     config = _section(AugmentConfig, place, table)
+    chances = (
+        config.impulse_response_probability if config.impulse_responses is not None else 0,
+        config.time_stretch_probability if config.time_stretch else 0,
+        config.pitch_shift_probability if config.pitch_shift else 0,
+    )
+    if sum(chances) > 1 + 1e-9:
+        raise ConfigError(f"the probabilities of {place} add up to {sum(chances):g}; let them be 1 at most")
     policy = SPECAUGMENT[config.specaugment] if config.specaugment else {}
     return dataclasses.replace(config, **{key: value for key, value in policy.items() if key not in table})
 

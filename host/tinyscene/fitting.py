@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, checkpoint, metrics, networks, schedule
+from tinyscene import augment, checkpoint, metrics, networks, schedule, variants
 from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
 from tinyscene.config import ADAM, AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.console import progress_bar
 from tinyscene.errors import TinysceneError
-from tinyscene.features import FeatureImages
-
-Images = NDArray[np.float32] | FeatureImages
+from tinyscene.variants import Images, VariantGroup
 
 PREDICTION_BATCH = 64
 
@@ -40,6 +38,7 @@ class Examples:
         soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
         devices: that recorded each clip [n]; None: one device.
         decibel: what one dB is in the front end's units.
+        variants: other recordings of the same clips, for training batches.
     """
 
     images: Images
@@ -48,6 +47,7 @@ class Examples:
     soft_targets: NDArray[np.float32] | None = None
     devices: NDArray[np.str_] | None = None
     decibel: float = 1.0
+    variants: tuple[VariantGroup, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,10 +60,11 @@ class Examples:
         """Return the examples chosen by a mask [n]."""
         return dataclasses.replace(
             self,
-            images=self.images[chosen] if isinstance(self.images, np.ndarray) else self.images.take(chosen),
+            images=variants.take(self.images, chosen),
             labels=self.labels[chosen],
             soft_targets=None if self.soft_targets is None else self.soft_targets[chosen],
             devices=None if self.devices is None else self.devices[chosen],
+            variants=tuple(group.take(chosen) for group in self.variants),
         )
 
     def targets(self, classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
@@ -225,7 +226,8 @@ def _batches(
     decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
     devices = np.zeros(len(training), str) if training.devices is None else training.devices
     for rows in np.array_split(augment.balanced_rows(devices, task.augment.device_balance, rng), steps):
-        yield augment.batch(training.inputs(rows), targets[rows], task.augment, rng, decibel)
+        images = training.normalisation.apply(variants.choose(training.images, training.variants, rows, rng))
+        yield augment.batch(images, targets[rows], task.augment, rng, decibel)
 
 
 def _average(task: Task, model: keras.Model, mean: WeightMean, training: Examples, epoch: int) -> None:

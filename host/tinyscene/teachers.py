@@ -4,14 +4,14 @@ Their logits are stored once, of the clips as they are; the student's batches bl
 """
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files, fitting, metrics
-from tinyscene.config import DistillationConfig, RunConfig
+from tinyscene.config import AugmentConfig, DistillationConfig, RunConfig
 from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
 from tinyscene.errors import TinysceneError
 from tinyscene.fitting import Examples, Task
@@ -26,7 +26,7 @@ def logits(
     title: str,
     settings: RunConfig,
     clips: Sequence[Clip],
-    training: Examples,
+    training: Callable[[AugmentConfig], Examples],
     validation: Examples,
     *,
     live: bool = False,
@@ -41,7 +41,7 @@ def logits(
         title: of the part, for the progress display.
         settings: of the run; it has teachers.
         clips: the part's training clips.
-        training: the same clips as examples.
+        training: gives the same clips as examples, with the variants that an augmentation asks for.
         validation: watches every training; may be empty.
         live: whether to draw progress bars.
 
@@ -59,18 +59,20 @@ def logits(
         return _stored(path, filenames, names)
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
+        augment = teacher.augment or settings.augment
+        examples = training(augment)
         for suffix, seen, taught in _rounds(settings, clips):
             task = Task(
                 folder=folder / f"{teacher.name}{suffix}",
                 config=teacher,
-                augment=teacher.augment or settings.augment,
+                augment=augment,
                 seed=settings.seed if teacher.seed is None else teacher.seed,
                 classes=len(SCENES),
                 title=f"{title}: {teacher.name}{suffix}",
                 live=live,
             )
-            model = fitting.train(task, training.take(seen), validation)
-            found[teacher.name][taught] = fitting.predict(model, training.take(taught))
+            model = fitting.train(task, examples.take(seen), validation)
+            found[teacher.name][taught] = fitting.predict(model, examples.take(taught))
     files.write_arrays(path, {"clips": np.array(filenames), **{_key(name): found[name] for name in names}})
     return found
 

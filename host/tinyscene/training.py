@@ -29,12 +29,13 @@ from tinyscene import (
     provenance,
     quantize,
     teachers,
+    variants,
     workers,
 )
 from tinyscene import config as configuration
 from tinyscene.backend import keras
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle, Normalisation
-from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
+from tinyscene.config import ALL, CROSS_VALIDATE, AugmentConfig, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
@@ -178,7 +179,10 @@ def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, o
         for part in parts:
             _train_part(part, settings, dataset, origin, live=True)
         return
-    features.extract(dataset, list(dataset.clips()), settings.frontend)
+    clips = list(dataset.clips())
+    features.extract(dataset, clips, settings.frontend)
+    for augment in settings.augments():
+        variants.extract(dataset, clips, settings.frontend, augment)
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
@@ -203,7 +207,7 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
     """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
     if not part.test:
         if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
-            train_networks(part, settings, *_examples(part, settings, dataset), live)
+            train_networks(part, settings, dataset, *_examples(part, settings, dataset), live)
         return
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
@@ -228,7 +232,7 @@ def _bundle(
     if (folder / DESCRIPTION_FILE).exists():
         return Bundle.load(folder)
     training, validation = _examples(part, settings, dataset)
-    model = train_networks(part, settings, training, validation, live)
+    model = train_networks(part, settings, dataset, training, validation, live)
     if temperature is not None:
         calibration.divide_logits(model, temperature)
         origin = {**origin, "temperature": temperature}
@@ -294,13 +298,19 @@ def _spread(count: int, wanted: int) -> NDArray[np.int64]:
 
 
 def train_networks(
-    part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool
+    part: Part, settings: RunConfig, dataset: Dataset, training: Examples, validation: Examples, live: bool
 ) -> keras.Model:
     """Train the teachers, if there are any, then the student; each from its last checkpoint."""
+
+    def varied(augment: AugmentConfig) -> Examples:
+        groups = variants.extract(dataset, part.training, settings.frontend, augment)
+        return dataclasses.replace(training, variants=groups)
+
+    soft = None
     if settings.distillation is not None:
-        logits = teachers.logits(part.folder, part.title, settings, part.training, training, validation, live=live)
+        logits = teachers.logits(part.folder, part.title, settings, part.training, varied, validation, live=live)
         soft = teachers.soft_targets(logits, settings.distillation)
-        training = dataclasses.replace(training, soft_targets=soft)
+    training = dataclasses.replace(varied(settings.augment), soft_targets=soft)
     return fitting.train(student_task(part, settings, live), training, validation, distillation=settings.distillation)
 
 

@@ -86,6 +86,11 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ("[augment]\nmixup = '1'\n", "augment.mixup is '1'; it must be a number"),
         ("[augment]\ntime_roll = 1.5\n", "augment.time_roll is 1.5; it must be a whole number"),
         ("[augment]\ntime_roll = true\n", "augment.time_roll is True"),
+        (
+            "[augment]\nimpulse_responses = 'x'\nimpulse_response_probability = 0.9\npitch_shift = 1\n",
+            "the probabilities of augment add up to 1.1; let them be 1 at most",
+        ),
+        ("[augment]\nmicrophones = 'nine'\n", "augment.microphones is 'nine'; choose one of all, eight"),
         ("[augment]\nspecaugment = 'XL'\n", "augment.specaugment is 'XL'; choose one of LD"),
         ("[augment]\ngain = 3\n[frontend]\npeak_normalise = true\n", "augment.gain is set, which a front end with"),
         ("[augment]\npitch = 1\n", "unknown key augment.pitch"),

@@ -22,6 +22,7 @@ from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
 from tinyscene.fitting import Examples, Task
+from tinyscene.variants import VariantGroup
 
 MELS, FRAMES = 16, 12
 AUGMENT = AugmentConfig(time_roll=2, frequency_masks=1, time_masks=1, mixup=0.3, freq_mixstyle=0.5)
@@ -173,6 +174,20 @@ def test_an_epoch_draws_rare_devices_more_often_and_gains_are_in_db(tmp_path: Pa
     assert (labels < 4).sum() >= 24, "the first four classes are those of the rare device's clips"
     offsets = np.concatenate([inputs for inputs, _ in batches])
     assert 8 < np.abs(offsets).max() <= 10, "2 dB are 1 of the front end's units, 10 standardised ones"
+
+
+def test_batches_hold_variants_of_their_clips(tmp_path: Path) -> None:
+    group = VariantGroup(0.5, (np.asarray(examples().images) + 1000,))
+    plain = dataclasses.replace(task(tmp_path), augment=AugmentConfig())
+    one, two = (
+        np.concatenate([inputs for inputs, _ in fitting._batches(plain, each, 0, 3)])
+        for each in (examples(), dataclasses.replace(examples(), variants=(group,)))
+    )
+    changed = two[:, 0, 0] > 500
+    assert 12 < changed.sum() < 36
+    assert sorted((two - 1000 * changed[:, None, None]).sum(axis=(1, 2))) == pytest.approx(
+        sorted(one.sum(axis=(1, 2))), abs=0.1
+    )
 
 
 def test_label_smoothing_spreads_the_labels_and_leaves_the_teachers_alone() -> None:
