@@ -18,17 +18,17 @@
 #define PLL_FACTOR 48u
 #define PLL_DIVISOR 17u
 #define MICROPHONE_DIVISOR 4u
-#define DECIMATION 64u
+#define DECIMATION_LOG2 6u
+#define DECIMATION (1u << DECIMATION_LOG2)
 #define RATE_DIVISOR (PLL_DIVISOR * MICROPHONE_DIVISOR * DECIMATION)
 #define SAMPLE_RATE ((PLL_INPUT_HZ * PLL_FACTOR + RATE_DIVISOR / 2u) / RATE_DIVISOR) // 44,118 Hz
 #define SETTLING_SAMPLES (SAMPLE_RATE / 10u) // MP34DT01-M: 10 ms to start; the rest for what rumbles after it
 
-// 24.4.8: a sinc filter of order 4 turns bits that are all ones into 64^4 = 2^24. One bit less, and that is full scale
-// of the 24 bits of a sample; 16 of them keep the noise of the microphone (61 dB below 94 dB SPL) 10 dB above their
-// own.
+// 24.4.8: a sinc filter of order 4 turns bits that are all ones into 64^4 = 2^24, which is shifted down to 2^23, full
+// scale of the 24 bits of a sample. The upper 16 of these keep the noise of the microphone, 61 dB below 94 dB SPL, some
+// 10 dB above their own.
 #define FILTER_ORDER 4u
-#define RIGHT_SHIFT 1u
-_Static_assert(DECIMATION *DECIMATION *DECIMATION *DECIMATION >> RIGHT_SHIFT == 1u << 23, "not full scale");
+#define RIGHT_SHIFT (FILTER_ORDER * DECIMATION_LOG2 - 23u)
 
 #define CHANNEL 2u
 #define MOST_GAIN 40 // 20 dB, in half decibels
