@@ -67,14 +67,15 @@ def extract(
         DatasetError, ConfigError, ToolError, TinysceneError: as `features.extract`.
     """
     variants = {microphone.name: microphone for microphone in microphones}
-    names = sorted({recording.microphone for recording in recordings}, key=lambda name: name or "")
+    named: set[str | None] = {recording.microphone for recording in recordings}
+    names = sorted(named or {None}, key=lambda name: name or "")
     number_of = {name: number for number, name in enumerate(names)}
     store_of = np.array([number_of[recording.microphone] for recording in recordings], np.int64)
     row_of = np.empty(len(recordings), np.int64)
     stores = []
     for name, number in number_of.items():
         rows = np.flatnonzero(store_of == number)
-        clips = [recordings[row].clip for row in rows]
+        clips = [recordings[int(row)].clip for row in rows]
         variant = None if name is None else variants[name]
         stores.append(features.extract(dataset, clips, config, variant=variant).images)
         row_of[rows] = np.arange(len(rows))

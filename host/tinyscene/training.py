@@ -243,6 +243,7 @@ def _bundle(
 
 
 def convert(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
+    """Convert a trained student to INT8; the training examples set the ranges of its activations."""
     tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
     source, sink = quantize.quantisation(tflite)
     return Bundle(
@@ -259,10 +260,16 @@ def convert(model: keras.Model, training: Examples, settings: RunConfig, origin:
 
 
 def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
-    """Return the part's training and validation examples; the normalisation is the training clips'."""
-    images = features.extract(dataset, part.training, settings.frontend).images
+    """Return the part's training and validation examples."""
+    images, watching = (
+        features.extract(dataset, clips, settings.frontend).images for clips in (part.training, part.validation)
+    )
+    return examples_of(part, settings, images, watching)
+
+
+def examples_of(part: Part, settings: RunConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
+    """Return a part's training and validation examples of these images; the normalisation is the training images'."""
     normalisation = normalise(images)
-    watching = features.extract(dataset, part.validation, settings.frontend).images
     return (
         Examples(
             images,
@@ -276,6 +283,7 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
 
 
 def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """Return the clips' class numbers."""
     return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
 
 
@@ -315,6 +323,7 @@ def train_networks(
 
 
 def student_task(part: Part, settings: RunConfig, live: bool = False) -> Task:
+    """Return what `fitting` needs to train or load a part's student."""
     network = settings.student
     folder = "student" if network.network == "teacher" else network.network
     return Task(

@@ -13,8 +13,9 @@ from tinyscene.config import AugmentConfig
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.features import FeatureImages
 from tinyscene.frontend import FrontendConfig
+from tinyscene.recordings import RecordingImages
 
-Images = NDArray[np.float32] | FeatureImages
+Images = NDArray[np.float32] | FeatureImages | RecordingImages
 
 
 @dataclasses.dataclass(frozen=True)
