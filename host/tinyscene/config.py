@@ -21,7 +21,15 @@ from tinyscene.schedule import SCHEDULES
 CROSS_VALIDATE = "cross-validate"
 ALL = "all"
 TEACHER = "teacher"
-FOLDERS = ("student", "baseline", "bundle", "figures", "final")  # of a run, beside its teachers'
+FOLDERS = (
+    "student",
+    "baseline",
+    "student-int8",
+    "baseline-int8",
+    "bundle",
+    "figures",
+    "final",
+)  # of a run, beside its teachers'
 LARGEST_SEED = 2**32 - 1
 SPECAUGMENT: dict[str, dict[str, Any]] = {
     "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
@@ -103,6 +111,20 @@ class DistillationConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class QuantisationConfig:
+    """Fine-tuning of the trained student with INT8 rounding, see `quantisation_aware`.
+
+    Attributes:
+        epochs: 0 for none.
+        learning_rate, final_learning_rate: from the one to the other along half a cosine.
+    """
+
+    epochs: int = _limited(0, low=0, high=10_000)
+    learning_rate: float = _limited(1e-4, low=1e-8, high=1)
+    final_learning_rate: float = _limited(1e-6, low=0, high=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
     """Augmentation of training batches; 0 turns each off; see `augment`.
 
@@ -175,6 +197,7 @@ class RunConfig:
     student: NetworkConfig
     distillation: DistillationConfig | None
     augment: AugmentConfig
+    quantisation: QuantisationConfig = QuantisationConfig()
 
     def augments(self) -> list[AugmentConfig]:
         """Return the augmentation of the student and of every teacher that has its own."""
@@ -244,6 +267,7 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
         student=_section(NetworkConfig, "student", table["student"]),
         distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
         augment=_augment("augment", table.get("augment", {})),
+        quantisation=_section(QuantisationConfig, "quantisation", table.get("quantisation", {})),
     )
     _check_folds(config.data.folds)
     if config.distillation is not None and config.distillation.cross_fit == 1:

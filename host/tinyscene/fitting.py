@@ -114,6 +114,7 @@ def train(
     validation: Examples,
     *,
     distillation: DistillationConfig | None = None,
+    start: keras.Model | None = None,
 ) -> keras.Model:
     """Train a network, from its last checkpoint if there is one.
 
@@ -122,6 +123,7 @@ def train(
         training: the examples to learn from.
         validation: scored after every epoch; may be empty.
         distillation: set if the training examples have soft targets.
+        start: a network to go on with, in place of a new one.
 
     Returns:
         The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line an epoch:
@@ -131,7 +133,7 @@ def train(
         TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
     """
     loss = cross_entropy if distillation is None else distillation_loss(distillation, task.classes)
-    model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss)
+    model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
     mean = WeightMean()
     history = checkpoint.restore(task.folder, model, mean)
     if len(history) == task.config.epochs:
@@ -158,25 +160,29 @@ def train(
     return model
 
 
-def load(task: Task, shape: tuple[int, int]) -> keras.Model:
-    """Return the network of a finished training, for images of `shape` (n_mels, frames).
+def load(task: Task, shape: tuple[int, int], start: keras.Model | None = None) -> keras.Model:
+    """Return the network of a finished training, for images of `shape` (n_mels, frames); `start` as for `train`.
 
     Raises:
         TinysceneError: its checkpoint is missing or damaged.
     """
-    model = _compiled(task, shape, cross_entropy)
+    model = _compiled(task, shape, cross_entropy, start)
     if len(checkpoint.restore(task.folder, model, WeightMean())) < task.config.epochs:
         raise TinysceneError(f"{task.folder} has no finished training; delete its bundle folder and train again")
     return model
 
 
-def _compiled(task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any]) -> keras.Model:
-    """Return the network with fresh weights and its optimiser, both ready for a checkpoint."""
-    keras.utils.set_random_seed(int(task.random().integers(2**32)))
+def _compiled(
+    task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any], start: keras.Model | None = None
+) -> keras.Model:
+    """Return the network, with fresh weights if it is a new one, and its optimiser, both ready for a checkpoint."""
     network = task.config
-    model = networks.build(
-        network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
-    )
+    model = start
+    if model is None:
+        keras.utils.set_random_seed(int(task.random().integers(2**32)))
+        model = networks.build(
+            network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
+        )
     optimizer = _optimizer(network, model)
     model.compile(optimizer=optimizer, loss=loss)
     optimizer.build(model.trainable_variables)

@@ -15,7 +15,7 @@ from tinyscene.complexity import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
 from tinyscene.paths import REPOSITORY
 
-STUDENTS = ("student", "baseline")  # shown last; every other network is a teacher
+STUDENTS = ("student", "baseline", "student-int8", "baseline-int8")  # shown last; every other network is a teacher
 EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
 SCORE_KEYS = ("clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes")
 PAGE = "report.html"

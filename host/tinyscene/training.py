@@ -27,7 +27,9 @@ from tinyscene import (
     metrics,
     model_card,
     provenance,
+    quantisation_aware,
     quantize,
+    schedule,
     teachers,
     variants,
     workers,
@@ -244,7 +246,7 @@ def _bundle(
 
 def convert(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
     """Convert a trained student to INT8; the training examples set the ranges of its activations."""
-    tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
+    tflite = quantize.convert(model, _calibration(training))
     source, sink = quantize.quantisation(tflite)
     return Bundle(
         name=settings.name,
@@ -319,7 +321,49 @@ def train_networks(
         logits = teachers.logits(part.folder, part.title, settings, part.training, varied, validation, live=live)
         soft = teachers.soft_targets(logits, settings.distillation)
     training = dataclasses.replace(varied(settings.augment), soft_targets=soft)
-    return fitting.train(student_task(part, settings, live), training, validation, distillation=settings.distillation)
+    student = fitting.train(
+        student_task(part, settings, live), training, validation, distillation=settings.distillation
+    )
+    if not settings.quantisation.epochs:
+        return student
+    plain, rounded = quantisation_aware.plain(student), quantisation_aware.rounded(student)
+    quantisation_aware.take_ranges(rounded, quantize.convert(plain, _calibration(training)))
+    task = _fine_tuning(part, settings, live)
+    fitting.train(task, training, validation, distillation=settings.distillation, start=rounded)
+    quantisation_aware.copy_weights(rounded, plain)
+    return plain
+
+
+def _calibration(training: Examples) -> NDArray[np.float32]:
+    """Return the images [n, n_mels, frames, 1] that set the ranges of INT8 activations."""
+    return training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis]
+
+
+def load_student(part: Part, settings: RunConfig) -> keras.Model:
+    """Return the trained float network that was converted."""
+    student = fitting.load(student_task(part, settings), settings.frontend.shape)
+    if not settings.quantisation.epochs:
+        return student
+    plain, rounded = quantisation_aware.plain(student), quantisation_aware.rounded(student)
+    fitting.load(_fine_tuning(part, settings), settings.frontend.shape, rounded)
+    quantisation_aware.copy_weights(rounded, plain)
+    return plain
+
+
+def _fine_tuning(part: Part, settings: RunConfig, live: bool = False) -> Task:
+    """Return the student's task once more, for the epochs with INT8 rounding."""
+    task, wanted = student_task(part, settings, live), settings.quantisation
+    config = dataclasses.replace(
+        task.config,
+        epochs=wanted.epochs,
+        learning_rate=wanted.learning_rate,
+        final_learning_rate=wanted.final_learning_rate,
+        schedule=schedule.WARMUP_COSINE,
+        warmup=0,
+        average_from=None,
+    )
+    folder = task.folder.with_name(f"{task.folder.name}-int8")
+    return dataclasses.replace(task, folder=folder, config=config, title=f"{part.title}: {folder.name}")
 
 
 def student_task(part: Part, settings: RunConfig, live: bool = False) -> Task:
@@ -341,7 +385,7 @@ def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) ->
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
     test = Examples(images, labels_of(part.test), bundle.normalisation)
-    model = fitting.load(student_task(part, settings), settings.frontend.shape)
+    model = load_student(part, settings)
     inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
     outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}

@@ -118,6 +118,7 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ("[frontend]\nn_mels = 'many'\n", "frontend.n_mels is 'many'"),
         ("[data]\nfolds = 1.0\n", "data.folds is 1.0; it must be a whole number or text"),
         ("weight_decay = 0.1\n", "student.weight_decay is set, which adam ignores"),
+        ("[quantisation]\nepochs = -1\n", "quantisation.epochs is -1"),
         ("augment = 3\n", "augment"),
         ("[augment\n", "cannot be read as TOML"),
     ],

@@ -448,6 +448,25 @@ def test_kill_9_loses_at_most_an_epoch_and_changes_nothing(finished: Path, synth
     assert (tmp_path / "bundle" / "model.tflite").read_bytes() == (finished / "bundle" / "model.tflite").read_bytes()
 
 
+def test_a_student_is_fine_tuned_with_the_rounding_of_int8(finished: Path, synthetic: Path, tmp_path: Path) -> None:
+    """The finished run's networks are taken, so that only the epoch of fine-tuning is done."""
+    path = write_config(tmp_path, RUN + "[quantisation]\nepochs = 1\nlearning_rate = 1e-3\n")
+    shutil.copytree(finished / "run", tmp_path / "run")
+    for name in ("bundle", "predictions.npz", "evaluation.json", "config.toml"):
+        rest = tmp_path / "run" / name
+        shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+    training.run(path, synthetic, tmp_path / "bundle", tmp_path / "run")
+    assert (tmp_path / "run" / "student-int8" / checkpoint.HISTORY).read_text().count("\n") == 1
+    bundle, before = Bundle.load(tmp_path / "bundle"), Bundle.load(finished / "bundle")
+    assert bundle.identity != before.identity
+    scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert scores["float"]["log_loss"] == pytest.approx(scores["int8"]["log_loss"], abs=0.05)
+    settings, (part,) = config.load(path), training._parts(tmp_path / "run", config.load(path), Dataset(synthetic))
+    examples_, _ = training._examples(part, settings, Dataset(synthetic))
+    model = training.load_student(part, settings)
+    assert quantize.convert(model, training._calibration(examples_)) == bundle.model
+
+
 def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(synthetic: Path, tmp_path: Path) -> None:
     text = RUN.replace("folds = 1", 'folds = "cross-validate"').replace("epochs = 2", "epochs = 1")
     path = write_config(tmp_path, text[: text.index("[teacher]")] + text[text.index("[student]") :])
