@@ -18,10 +18,11 @@ from tinyscene import (
     files,
     fitting,
     metrics,
+    part_training,
     provenance,
     quantize,
     recordings,
-    training,
+    run_folder,
 )
 from tinyscene.augment_waveform import EIGHT, EIGHT_MICROPHONES, Microphone, microphones
 from tinyscene.config import RunConfig
@@ -31,7 +32,7 @@ from tinyscene.errors import ConfigError, TinysceneError
 from tinyscene.experiment import INT8, Row
 from tinyscene.experiment_scale import Scale
 from tinyscene.fitting import Examples
-from tinyscene.training import Part
+from tinyscene.part_training import Part
 
 RESULT, SCALE = "result.json", "scale.json"
 OFFICIAL_CLIPS = 139_620  # of the official training list
@@ -95,7 +96,7 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     origin = provenance.describe(
         dataset, experiment.FOLDER / row.table / f"{row.name}.toml", folder, settings.seed, None
     )
-    training.claim(folder, settings, origin["data_fingerprint"])
+    run_folder.claim(folder, settings, origin["data_fingerprint"])
     if (folder / RESULT).exists():
         return _read(folder / RESULT)
     started = time.monotonic()
@@ -103,16 +104,16 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     scale = _scale(folder, settings, len(part.training), budget)
     settings = scale.apply(settings)
     images, watching = (recordings.extract(dataset, each, settings.frontend, heard) for each in (shown, watched))
-    learnt, validation = training.examples_of(part, settings, images, watching)
-    model = training.train_networks(part, settings, dataset, learnt, validation, live=True)
+    learnt, validation = part_training.examples_of(part, settings, images, watching)
+    model = part_training.train_networks(part, settings, dataset, learnt, validation, live=True)
     if row.scored == INT8:
-        bundle = training.convert(model, learnt, settings, origin)
+        bundle = part_training.convert(model, learnt, settings, origin)
         inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
         probabilities = bundle.probabilities(quantize.run_reference(bundle.model, inputs))
     else:
         tested = features.extract(dataset, part.test, settings.frontend).images
         probabilities = metrics.softmax(
-            fitting.predict(model, Examples(tested, training.labels_of(part.test), learnt.normalisation))
+            fitting.predict(model, Examples(tested, part_training.labels_of(part.test), learnt.normalisation))
         )
     scenes, devices = [str(clip.scene) for clip in part.test], [clip.device for clip in part.test]
     scores = metrics.score(scenes, probabilities, devices, SCENES)

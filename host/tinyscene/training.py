@@ -6,14 +6,12 @@ is the command that goes on.
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import tomli_w
 from numpy.typing import NDArray
 
 from tinyscene import (
@@ -26,54 +24,28 @@ from tinyscene import (
     fitting,
     metrics,
     model_card,
+    part_training,
     provenance,
-    quantisation_aware,
     quantize,
-    schedule,
-    teachers,
+    run_folder,
     variants,
     workers,
 )
 from tinyscene import config as configuration
-from tinyscene.backend import keras
-from tinyscene.bundle import DESCRIPTION_FILE, Bundle, Normalisation
-from tinyscene.config import ALL, CROSS_VALIDATE, AugmentConfig, RunConfig
+from tinyscene.bundle import DESCRIPTION_FILE, Bundle
+from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
-from tinyscene.errors import ConfigError, DatasetError, TinysceneError
-from tinyscene.fitting import Examples, Images, Task
+from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.fitting import Examples
+from tinyscene.part_training import Part
 from tinyscene.paths import REPOSITORY
 from tinyscene.score_table import render_scores
 
-CALIBRATION_CLIPS = 500
-READ_AT_ONCE = 256  # images
-LEAST_VARIANCE = 1e-6  # of a mel band, in the front end's units: a silent band must not divide by zero
 PREDICTIONS = "predictions.npz"
 EVALUATION = "evaluation.json"
-RUN_CONFIG = "config.toml"
 FLOAT, INT8 = "float", "int8"
 CALIBRATED = "calibrated"
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One training of the run: a fold, or the final weights.
-
-    Attributes:
-        folder: its place in the run's folder.
-        title: shown in the progress display.
-        training: clips to learn from.
-        validation: clips that only watch the training; may be empty.
-        test: clips to score; empty for the final weights.
-        split: name of the test list.
-    """
-
-    folder: Path
-    title: str
-    training: list[Clip]
-    validation: list[Clip]
-    test: list[Clip]
-    split: str
 
 
 def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int | None = None) -> None:
@@ -97,7 +69,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     dataset = Dataset(data)
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
-    claim(folder, settings, origin["data_fingerprint"])
+    run_folder.claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
     _train_parts(parts, settings, dataset, origin)
     scores = _pool(folder, parts, settings)
@@ -114,38 +86,6 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
 def _relative(path: Path) -> str:
     resolved = Path(path).resolve()
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
-
-
-def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
-    """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
-    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint, "features": feature_engines.DEFAULT}
-    path = folder / RUN_CONFIG
-    if not path.exists():
-        files.write_text(path, tomli_w.dumps(wanted))
-        return
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
-    if difference := _difference(found, wanted):
-        raise ConfigError(
-            f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "
-            "this one to train afresh"
-        )
-
-
-def _difference(found: dict[str, Any], wanted: dict[str, Any], place: str = "") -> str:
-    """Return the first difference as "student.epochs was 40, is 60", or nothing."""
-    for key in sorted(set(found) | set(wanted)):
-        before, now = found.get(key, "not set"), wanted.get(key, "not set")
-        if isinstance(before, list) and isinstance(now, list):  # of teachers
-            before, now = ({table["name"]: table for table in tables} for tables in (before, now))
-        if isinstance(before, dict) and isinstance(now, dict):
-            if inner := _difference(before, now, f"{place}{key}."):
-                return inner
-        elif before != now:
-            return f"{place}{key} was {before}, is {now}"
-    return ""
 
 
 def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
@@ -209,7 +149,7 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
     """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
     if not part.test:
         if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
-            train_networks(part, settings, dataset, *_examples(part, settings, dataset), live)
+            part_training.train_networks(part, settings, dataset, *_examples(part, settings, dataset), live)
         return
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
@@ -234,31 +174,14 @@ def _bundle(
     if (folder / DESCRIPTION_FILE).exists():
         return Bundle.load(folder)
     training, validation = _examples(part, settings, dataset)
-    model = train_networks(part, settings, dataset, training, validation, live)
+    model = part_training.train_networks(part, settings, dataset, training, validation, live)
     if temperature is not None:
         calibration.divide_logits(model, temperature)
         origin = {**origin, "temperature": temperature}
-    bundle = convert(model, training, settings, origin)
+    bundle = part_training.convert(model, training, settings, origin)
     bundle.save(folder, model_card.write(bundle))
     files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
     return bundle
-
-
-def convert(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:
-    """Convert a trained student to INT8; the training examples set the ranges of its activations."""
-    tflite = quantize.convert(model, _calibration(training))
-    source, sink = quantize.quantisation(tflite)
-    return Bundle(
-        name=settings.name,
-        classes=SCENES,
-        frontend=settings.frontend,
-        normalisation=training.normalisation,
-        input=source,
-        output=sink,
-        output_kind="logits",
-        model=tflite,
-        provenance=origin,
-    )
 
 
 def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
@@ -266,126 +189,14 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
     images, watching = (
         features.extract(dataset, clips, settings.frontend).images for clips in (part.training, part.validation)
     )
-    return examples_of(part, settings, images, watching)
-
-
-def examples_of(part: Part, settings: RunConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
-    """Return a part's training and validation examples of these images; the normalisation is the training images'."""
-    normalisation = normalise(images)
-    return (
-        Examples(
-            images,
-            labels_of(part.training),
-            normalisation,
-            devices=np.array([clip.device for clip in part.training]),
-            decibel=settings.frontend.decibel,
-        ),
-        Examples(watching, labels_of(part.validation), normalisation),
-    )
-
-
-def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
-    """Return the clips' class numbers."""
-    return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
-
-
-def normalise(images: Images) -> Normalisation:
-    """Return the per-mel mean and deviation of images [n, n_mels, frames], read a few at a time."""
-    count, mels, frames = images.shape
-    total, squares = np.zeros(mels), np.zeros(mels)
-    for start in range(0, count, READ_AT_ONCE):
-        block = np.asarray(images[start : start + READ_AT_ONCE], np.float64)
-        total += block.sum(axis=(0, 2))
-        squares += (block**2).sum(axis=(0, 2))
-    mean = total / (count * frames)
-    deviation = np.sqrt(np.maximum(squares / (count * frames) - mean**2, LEAST_VARIANCE))
-    return Normalisation(*(tuple(float(np.float32(value)) for value in values) for values in (mean, deviation)))
-
-
-def _spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """Return up to `wanted` row numbers, evenly spread over `count` rows."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
-
-
-def train_networks(
-    part: Part, settings: RunConfig, dataset: Dataset, training: Examples, validation: Examples, live: bool
-) -> keras.Model:
-    """Train the teachers, if there are any, then the student; each from its last checkpoint."""
-
-    def varied(augment: AugmentConfig) -> Examples:
-        groups = variants.extract(dataset, part.training, settings.frontend, augment)
-        return dataclasses.replace(training, variants=groups)
-
-    soft = None
-    if settings.distillation is not None:
-        logits = teachers.logits(part.folder, part.title, settings, part.training, varied, validation, live=live)
-        soft = teachers.soft_targets(logits, settings.distillation)
-    training = dataclasses.replace(varied(settings.augment), soft_targets=soft)
-    student = fitting.train(
-        student_task(part, settings, live), training, validation, distillation=settings.distillation
-    )
-    if not settings.quantisation.epochs:
-        return student
-    plain, rounded = quantisation_aware.plain(student), quantisation_aware.rounded(student)
-    quantisation_aware.take_ranges(rounded, quantize.convert(plain, _calibration(training)))
-    task = _fine_tuning(part, settings, live)
-    fitting.train(task, training, validation, distillation=settings.distillation, start=rounded)
-    quantisation_aware.copy_weights(rounded, plain)
-    return plain
-
-
-def _calibration(training: Examples) -> NDArray[np.float32]:
-    """Return the images [n, n_mels, frames, 1] that set the ranges of INT8 activations."""
-    return training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis]
-
-
-def load_student(part: Part, settings: RunConfig) -> keras.Model:
-    """Return the trained float network that was converted."""
-    student = fitting.load(student_task(part, settings), settings.frontend.shape)
-    if not settings.quantisation.epochs:
-        return student
-    plain, rounded = quantisation_aware.plain(student), quantisation_aware.rounded(student)
-    fitting.load(_fine_tuning(part, settings), settings.frontend.shape, rounded)
-    quantisation_aware.copy_weights(rounded, plain)
-    return plain
-
-
-def _fine_tuning(part: Part, settings: RunConfig, live: bool = False) -> Task:
-    """Return the student's task once more, for the epochs with INT8 rounding."""
-    task, wanted = student_task(part, settings, live), settings.quantisation
-    config = dataclasses.replace(
-        task.config,
-        epochs=wanted.epochs,
-        learning_rate=wanted.learning_rate,
-        final_learning_rate=wanted.final_learning_rate,
-        schedule=schedule.WARMUP_COSINE,
-        warmup=0,
-        average_from=None,
-    )
-    folder = task.folder.with_name(f"{task.folder.name}-int8")
-    return dataclasses.replace(task, folder=folder, config=config, title=f"{part.title}: {folder.name}")
-
-
-def student_task(part: Part, settings: RunConfig, live: bool = False) -> Task:
-    """Return what `fitting` needs to train or load a part's student."""
-    network = settings.student
-    folder = "student" if network.network == "teacher" else network.network
-    return Task(
-        folder=part.folder / folder,
-        config=network,
-        augment=settings.augment,
-        seed=settings.seed,
-        classes=len(SCENES),
-        title=f"{part.title}: {folder}",
-        live=live,
-    )
+    return part_training.examples_of(part, settings, images, watching)
 
 
 def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
-    test = Examples(images, labels_of(part.test), bundle.normalisation)
-    model = load_student(part, settings)
+    test = Examples(images, part_training.labels_of(part.test), bundle.normalisation)
+    model = part_training.load_student(part, settings)
     inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
     outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
@@ -421,7 +232,7 @@ def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str,
     pooled = _evaluation(split, clips, together)
     folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
     if len(tested) > 1:
-        truths = [labels_of(part.test) for part in tested]
+        truths = [part_training.labels_of(part.test) for part in tested]
         outside = calibration.temperatures_of_others([(p[FLOAT], t) for p, t in zip(predictions, truths, strict=True)])
         tempered = [
             {kind: calibration.tempered(each[kind], temperature) for kind in (FLOAT, INT8)}

@@ -15,7 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyscene import calibration, checkpoint, config, evaluation, features, fitting, metrics, quantize, training
+from tinyscene import (
+    calibration,
+    checkpoint,
+    config,
+    evaluation,
+    features,
+    fitting,
+    metrics,
+    part_training,
+    quantize,
+    training,
+)
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
@@ -269,7 +280,7 @@ def test_soft_targets_are_shuffled_and_blended_with_the_labels(tmp_path: Path) -
 def test_normalisation_is_per_band_over_all_images() -> None:
     images = np.random.default_rng(0).normal(3, 2, size=(600, 5, 7)).astype(np.float32)
     images[:, 4] = -80
-    normalisation = training.normalise(images)
+    normalisation = part_training.normalise(images)
     assert normalisation.mean == pytest.approx(images.mean(axis=(0, 2)), rel=1e-5)
     assert normalisation.std[:4] == pytest.approx(images[:, :4].std(axis=(0, 2)), rel=1e-4)
     assert normalisation.std[4] > 0, "a silent band must not divide by zero"
@@ -358,8 +369,8 @@ def test_normalisation_and_calibration_use_training_clips_only(finished: Path, s
     assert not places[0] & places[1] | places[0] & places[2] | places[1] & places[2]
     bundle = Bundle.load(finished / "bundle")
     images = features.extract(dataset, part.training, settings.frontend).images
-    assert training.normalise(images) == bundle.normalisation
-    model = fitting.load(training.student_task(part, settings), settings.frontend.shape)
+    assert part_training.normalise(images) == bundle.normalisation
+    model = fitting.load(part_training.student_task(part, settings), settings.frontend.shape)
     assert quantize.convert(model, bundle.normalisation.apply(np.asarray(images))[..., None]) == bundle.model
 
 
@@ -463,8 +474,8 @@ def test_a_student_is_fine_tuned_with_the_rounding_of_int8(finished: Path, synth
     assert scores["float"]["log_loss"] == pytest.approx(scores["int8"]["log_loss"], abs=0.05)
     settings, (part,) = config.load(path), training._parts(tmp_path / "run", config.load(path), Dataset(synthetic))
     examples_, _ = training._examples(part, settings, Dataset(synthetic))
-    model = training.load_student(part, settings)
-    assert quantize.convert(model, training._calibration(examples_)) == bundle.model
+    model = part_training.load_student(part, settings)
+    assert quantize.convert(model, part_training._calibration(examples_)) == bundle.model
 
 
 def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(synthetic: Path, tmp_path: Path) -> None:
@@ -482,7 +493,7 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     mean = sum(part["int8"]["log_loss"] * len(test) for part, test in zip(parts, tests, strict=True))
     assert pooled["int8"]["log_loss"] == pytest.approx(mean / sum(map(len, tests)))
     predictions = [dict(np.load(tmp_path / "run" / f"fold{fold}" / "predictions.npz")) for fold in dataset.folds()]
-    truths = [training.labels_of(test) for test in tests]
+    truths = [part_training.labels_of(test) for test in tests]
     calibrated, chosen = pooled["calibrated"], []
     for fold, (each, truth) in enumerate(zip(predictions, truths, strict=True)):
         other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
@@ -495,10 +506,10 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     assert [fold["split"] for fold in bundle.metrics["folds"]] == [f"fold{f}_evaluate.csv" for f in dataset.folds()]
     assert bundle.identity == Bundle.load(tmp_path / "run" / "final" / "bundle").identity
     images = features.extract(dataset, list(dataset.clips()), bundle.frontend).images
-    assert bundle.normalisation == training.normalise(images)
+    assert bundle.normalisation == part_training.normalise(images)
     settings = config.load(path)
     model = fitting.load(
-        training.student_task(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51)
+        part_training.student_task(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51)
     )
     some = bundle.normalisation.apply(images[:20])
     answers = keras.ops.convert_to_numpy(model(some[..., None])) / temperature
