@@ -19,7 +19,7 @@ LOWEST, HIGHEST = -128, 127
 TINY = 1e-12  # of a scale: a tensor that is always zero must not divide by it
 
 Tensor = Any  # of any Keras back end
-_ON_THE_GRID = keras.layers.MaxPooling2D | keras.layers.Flatten  # what they give has the scale of what they take
+_ON_THE_GRID = (keras.layers.MaxPooling2D, keras.layers.Flatten)  # what they give has the scale of what they take
 _KINDS_ON_THE_GRID = ("MAX_POOL_2D", "RESHAPE")
 
 
@@ -82,7 +82,7 @@ class RoundedDense(keras.layers.Dense):
         return self.activation(keras.ops.matmul(inputs, rounded_weights(self.kernel)) + bias)
 
 
-_ROUNDED = {keras.layers.Conv2D: RoundedConv2D, keras.layers.Dense: RoundedDense}
+_ROUNDED: dict[Any, Any] = {keras.layers.Conv2D: RoundedConv2D, keras.layers.Dense: RoundedDense}
 
 
 def rounded(model: keras.Model) -> keras.Model:
@@ -112,7 +112,11 @@ def rounded(model: keras.Model) -> keras.Model:
             put(outputs, outputs, rounding)
         return outputs
 
-    body = _folded(model, lambda layer: _ROUNDED.get(type(layer), type(layer)).from_config(layer.get_config()), call)
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = _ROUNDED.get(type(layer), type(layer))
+        return kind.from_config(layer.get_config())
+
+    body = _folded(model, copy, call)
     return keras.Model(body.inputs, rounded_once(body.outputs[0])[0], name=model.name)
 
 
@@ -129,7 +133,7 @@ def _folded(
     call: Callable[..., Tensor],
 ) -> keras.Model:
     """Clone a model with every batch normalisation folded into the convolution before it, and without dropout."""
-    passing = keras.layers.BatchNormalization | keras.layers.Dropout
+    passing = (keras.layers.BatchNormalization, keras.layers.Dropout)
     folded = keras.models.clone_model(
         keras.Model(model.inputs[0], model.outputs[0], name=model.name),  # without its losses
         clone_function=lambda layer: keras.layers.Identity() if isinstance(layer, passing) else copy(layer),
