@@ -179,11 +179,13 @@ def export(
     bundle: Path,
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
     optimize: OptimizeOption = "memory",
+    runtime: Annotated[str, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
+    kernels: Annotated[str, typer.Option(help="Of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene import export
 
-    export.report(bundle, out, optimize)
+    export.report(bundle, out, optimize, runtime, kernels)
 
 
 @app.command()

@@ -14,8 +14,13 @@ from tinyscene.paths import REPOSITORY
 
 HOST = "127.0.0.1"
 PROGRAM = "qemu-system-arm"
-MACHINES = {"mps2": "mps2-an386"}  # PlatformIO environment: QEMU's machine
+MACHINES = {"mps2": "mps2-an386"}  # board: QEMU's machine
 STOP_SECONDS = 5.0
+
+
+def board_of(env: str) -> str:
+    """Return the board of a PlatformIO environment: what is before the runtime in its name."""
+    return env.removesuffix("_tflm")
 
 
 class Emulator:
@@ -38,7 +43,7 @@ class Emulator:
     def __init__(self, elf: Path, env: str = "mps2", port: int = 0) -> None:
         self.elf = Path(elf)
         self.url = ""
-        self._machine = MACHINES[env]
+        self._machine = MACHINES[board_of(env)]
         self._port = port
         self._errors: IO[str] | None = None
         self._said = ""
