@@ -15,8 +15,10 @@ INTERRUPTED = 130  # what typer exits with after Ctrl-C
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Validate a data set, or make a synthetic one.")
 device_app = typer.Typer(no_args_is_help=True, help="Talk to a board, real or emulated, over its serial port.")
+packs_app = typer.Typer(no_args_is_help=True, help="CMSIS-Packs for firmware with TensorFlow Lite Micro.")
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
+app.add_typer(packs_app, name="packs")
 
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")]
@@ -378,6 +380,41 @@ def cycles(
     from tinyscene.cycles import estimate
 
     estimate.report(bundle, board, as_json)
+
+
+@packs_app.command("install")
+def packs_install(
+    place: Annotated[
+        str | None,
+        typer.Option("--from", help="Index (URL), or folder of .pack files or unpacked packs; default: their makers."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Install again what is there.")] = False,
+    pin: Annotated[bool, typer.Option("--pin", help="Write the packs' hashes into packs.toml (maintainers).")] = False,
+) -> None:
+    """Bring the pinned packs into the user's cache, verified; the same command goes on with what is missing."""
+    from tinyscene.packs import install
+
+    install.run(place, force, pin)
+
+
+@packs_app.command("list")
+def packs_list() -> None:
+    """Say which packs are installed, where from, and what was verified."""
+    from tinyscene.packs import report
+
+    raise typer.Exit(report.list_packs())
+
+
+@packs_app.command("files")
+def packs_files(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print sources, includes, defines and packs as JSON.")
+    ] = False,
+) -> None:
+    """Print the files of the packs that make TensorFlow Lite Micro for a Cortex-M4."""
+    from tinyscene.packs import report
+
+    report.list_files(as_json)
 
 
 @app.command()
