@@ -4,8 +4,8 @@ The bundle is $TINYSCENE_BUNDLE, else `custom_bundle` of platformio.ini, else th
 models/student. Its network is compiled for $TINYSCENE_OPTIMIZE, else `custom_optimize`, else as it was exported last,
 else for memory. With `custom_runtime = tflm` TensorFlow Lite Micro runs it, with the kernels of
 $TINYSCENE_TFLM_KERNELS, else `custom_tflm_kernels`, else as it was exported last, else cmsis-nn; that is made in
-firmware/generated_tflm. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it
-is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
+firmware/generated_tflm. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only
+if it is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
 """
 
 import hashlib
