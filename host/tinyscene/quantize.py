@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -118,6 +118,20 @@ def run_reference(model: bytes, inputs: NDArray[np.int8], *, workers: int | None
         return np.concatenate(list(pool.map(lambda part: _run_part(model, part), parts)))
 
 
+def reference_steps(model: bytes, inputs: NDArray[np.int8], tensors: Sequence[int]) -> Iterator[bytes]:
+    """Yield for each input the bytes of these tensors, one after the other, as the reference kernels make them.
+
+    Raises:
+        ModelError: as `run_reference`.
+    """
+    interpreter = _interpreter(model, experimental_preserve_all_tensors=True)
+    (source,) = interpreter.get_input_details()
+    for image in inputs:
+        interpreter.set_tensor(source["index"], image.reshape(source["shape"]))
+        interpreter.invoke()
+        yield b"".join(interpreter.get_tensor(tensor).tobytes() for tensor in tensors)
+
+
 def _run_part(model: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     interpreter = _interpreter(model)
     (source,) = interpreter.get_input_details()
@@ -154,13 +168,14 @@ def quantisation(model: bytes) -> tuple[Quantisation, Quantisation]:
     return source, sink
 
 
-def _interpreter(model: bytes) -> Any:  # a tf.lite.Interpreter
+def _interpreter(model: bytes, **options: bool) -> Any:  # a tf.lite.Interpreter
     lite = _tensorflow().lite
     try:
         interpreter = lite.Interpreter(
             model_content=model,
             num_threads=1,
             experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_REF,
+            **options,
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

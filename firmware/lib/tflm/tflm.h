@@ -26,6 +26,9 @@ bool tflm_run(const int8_t *input, int8_t *output);
 // The same, and what each operator takes by a clock that wraps at 2^32, in the order in which they run.
 bool tflm_profile(const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
 
+// Called after each operator with what it has made, which may be changed; NULL: nobody looks.
+extern void (*tflm_after_operator)(void *output, size_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

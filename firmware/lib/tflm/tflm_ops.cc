@@ -3,8 +3,11 @@
 #include <new>
 
 #include "tensorflow/lite/micro/compatibility.h"
+#include "tensorflow/lite/micro/kernels/kernel_util.h"
+#include "tensorflow/lite/micro/memory_helpers.h"
+#include "tflm.h"
 
-TflmProfile tflm_profile_now;
+void (*tflm_after_operator)(void *output, size_t bytes);
 
 namespace {
 
@@ -63,11 +66,15 @@ const tflite::MicroOpResolver &tflm_make_resolver() {
 }
 
 TfLiteStatus tflm_invoke_op(size_t op, TfLiteContext *context, TfLiteNode *node) {
-    if (tflm_profile_now.clock == nullptr) {
-        return resolver->invoke(op, context, node);
-    }
-    const uint32_t begin = tflm_profile_now.clock();
     const TfLiteStatus status = resolver->invoke(op, context, node);
-    *tflm_profile_now.ticks++ = tflm_profile_now.clock() - begin;
-    return status;
+    if (status != kTfLiteOk || tflm_after_operator == nullptr) {
+        return status;
+    }
+    TfLiteEvalTensor *output = tflite::micro::GetEvalOutput(context, node, 0);
+    size_t bytes = 0;
+    if (tflite::TfLiteEvalTensorByteLength(output, &bytes) != kTfLiteOk) {
+        return kTfLiteError;
+    }
+    tflm_after_operator(output->data.data, bytes);
+    return kTfLiteOk;
 }

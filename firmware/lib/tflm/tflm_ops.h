@@ -20,20 +20,13 @@ constexpr size_t TFLM_MOST_OPS = 32;
 extern const TflmOp tflm_ops[];
 extern const size_t tflm_op_count;
 
-// Runs an operator of the table, and books its time where somebody asks for it. TensorFlow Lite Micro's own profiler is
-// compiled out together with its messages.
+// Runs an operator of the table, then tflm_after_operator. TensorFlow Lite Micro's own profiler is compiled out
+// together with its messages.
 TfLiteStatus tflm_invoke_op(size_t op, TfLiteContext *context, TfLiteNode *node);
 
 template <size_t op> TfLiteStatus tflm_invoke(TfLiteContext *context, TfLiteNode *node) {
     return tflm_invoke_op(op, context, node);
 }
-
-// The clock that tells the operators' times, and where the next one goes; no clock: nobody asks.
-struct TflmProfile {
-    uint32_t (*clock)();
-    uint32_t *ticks;
-};
-extern TflmProfile tflm_profile_now;
 
 // The resolver, made anew.
 const tflite::MicroOpResolver &tflm_make_resolver();

@@ -247,12 +247,13 @@ def objects(image: Path, folder: Path, count: int) -> list[Path]:
 
 def linked_bytes(image: Path, binaries: Sequence[Path], kinds: str) -> int:
     """Return the linked size of the symbols of these kinds (as nm has them) that objects or libraries define."""
-    theirs = {name for path in binaries for name, _ in _symbols(path, kinds)}
-    return sum(size for name, size in _symbols(image, kinds) if name in theirs)
+    theirs = {name for path in binaries for name, _ in symbols(path, kinds)}
+    return sum(size for name, size in symbols(image, kinds) if name in theirs)
 
 
-def _symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
+def symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
+    """Return names and sizes of an object's or library's symbols of these kinds, as nm has them."""
     command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    symbols = (line.split() for line in listing.splitlines())
-    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in kinds]
+    fields = (line.split() for line in listing.splitlines())
+    return [(symbol[3], int(symbol[1], 16)) for symbol in fields if len(symbol) == 4 and symbol[2] in kinds]

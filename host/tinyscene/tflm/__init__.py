@@ -4,6 +4,7 @@ Its sources are not part of this repository: `tinyscene packs install` brings th
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,12 @@ class Generated:
 
 
 def generate(
-    model: bytes, identity: str, choice: str, optimize: str = "memory", inputs: NDArray[np.int8] | None = None
+    model: bytes,
+    identity: str,
+    choice: str,
+    optimize: str = "memory",
+    inputs: NDArray[np.int8] | None = None,
+    expected: Iterable[bytes] | None = None,
 ) -> Generated:
     """Write a model's C and C++, compile the library as far as it needs it, and run both on the emulated board.
 
@@ -42,6 +48,7 @@ def generate(
         choice: the kernels: cmsis-nn, or tinyscene for those of the engine where it has them.
         optimize: of the engine's kernels, as for `compiler.plan_model`.
         inputs: int8 [N, ...] to run it on; None: only the arena is measured.
+        expected: as for `image.measure`.
 
     Raises:
         ModelError: the model is damaged, or TensorFlow Lite Micro cannot run it.
@@ -59,6 +66,6 @@ def generate(
         sources["model_kernels.c"] = kernels.source(compiled)
         table_bytes = compiled.constant_bytes
     built = library.build(set(kinds) - set(ours))
-    measured = image.measure(graph, sources, built, inputs)
+    measured = image.measure(graph, sources, built, inputs, expected)
     sources["model.h"] = emitter.header(graph, measured.arena_bytes)
     return Generated(sources, built, measured, table_bytes)

@@ -1,14 +1,19 @@
 // Test image: finds the least arena with which the model can be planned, writes it as uint32 to arena.bin, runs the
 // model in an arena of exactly that size on the vectors of inputs.bin, and writes the outputs to outputs.bin and the
 // instructions of each inference, as uint32, to instructions.bin.
+//
+// Where there is a file expected.bin, with what each operator ought to make for each vector, it writes to
+// differences.bin how many bytes each operator made otherwise, as uint32, and goes on with what it ought to have made:
+// so each operator is judged by itself.
 #include <stdbool.h>
+#include <string.h>
 
 #include "mps2.h"
 #include "semihost.h"
 #include "tflm.h"
 
 enum { DONE, CANNOT_OPEN, CANNOT_WRITE, DOES_NOT_FIT, FAILED, OUT_OF_BOUNDS };
-enum { STEP = 16, MOST_ARENA = 1 << 21, RUBBISH = 0xA5 };
+enum { STEP = 16, MOST_ARENA = 1 << 21, MOST_TENSOR = 1 << 19, RUBBISH = 0xA5 };
 
 static _Alignas(STEP) uint8_t arena[MOST_ARENA + STEP];
 static _Alignas(4) int8_t input[INPUT_BYTES], output[OUTPUT_BYTES];
@@ -28,6 +33,21 @@ static uint32_t least_arena(void) {
         }
     }
     return enough;
+}
+
+static int32_t expected, differences;
+static bool traced = true;
+
+static void compare(void *output, size_t bytes) {
+    static uint8_t wanted[MOST_TENSOR];
+    uint8_t *made = output;
+    uint32_t different = 0;
+    traced = traced && bytes <= sizeof wanted && semihost_read(expected, wanted, bytes) == bytes;
+    for (size_t i = 0; traced && i < bytes; i++) {
+        different += made[i] != wanted[i];
+    }
+    traced = traced && semihost_write(differences, &different, sizeof different) == sizeof different;
+    memcpy(output, wanted, traced ? bytes : 0);
 }
 
 static bool write(const char *name, const void *bytes, size_t count) {
@@ -70,7 +90,16 @@ int main(void) {
     if (inputs < 0 || outputs < 0 || counts < 0) {
         return CANNOT_OPEN;
     }
+    expected = semihost_open("expected.bin", SEMIHOST_READ);
+    if (expected >= 0) {
+        differences = semihost_open("differences.bin", SEMIHOST_WRITE);
+        tflm_after_operator = compare;
+    }
     const int error = run_vectors(inputs, outputs, counts);
+    if (!traced) {
+        return CANNOT_OPEN;
+    }
+    semihost_close(differences);
     for (uint32_t i = bytes; i < sizeof arena; i++) {
         if (arena[i] != RUBBISH) {
             return OUT_OF_BOUNDS;

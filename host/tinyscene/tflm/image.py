@@ -2,7 +2,7 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +36,20 @@ class Measured:
     Attributes:
         arena_bytes: the least with which it can be planned, a multiple of 16.
         run: outputs [N, values], instructions of the longest inference, bytes of linked code and constants.
+        differences: [N, operators], bytes that differ from those expected of an operator; None where none were.
     """
 
     arena_bytes: int
     run: execution.Run
+    differences: NDArray[np.uint32] | None = None
 
 
 def measure(
-    graph: Graph, sources: Mapping[str, str], library: Library, inputs: NDArray[np.int8] | None = None
+    graph: Graph,
+    sources: Mapping[str, str],
+    library: Library,
+    inputs: NDArray[np.int8] | None = None,
+    expected: Iterable[bytes] | None = None,
 ) -> Measured:
     """Build a test image and run it.
 
@@ -52,6 +58,8 @@ def measure(
         sources: generated C and C++ by file name.
         library: TensorFlow Lite Micro with the model's operators.
         inputs: int8 [N, ...]; None: only the arena is wanted.
+        expected: for each input, what the operators ought to make, one after the other. Each is then run on what those
+            before it ought to have made; the instructions are those of comparing, too.
 
     Raises:
         ModelError: TensorFlow Lite Micro refuses the model, or failed.
@@ -73,6 +81,8 @@ def measure(
             libraries=[library.path],
         )
         (folder / "inputs.bin").write_bytes(b"" if inputs is None else inputs.tobytes())
+        if expected is not None:
+            (folder / "expected.bin").write_bytes(b"".join(expected))
         code = test_image.run(image, folder)
         if code:
             reason = ERRORS.get(code, f"it returned {code}")
@@ -80,11 +90,15 @@ def measure(
         outputs = np.fromfile(folder / "outputs.bin", np.int8).reshape(-1, result.bytes)
         instructions = np.fromfile(folder / "instructions.bin", "<u4")
         (arena_bytes,) = np.fromfile(folder / "arena.bin", "<u4")
+        differences = None
+        if expected is not None:
+            differences = np.fromfile(folder / "differences.bin", "<u4").reshape(-1, len(graph.ops))
         objects = execution.objects(image, folder, len(ours) + len(runtime))
         linked = [
             execution.linked_bytes(image, [*objects, library.path], kinds) for kinds in (CODE_SYMBOLS, DATA_SYMBOLS)
         ]
-    return Measured(int(arena_bytes), execution.Run(outputs, int(instructions.max(initial=0)), *linked))
+    run = execution.Run(outputs, int(instructions.max(initial=0)), *linked)
+    return Measured(int(arena_bytes), run, differences)
 
 
 def runtime_sources() -> Sequence[Path]:
