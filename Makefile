@@ -39,8 +39,8 @@ size: setup ## what takes flash and RAM, of every board or of BOARD=...; BUNDLE=
 	@pio run --silent $(if $(BOARD),-e $(BOARD))
 	@python -m tinyscene.sizes $(BOARD)
 
-flash: setup ## build and upload to BOARD=stm32l496 or BOARD=nano33ble
-	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, or BOARD=nano33ble" >&2; exit 2; }
+flash: setup ## build and upload to BOARD=stm32l496, disco_l496 or nano33ble
+	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, disco_l496 or nano33ble" >&2; exit 2; }
 	pio run -e $(BOARD) -t upload
 
 bench: setup ## count instructions, RAM and flash on the emulated board, of networks and front ends

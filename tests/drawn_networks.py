@@ -168,8 +168,17 @@ LAYERS = (
 )
 
 
+def _average(net: DrawnBuilder, x: Ref) -> Ref:
+    """Of the whole image."""
+    if net.is_so():
+        return net.mean(x, (1, 2), keep=net.is_so())
+    size = (x.shape[1], x.shape[2])
+    return net.pool(x, "AVERAGE_POOL_2D", size, net.pick((1, 1), size), "VALID", net.pick(*ACTIVATIONS))
+
+
 def _head(net: DrawnBuilder, x: Ref) -> Ref:
     """Make the image an answer, or leave it."""
+    x = _average(net, x) if net.is_so() else x
     if net.is_so() and math.prod(x.shape) * 8 <= MAX_WEIGHTS:
         x = net.reshape(x, (1, math.prod(x.shape)), by_options=net.is_so())
         x = net.dense(x, net.whole(1, 8), activation=net.pick(*ACTIVATIONS), per_channel=net.is_so(), bias=net.is_so())

@@ -140,16 +140,38 @@ def _average_pool(net: ModelBuilder) -> Ref:
 
 def _average_pool_by_fours(net: ModelBuilder) -> Ref:
     """Sums of pixels that just fit int16, in fours and alone."""
-    return net.pool(_image(net, 16, 16, 6), "AVERAGE_POOL_2D", (16, 16), (1, 1))
+    return net.pool(_image(net, 17, 16, 6), "AVERAGE_POOL_2D", (16, 16), (1, 1))
 
 
 def _average_pool_of_many(net: ModelBuilder) -> Ref:
     """Sums that do not."""
-    return net.pool(_image(net, 17, 16, 8), "AVERAGE_POOL_2D", (17, 16), (1, 1))
+    return net.pool(_image(net, 18, 16, 8), "AVERAGE_POOL_2D", (17, 16), (1, 1))
+
+
+def _average_of_image(net: ModelBuilder) -> Ref:
+    """Streamed into by what comes before it; quads and single channels."""
+    x = net.conv(net.conv(_image(net, 21, 12, 4), 8, (3, 3)), 6, (3, 3))
+    return net.pool(x, "AVERAGE_POOL_2D", (21, 12), (1, 1), activation="RELU6")
+
+
+def _average_of_wide_image(net: ModelBuilder) -> Ref:
+    """Rows of more pixels than int16 sums hold."""
+    return net.pool(_image(net, 3, 300, 6), "AVERAGE_POOL_2D", (3, 300), (3, 300))
+
+
+def _averages_of_branches(net: ModelBuilder) -> Ref:
+    """Two sums at the same time."""
+    x = net.conv(_image(net, 24, 10, 4), 12, (3, 3))
+    left = net.pool(net.conv(x, 12, (3, 3)), "AVERAGE_POOL_2D", (24, 10), (1, 1))
+    return net.combine("ADD", left, net.mean(net.conv(x, 12, (1, 1)), (1, 2), keep=True))
 
 
 def _mean(net: ModelBuilder) -> Ref:
     return net.mean(net.conv(_image(net, 10, 9, 4), 7, (3, 3)), (1, 2), keep=False)
+
+
+def _mean_of_wide_image(net: ModelBuilder) -> Ref:
+    return net.mean(_image(net, 2, 513, 5), (1, 2), keep=False)
 
 
 def _mean_kept(net: ModelBuilder) -> Ref:

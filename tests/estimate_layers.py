@@ -115,16 +115,27 @@ def pool(net: ModelBuilder) -> Ref:
 
 
 def pool_apart(net: ModelBuilder) -> Ref:
-    """MAX_POOL_2D and AVERAGE_POOL_2D whose windows do not overlap; whole images, too."""
+    """MAX_POOL_2D and AVERAGE_POOL_2D whose windows do not overlap; whole rows and columns, too."""
     kind = "MAX_POOL_2D" if net.random.integers(3) else "AVERAGE_POOL_2D"
     x = _image(net)
     size = (min(x.shape[1], _pick(net, 2, 3, 4, 24)), min(x.shape[2], _pick(net, 2, 3, 4, 24)))
     return net.pool(x, kind, size, size, activation=_activation(net))
 
 
+def average(net: ModelBuilder) -> Ref:
+    """AVERAGE_POOL_2D over an image."""
+    x = _image(net)
+    return net.pool(x, "AVERAGE_POOL_2D", x.shape[1:3], x.shape[1:3], activation=_activation(net))
+
+
 def mean(net: ModelBuilder) -> Ref:
     """MEAN over an image."""
     return net.mean(_image(net), (1, 2), keep=False)
+
+
+def mean_of_rows(net: ModelBuilder) -> Ref:
+    """MEAN over the columns of an image, or over its rows."""
+    return net.mean(_image(net), (_pick(net, 1, 2),), keep=False)
 
 
 def add(net: ModelBuilder) -> Ref:
@@ -193,7 +204,21 @@ RECIPES: tuple[Recipe, ...] = (
     *(conv_large, conv_dilated, conv_pool, conv_pixels) * 2,
     *(depthwise,) * 4,
     *(depthwise_quick, depthwise_odd, dense, pool, pool_apart) * 2,
-    *(conv_not_quick, mean, add, add_general, mul, broadcast, broadcast, table, softmax, pad, concatenate),
+    *(
+        conv_not_quick,
+        average,
+        mean,
+        mean_of_rows,
+        add,
+        add_general,
+        mul,
+        broadcast,
+        broadcast,
+        table,
+        softmax,
+        pad,
+        concatenate,
+    ),
     *(quantize, dequantize),
 )
 

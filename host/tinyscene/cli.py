@@ -168,12 +168,21 @@ def verify(
     vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
     optimize: OptimizeOption = "memory",
+    runtime: Annotated[
+        str, typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, of the package tflite-micro.")
+    ] = "engine",
     as_json: JsonOption = None,
 ) -> None:
-    """Compare the compiled C with TensorFlow Lite's reference kernels, byte for byte."""
-    from tinyscene.compiler import verify
+    """Compare the compiled C, or TensorFlow Lite Micro, with TensorFlow Lite's reference kernels, byte for byte."""
+    from tinyscene.compiler import verify, verify_tflm
 
-    raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
+    if runtime not in ("engine", "tflm"):
+        raise ConfigError(f"there is no runtime {runtime!r}; choose engine or tflm")
+    if runtime == "engine":
+        raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
+    if (on, optimize) != ("host", "memory"):
+        raise ConfigError("TensorFlow Lite Micro is verified on the host and has no --optimize; leave --on and it away")
+    raise typer.Exit(verify_tflm.report(model, vectors, seed, as_json))
 
 
 @app.command()

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from rich import box
 from rich.table import Table
 
 from tinyscene import cmsis_dsp
 from tinyscene.console import console
+from tinyscene.packs import pins as pack_pins
+from tinyscene.packs import store
 from tinyscene.paths import REPOSITORY
 
 PYTHON_VERSIONS = ((3, 11), (3, 13))  # what TensorFlow 2.21 has wheels for
@@ -67,6 +70,7 @@ def examine() -> Iterator[Finding]:
     yield _program("clang-format (make check)", "clang-format", "clang-format", required=False)
     yield _program("OpenOCD (make flash, STM32)", "openocd", "openocd", required=False)
     yield _cmsis_dsp()
+    yield _packs()
     yield from _serial()
     yield _disk()
 
@@ -86,7 +90,7 @@ def _packages() -> Iterator[Finding]:
     pins = {
         match[1]: match[2]
         for line in importlib.metadata.requires("tinyscene") or []
-        if (match := re.match(r"([\w.-]+)==([\w.]+)", line))
+        if (match := re.match(r"([\w.-]+)==([\w.]+)", line)) and _is_for_this_system(line)
     }
     wrong = {}
     for name, pinned in pins.items():
@@ -102,6 +106,13 @@ def _packages() -> Iterator[Finding]:
     yield Finding("Python packages", f"{good} of {len(pins)} as pinned: {named}" if good else None, SETUP)
     for name, complaint in wrong.items():
         yield Finding(name, None, f"{complaint}: {SETUP}")
+
+
+def _is_for_this_system(requirement: str) -> bool:
+    """Say whether the part of a requirement after the semicolon holds here, with every extra that set-up installs."""
+    marker = Requirement(requirement).marker
+    extras = importlib.metadata.metadata("tinyscene").get_all("Provides-Extra") or []
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
 
 
 def _program(what: str, command: str, packages: str, *, required: bool = True) -> Finding:
@@ -132,6 +143,16 @@ def _cmsis_dsp() -> Finding:
     folder = cmsis_dsp.FOLDER  # appears in one step, complete
     found = str(folder.relative_to(REPOSITORY)) if folder.is_dir() else None
     return Finding("CMSIS-DSP sources", found, SETUP)
+
+
+def _packs() -> Finding:
+    wanted = pack_pins.pinned()
+    here = [pack for pin in wanted if (pack := store.installed(pin))]
+    checked = sum(pack.verified == "pinned" for pack in here)
+    found = f"{len(here)} packs, {checked} of them verified" if len(here) == len(wanted) else None
+    return Finding(
+        "CMSIS-Packs (firmware with TensorFlow Lite Micro)", found, "tinyscene packs install", required=False
+    )
 
 
 def _serial() -> Iterator[Finding]:

@@ -118,20 +118,6 @@ def run_reference(model: bytes, inputs: NDArray[np.int8], *, workers: int | None
         return np.concatenate(list(pool.map(lambda part: _run_part(model, part), parts)))
 
 
-def reference_steps(model: bytes, inputs: NDArray[np.int8], tensors: Sequence[int]) -> Iterator[bytes]:
-    """Yield for each input the bytes of these tensors, one after the other, as the reference kernels make them.
-
-    Raises:
-        ModelError: as `run_reference`.
-    """
-    interpreter = _interpreter(model, experimental_preserve_all_tensors=True)
-    (source,) = interpreter.get_input_details()
-    for image in inputs:
-        interpreter.set_tensor(source["index"], image.reshape(source["shape"]))
-        interpreter.invoke()
-        yield b"".join(interpreter.get_tensor(tensor).tobytes() for tensor in tensors)
-
-
 def _run_part(model: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     interpreter = _interpreter(model)
     (source,) = interpreter.get_input_details()
@@ -151,6 +137,40 @@ def _run_part(model: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     return outputs
 
 
+def run_reference_tensors(model: bytes, image: NDArray[Any], tensors: Sequence[int]) -> list[NDArray[Any]]:
+    """Run a model once with the reference kernels, and return any of its tensors by their numbers.
+
+    Args:
+        model: the file.
+        image: in the shape and type of its input.
+        tensors: numbers of tensors in the file.
+
+    Raises:
+        ModelError: as for `run_reference`.
+    """
+    interpreter = _interpreter(model, every_tensor=True)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    return [interpreter.get_tensor(tensor) for tensor in tensors]
+
+
+def input_of(model: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape, with the batch, and type of a model's input.
+
+    Raises:
+        ModelError: not a .tflite file that TensorFlow Lite can run, or one with several inputs or outputs, or its input
+            is not int8, uint8 or float32.
+    """
+    interpreter = _interpreter(model)
+    sources, sinks = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(sources) != 1 or len(sinks) != 1:
+        raise ModelError(f"the model has {len(sources)} inputs and {len(sinks)} outputs; convert it with one of each")
+    dtype = np.dtype(sources[0]["dtype"])
+    if dtype not in (np.int8, np.uint8, np.float32):
+        raise ModelError(f"the model's input is {dtype}; convert it with an int8, uint8 or float32 input")
+    return tuple(int(size) for size in sources[0]["shape"]), dtype
+
+
 def quantisation(model: bytes) -> tuple[Quantisation, Quantisation]:
     """Return the quantisation of the model's input and of its output.
 
@@ -168,14 +188,14 @@ def quantisation(model: bytes) -> tuple[Quantisation, Quantisation]:
     return source, sink
 
 
-def _interpreter(model: bytes, **options: bool) -> Any:  # a tf.lite.Interpreter
+def _interpreter(model: bytes, every_tensor: bool = False) -> Any:  # a tf.lite.Interpreter
     lite = _tensorflow().lite
     try:
         interpreter = lite.Interpreter(
             model_content=model,
             num_threads=1,
             experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_REF,
-            **options,
+            experimental_preserve_all_tensors=every_tensor,
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

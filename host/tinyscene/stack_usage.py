@@ -35,6 +35,8 @@ INDIRECT = (
     (r"->function\(|\bconvolve\(", "firmware/lib/engine/"),
     (r"\bPASSES\[\w+\]\(", "firmware/lib/frontend/"),
 )
+# Handlers with interrupt_give_way() of cortex_m4.h: one other can interrupt them.
+GIVING_WAY = ("dfsdm_interrupt",)
 # ARMv7-M, B1.5.6: eight registers, S0 to S15, FPSCR, a reserved word, and a word to align the stack to 8 bytes.
 EXCEPTION_FRAME = 4 * (8 + 16 + 2) + 4
 RESET, FAULT = "startup", "startup_fault_entry"
@@ -69,7 +71,7 @@ class StackUsage:
     Attributes:
         program: from reset through main().
         path: functions on the way to that, the outermost first.
-        interrupts: of the deepest interrupt; none interrupts another.
+        interrupts: of the deepest interrupt, with one in GIVING_WAY below it where the image has that.
         fault: of the report of a fault, which can come on top of it.
         available: size of the stack.
     """
@@ -97,10 +99,13 @@ def of_image(elf: Path) -> StackUsage:
             size is only known when it runs.
     """
     graph = _CallGraph(elf)
-    interrupts = [graph.deepest(address)[0] for address in graph.handlers]
+    depths = {address: graph.deepest(address)[0] for address in graph.handlers}
+    below = {address: depth for address, depth in depths.items() if graph.functions[address].name in GIVING_WAY}
+    above = max((depth for address, depth in depths.items() if address not in below), default=0)
+    interrupts = above + max((depth + EXCEPTION_FRAME for depth in below.values()), default=0)
     program, path = graph.deepest(graph.address(RESET))
     fault, _ = graph.deepest(graph.address(FAULT))
-    return StackUsage(program, path, max(interrupts, default=0), fault, graph.stack_bytes)
+    return StackUsage(program, path, interrupts, fault, graph.stack_bytes)
 
 
 class _CallGraph:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from drawn_networks import draw_networks
-from tinyscene.compiler import verify
+from tinyscene.compiler import plan_model, verify
 from tinyscene.errors import TinysceneError
 from tinyscene.paths import REPOSITORY
 
@@ -25,7 +25,11 @@ def networks() -> list[bytes]:
 
 
 def test_there_are_enough(networks: list[bytes]) -> None:
+    launches = [launch for model in networks for launch in plan_model(model).launches]
+    groups = [launch for launch in launches if len(launch.calls) > 1]
     assert len(networks) >= 300
+    assert sum(any(call.state_bytes for call in launch.calls) for launch in groups) >= 30  # averages that are streamed
+    assert sum(len(launch.rings.places) < len(launch.rings.rows) for launch in groups) >= 20  # that share memory
 
 
 @pytest.mark.parametrize("on", ["host", "mps2"])

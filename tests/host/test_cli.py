@@ -33,6 +33,9 @@ VERBS = (
     "device upload",
     "device reboot",
     "bench",
+    "packs install",
+    "packs list",
+    "packs files",
     "report",
 )
 # A TCP port that nothing listens on: what a board that was unplugged looks like.

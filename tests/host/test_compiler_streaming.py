@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import engine_models
 from tflite_models import ModelBuilder, Ref
 from tinyscene.compiler import CompiledModel, plan_model
 from tinyscene.compiler.graph import ConvOptions
@@ -83,9 +84,77 @@ def test_rings_hold_whole_steps_of_two_rows() -> None:
     for _ in range(2):
         x = net.conv(net.conv(x, 0, (3, 3), depthwise=1), 16, (1, 1))
     model = compiled(net, net.pool(x, "AVERAGE_POOL_2D", (41, 5), (1, 1)))
-    assert len(model.launches) == 2
+    assert len(model.launches) == 1
     # the third layer's rows in use are five, from the one above a pair of windows to the end of another pair
-    assert [layer.rows_kept for layer in model.report().layers] == [4, 2, 6, 2, None, None]
+    assert [layer.rows_kept for layer in model.report().layers] == [4, 2, 6, 2, 2, None]
+
+
+def test_rings_that_never_hold_rows_together_share_a_place() -> None:
+    """What a depthwise layer makes is read before anything else is made; so is what the last layer makes, by the sums.
+    But the one ring holds rows while the other is written."""
+    net = ModelBuilder(9)
+    x = net.conv(net.input((1, 41, 5, 4)), 16, (3, 3))
+    for _ in range(3):
+        x = net.conv(net.conv(x, 0, (3, 3), depthwise=1), 16, (1, 1))
+    model = compiled(net, net.mean(x, (1, 2), keep=False))
+    (launch,) = model.launches
+    place = {call.output: model.memory.offsets[call.output] for call in launch.calls[:-1]}
+    first, depthwise, *others = [place[call.output] for call in launch.calls[:-1]]
+    assert others[1] == others[3] == depthwise
+    assert len({first, depthwise, others[0], others[2], others[4]}) == 5
+    row = 5 * 16
+    rings = 4 * row + 2 * 6 * row + 2 * 2 * row
+    assert model.memory.arena_bytes == rings + -(-launch.scratch_bytes // 16) * 16
+
+
+@pytest.mark.parametrize(
+    ("axes", "keep", "function"),
+    [
+        ((1, 2), True, "engine_mean_by_rows"),
+        ((1, 2), False, "engine_mean_by_rows"),
+        ((1,), True, "engine_mean"),
+        ((2,), False, "engine_mean"),
+        ((1, 2, 3), False, "engine_mean"),
+    ],
+)
+def test_mean_kernels(axes: tuple[int, ...], keep: bool, function: str) -> None:
+    net = ModelBuilder(11)
+    model = compiled(net, net.mean(net.input((1, 7, 6, 5)), axes, keep=keep))
+    assert [call.function for call in model.calls] == [function]
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "padding", "function"),
+    [
+        ((7, 6), (1, 1), "VALID", "engine_average_pool_by_rows"),
+        ((7, 6), (7, 6), "SAME", "engine_average_pool_by_rows"),
+        ((7, 6), (1, 1), "SAME", "engine_average_pool"),
+        ((8, 8), (8, 8), "SAME", "engine_average_pool"),
+        ((6, 6), (2, 2), "VALID", "engine_average_pool"),
+    ],
+)
+def test_average_kernels(window, stride, padding: str, function: str) -> None:
+    net = ModelBuilder(12)
+    model = compiled(net, net.pool(net.input((1, 7, 6, 5)), "AVERAGE_POOL_2D", window, stride, padding, "RELU"))
+    assert [call.function for call in model.calls] == [function]
+
+
+def test_average_of_the_part_that_a_window_reads() -> None:
+    """Its map is trimmed to the window, which then covers it."""
+    net = ModelBuilder(13)
+    x = net.conv(net.input((1, 20, 9, 3)), 8, (3, 3))
+    model = compiled(net, net.pool(x, "AVERAGE_POOL_2D", (18, 8), (4, 4)))
+    (launch,) = model.launches
+    assert [call.function for call in launch.calls] == ["engine_conv2d", "engine_average_pool_by_rows"]
+
+
+def test_states_lie_behind_the_scratch_that_is_shared() -> None:
+    model = plan_model(engine_models.generate("averages_of_branches", 3))
+    launch = model.launches[0]
+    left, right = (launch.state_offset(call) for call in launch.calls if call.state_bytes)
+    assert left >= max(call.scratch_bytes for call in launch.calls)
+    assert right == left + 12 * 4
+    assert launch.scratch_bytes == right + 12 * 4
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tinyscene.cycles.counter import Count, Counter
 from tinyscene.cycles.flash import Nrf52840Flash, Stm32L4Flash
 from tinyscene.cycles.image import NETWORK, OTHERS
 from tinyscene.cycles.timing import Instruction
-from tinyscene.device.board_machine import Stm32L496
+from tinyscene.device.board_models import Stm32L496
 from tinyscene.errors import ToolError
 from tinyscene.paths import FIRMWARE
 

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pack_maker import pins_text, write_unpacked
 
 from tinyscene import cmsis_dsp, doctor
+from tinyscene.packs import install, pins
 
 
 def finding(what: str) -> doctor.Finding:
@@ -66,6 +68,24 @@ def test_a_package_at_another_version(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_sources_that_were_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cmsis_dsp, "FOLDER", tmp_path / "cmsis-dsp")
     assert finding("CMSIS-DSP sources") == doctor.Finding("CMSIS-DSP sources", None, "make setup")
+
+
+def test_packs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    what = "CMSIS-Packs (firmware with TensorFlow Lite Micro)"
+    monkeypatch.setenv("TINYSCENE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pins, "PINS", tmp_path / "packs.toml")
+    (tmp_path / "packs.toml").write_text(pins_text())
+    assert finding(what) == doctor.Finding(what, None, "tinyscene packs install", required=False)
+    install.run(str(write_unpacked(tmp_path / "unpacked")))
+    assert finding(what).found == "2 packs, 0 of them verified"
+
+
+def test_a_requirement_for_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = ["nothing==1.0; sys_platform == 'moon' and extra == 'dev'", "numpy==9.9; extra == 'dev'"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: elsewhere)
+    assert [each.what for each in doctor.examine() if "is wanted" in each.remedy or "not installed" in each.remedy] == [
+        "numpy"
+    ]
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

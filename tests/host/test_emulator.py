@@ -14,7 +14,7 @@ from tinyscene.errors import ToolError
 @pytest.mark.parametrize(
     ("env", "engine", "said"),
     [
-        ("stm32l496", "qemu", "qemu cannot emulate stm32l496; choose --engine unicorn or renode"),
+        ("nano33ble", "qemu", "qemu cannot emulate nano33ble; choose --engine unicorn or renode"),
         ("mps3", None, "no emulator knows the environment 'mps3'; choose mps2, nano33ble, stm32l496"),
         ("mps2", "renode", "renode cannot emulate mps2; choose --engine qemu"),
     ],
@@ -41,6 +41,16 @@ def test_qemu_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ToolError, match="apt-get install qemu-system-arm"):
         Emulator(Path("firmware.elf")).start()
+
+
+def test_qemu_is_too_old_for_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says which version has it."""
+    program = tmp_path / emulator.PROGRAM
+    program.write_text("#!/bin/sh\necho 'mps2-an386   Arm MPS2 with AN386 FPGA image for Cortex-M4'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="does not know b-l475e-iot01a; install QEMU 10 or newer"):
+        Emulator(tmp_path / "firmware.elf", "stm32l496").start()
 
 
 def test_image_that_is_not_there(tmp_path: Path) -> None:

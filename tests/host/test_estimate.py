@@ -25,6 +25,17 @@ def test_every_kernel_has_an_entry_and_coefficients() -> None:
     assert set(estimate.coefficients()) == kernels(), "run tests/fit_estimate.py"
 
 
+@pytest.mark.parametrize(
+    ("header", "name", "value"),
+    [
+        ("columns", "ENGINE_COLUMN_ROWS", estimate.COLUMN_ROWS),
+        ("sums", "ENGINE_PAIRED_PIXELS", estimate.PAIRED_PIXELS),
+    ],
+)
+def test_counts_are_made_of_the_kernels_constants(header: str, name: str, value: int) -> None:
+    assert f"{name} = {value}" in (ENGINE / f"engine_{header}.h").read_text()
+
+
 def test_layers_cover_every_kernel_and_coefficients_belong_to_them() -> None:
     """Otherwise the fit does not know a kernel, or estimate.toml is of other entries."""
     seen = set()

@@ -92,6 +92,20 @@ def test_what_is_here_is_left_alone(tmp_path: Path) -> None:
     assert leftovers() == []
 
 
+def test_a_hash_that_is_pinned_after_the_install(pinfile: Path, tmp_path: Path) -> None:
+    hashes = write_packs(tmp_path / "packs")
+    install.run(str(tmp_path / "packs"))
+    pinfile.write_text(pins_text({CORE: "0" * 64, "tensorflow.micro": hashes["tensorflow.micro"]}))
+    assert states() == {"tensorflow.micro": "pinned", CORE: None}
+
+
+def test_a_pack_whose_receipt_is_damaged(tmp_path: Path) -> None:
+    install.run(str(write_unpacked(tmp_path / "unpacked")))
+    for text in ("", "[]", "{}"):
+        (store.folder() / "ARM" / "core" / VERSION / ".tinyscene.json").write_text(text)
+        assert states() == {"tensorflow.micro": "no", CORE: None}
+
+
 def test_hashes_for_maintainers(pinfile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hashes = write_packs(tmp_path / "packs")
     install.run(str(tmp_path / "packs"), pin_hashes=True)

@@ -59,11 +59,8 @@ def test_each_operator_by_itself_makes_the_reference_kernels_bytes(tmp_path: Pat
 
     image = np.random.default_rng(1).integers(-128, 128, (1, 20, 15, 3), np.int8)
     made = [graph.output(op) for op in graph.ops]
-    flat = np.frombuffer(next(quantize.reference_steps(model, image, [tensor.index for tensor in made])), np.int8)
-    parts = np.split(flat, np.cumsum([tensor.bytes for tensor in made])[:-1])
-    values = {graph.inputs[0]: image.reshape(-1)} | {
-        tensor.index: part.copy() for tensor, part in zip(made, parts, strict=True)
-    }
+    parts = quantize.run_reference_tensors(model, image, [tensor.index for tensor in made])
+    values = {tensor.index: part for tensor, part in zip(made, parts, strict=True)} | {graph.inputs[0]: image}
     for op in ops:
         kernel = table[op.outputs[0]]
         inputs = (ctypes.c_void_p * kernel.inputs)(*(values[index].ctypes.data for index in op.inputs[: kernel.inputs]))

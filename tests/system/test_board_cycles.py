@@ -12,7 +12,8 @@ from tinyscene.cycles import estimate
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device.board_machine import BOARDS, Machine, ask
+from tinyscene.device.board_machine import Machine, ask
+from tinyscene.device.board_models import BOARDS
 from tinyscene.device.messages import (
     Inference,
     ProfileRun,

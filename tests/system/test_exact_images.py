@@ -13,7 +13,8 @@ from clean_checkout import CleanCheckout
 from images import with_flipped_bit
 from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene import golden, quantize, signals
-from tinyscene.device.board_machine import BOARDS, DiscoL496, Machine, Nano33Ble, Stm32L496, exchange
+from tinyscene.device.board_machine import Machine, exchange
+from tinyscene.device.board_models import BOARDS, DiscoL496, Nano33Ble, Stm32L496
 from tinyscene.device.health import Crash, CrashKind, ResetCause, SelfTest
 from tinyscene.device.messages import (
     DeviceInfo,

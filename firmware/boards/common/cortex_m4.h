@@ -45,6 +45,8 @@
 #define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
 #define NVIC_ICER(interrupt) REGISTER(0xE000E180u + 4u * ((interrupt) / 32u))
 #define NVIC_ICPR(interrupt) REGISTER(0xE000E280u + 4u * ((interrupt) / 32u))
+#define NVIC_IPR(interrupt) (*(volatile uint8_t *)(0xE000E400u + (interrupt)))
+#define NVIC_IPR_LAST 0xFFu
 
 // C1.6 Debug monitor, C1.8 Data watchpoint and trace
 #define SCB_DEMCR REGISTER(0xE000EDFCu)
@@ -55,6 +57,11 @@
 
 static inline void interrupt_enable(uint32_t interrupt) {
     NVIC_ISER(interrupt) = 1u << (interrupt % 32u);
+}
+
+// Lets all other interrupts interrupt this one.
+static inline void interrupt_give_way(uint32_t interrupt) {
+    NVIC_IPR(interrupt) = NVIC_IPR_LAST;
 }
 
 static inline void interrupts_off(void) {

@@ -45,6 +45,10 @@ void recording_filled(void) {
     receive_wake();
 }
 
+void recording_dropped(uint32_t samples) {
+    ring.lost = ring.lost + samples;
+}
+
 size_t recording_read(int16_t *samples, size_t capacity) {
     size_t count = 0;
     if (ring.settles > 0) {

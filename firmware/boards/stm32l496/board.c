@@ -17,7 +17,9 @@ _Static_assert(SERIAL_CAN_DIVIDE(CLOCK_HZ, BOARD_BAUD) && SERIAL_CAN_DIVIDE(CLOC
     "platformio.ini: this UART cannot have monitor_speed symbols a second; choose one of 38400 to 2000000");
 
 const char board_name[] = SERIAL_BOARD;
+#ifndef DISCO_L496 // which has one: dfsdm.c
 const struct microphone *const board_microphone = NULL;
+#endif
 
 static uint32_t clock_hz = CLOCK_SLOW_HZ;
 
@@ -34,25 +36,12 @@ void serial_interrupt(void) {
     }
 }
 
-static void set_field(volatile uint32_t *address, uint32_t bits, uint32_t place, uint32_t value) {
-    uint32_t mask = ((1u << bits) - 1u) << (bits * place);
-    *address = (*address & ~mask) | value << (bits * place);
-}
-
-static void connect(const struct pin *pin) {
-    RCC_AHB2ENR |= RCC_AHB2ENR_GPIO(pin->port);
-    (void)RCC_AHB2ENR; // 6.2.18: two cycles until a peripheral that was switched on answers
-    set_field(&GPIO_AFR(pin->port, pin->number), 4, pin->number % 8u, pin->alternate);
-    set_field(&GPIO_PUPDR(pin->port), 2, pin->number, GPIO_PULL_UP);
-    set_field(&GPIO_MODER(pin->port), 2, pin->number, GPIO_MODE_ALTERNATE);
-}
-
 static void start_serial(void) {
     PWR_CR2 |= PWR_CR2_IOSV; // PG2 to PG15 are supplied by VDDIO2, which is off after reset
     RCC_APB1ENR1 |= SERIAL_BASE == USART2_BASE ? RCC_APB1ENR1_USART2 : 0;
     RCC_APB1ENR2 |= SERIAL_BASE == LPUART1_BASE ? RCC_APB1ENR2_LPUART1 : 0;
-    connect(&serial_tx);
-    connect(&serial_rx);
+    pin_connect(&serial_tx);
+    pin_connect(&serial_rx);
     const uint32_t baud = clock_hz == CLOCK_HZ ? BOARD_BAUD : SLOW_CLOCK_BAUD;
     UART_BRR(SERIAL_BASE) = (uint32_t)(((uint64_t)SERIAL_CYCLES_PER_DIVISOR * clock_hz + baud / 2u) / baud);
     UART_CR1(SERIAL_BASE) = UART_CR1_UE | UART_CR1_TE | UART_CR1_RE | UART_CR1_RXNEIE;

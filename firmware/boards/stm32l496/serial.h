@@ -2,13 +2,8 @@
 #ifndef SERIAL_H
 #define SERIAL_H
 
+#include "pins.h"
 #include "stm32l496.h"
-
-struct pin {
-    uint32_t port; // base address
-    uint32_t number;
-    uint32_t alternate; // STM32L496 data sheet, table 17
-};
 
 #ifdef DISCO_L496 // ST 32L496GDISCOVERY: UM2160, ST-LINK/V2-1 virtual COM port
 #define SERIAL_BOARD "disco_l496"

@@ -2,8 +2,8 @@
 //
 // Every kernel gives, byte for byte, what TensorFlow Lite's reference kernels give. A layer is a constant struct that
 // the compiler filled in; a kernel reads it, an input and an output, and sometimes a scratch buffer whose size the
-// compiler has reserved in the arena. No state, no heap, no errors: all that could go wrong was refused at compile
-// time.
+// compiler has reserved in the arena. No state from one inference to the next, no heap, no errors: all that could go
+// wrong was refused at compile time.
 //
 // Activations are int8 in height x width x channels order, batch 1. Real value = scale * (q - zero_point).
 // Portable C11 for little-endian machines with arithmetic right shift; on a Cortex-M4 or M7 the same sources use the
@@ -78,7 +78,9 @@ struct engine_rows {
 // A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
 // several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
 // bit. A layer that makes several rows at once writes them one after the other, from row step * rows on, where they lie
-// together; the last step writes those that there are. Nothing is kept in `scratch` from one step to the next.
+// together; the last step writes those that there are. The layers of a group share their scratch, so nothing is kept in
+// it from one step to the next; a layer with state has that in place of scratch, for itself, from its first step to its
+// last one.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
@@ -97,6 +99,7 @@ struct engine_stage {
     int32_t target;
     int32_t steps; // for each row,
     int32_t rows;  // or rows for each step: one of the two is 1
+    int32_t state; // where its state starts, in bytes from the group's scratch on; 0 for a layer without
     int32_t source_count;
     int32_t sources[ENGINE_MAX_SOURCES];
     struct engine_need needs[ENGINE_MAX_SOURCES];
@@ -128,7 +131,8 @@ static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
     }
 }
 
-// Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target.
+// Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target. `scratch` holds what
+// they share, and their states.
 void engine_run(
     const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile);
 
@@ -305,6 +309,10 @@ engine_step engine_average_pool;
 // MAX_POOL_2D without padding whose windows do not overlap: window height steps for each row.
 engine_step engine_max_pool_by_rows;
 
+// AVERAGE_POOL_2D whose one window is the whole image: a step adds one row to the sums, the last one divides them.
+// State: an int32 for each channel.
+engine_step engine_average_pool_by_rows;
+
 // MEAN over the middle axis of outer x count x inner; the factor has 1/count in it.
 struct engine_mean {
     int32_t outer;
@@ -315,6 +323,10 @@ struct engine_mean {
     int32_t output_zero_point;
 };
 void engine_mean(const struct engine_mean *layer, const int8_t *input, int8_t *output);
+
+// MEAN over height and width, row by row as engine_average_pool_by_rows: outer is 1, inner the channels. State: an
+// int32 for each channel.
+engine_step engine_mean_by_rows;
 
 // How two operands of up to four dimensions meet: the output's sizes, and each operand's step in every dimension (0
 // where it is broadcast). The output may be the same buffer as an operand that is not broadcast.

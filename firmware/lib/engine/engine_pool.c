@@ -1,10 +1,11 @@
 // MAX_POOL_2D and AVERAGE_POOL_2D row by row.
 #include "engine_dsp.h"
 #include "engine_requantise.h"
+#include "engine_sums.h"
 #include "engine_view.h"
 #include "engine_window.h"
 
-enum { FOUR = 4, MOST_IN_PAIRS = 256 }; // int8 values whose sum an int16 holds
+enum { FOUR = 4 };
 
 // The part of a window that lies inside the image, in the rows of a channel.
 struct region {
@@ -38,43 +39,40 @@ static inline int32_t largest(const struct region *region, int32_t *results) {
     return 1;
 }
 
-// Add up four channels of at most MOST_IN_PAIRS pixels.
+// Add up four channels of at most ENGINE_PAIRED_PIXELS pixels.
 static inline void sum_four(const struct region *region, int32_t *sums) {
-    uint32_t even = 0, odd = 0;
+    struct engine_quad_sums quad = {0, 0};
     for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
-        const int8_t *value = region_row(region, y);
-        for (int32_t x = region->columns.begin; x < region->columns.end; x++, value += region->depth) {
-            const uint32_t bytes = engine_load(value);
-            even = engine_add_even_bytes(even, bytes);
-            odd = engine_add_odd_bytes(odd, bytes);
-        }
+        quad =
+            engine_sum_pixels(quad, region_row(region, y), region->columns.end - region->columns.begin, region->depth);
     }
-    sums[0] = (int16_t)(even & 0xFFFF), sums[2] = (int16_t)(even >> 16);
-    sums[1] = (int16_t)(odd & 0xFFFF), sums[3] = (int16_t)(odd >> 16);
+    memset(sums, 0, FOUR * sizeof *sums);
+    engine_add_quad(quad, sums);
 }
 
 static inline int32_t sum_one(const struct region *region) {
     int32_t sum = 0;
     for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
-        const int8_t *value = region_row(region, y);
-        for (int32_t x = region->columns.begin; x < region->columns.end; x++, value += region->depth) {
-            sum += *value;
-        }
+        sum = engine_sum_values(sum, region_row(region, y), region->columns.end - region->columns.begin, region->depth);
     }
     return sum;
 }
 
+// sum / count, halves away from zero.
+static inline int32_t average_of(int32_t sum, int32_t count) {
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
 static inline int32_t average(const struct region *region, int32_t *results) {
     const int32_t count = pixels(region);
-    const int32_t channels = count <= MOST_IN_PAIRS && region->depth - region->channel >= FOUR ? FOUR : 1;
+    const int32_t channels = count <= ENGINE_PAIRED_PIXELS && region->depth - region->channel >= FOUR ? FOUR : 1;
     if (channels == FOUR) {
         sum_four(region, results);
     } else {
         *results = sum_one(region);
     }
     for (int32_t i = 0; i < channels; i++) {
-        const int32_t sum = results[i];
-        results[i] = (sum > 0 ? sum + count / 2 : sum - count / 2) / count; // halves away from zero
+        results[i] = average_of(results[i], count);
     }
     return channels;
 }
@@ -107,6 +105,18 @@ void engine_average_pool(
     const void *layer, const struct engine_rows *input, int32_t step, int8_t *output, void *scratch) {
     (void)scratch;
     pool(layer, input, step, output, average);
+}
+
+void engine_average_pool_by_rows(
+    const void *parameters, const struct engine_rows *input, int32_t step, int8_t *output, void *state) {
+    const struct engine_pool *const layer = parameters;
+    int32_t *const sums = state;
+    if (engine_sum_row(input, step, layer->input.channels, sums)) {
+        for (int32_t channel = 0; channel < layer->input.channels; channel++) {
+            const int32_t result = average_of(sums[channel], layer->input.height * layer->input.width);
+            output[channel] = engine_clamp(result, layer->minimum, layer->maximum);
+        }
+    }
 }
 
 // Replace each of `count` bytes by the larger one of two.

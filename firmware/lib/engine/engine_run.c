@@ -38,7 +38,8 @@ static void take_step(const struct engine_stage *stage, struct progress *progres
     }
     const struct engine_rows *target = &progress->tensors[stage->target];
     int8_t *output = target->base + first_row(stage, step) % target->capacity * target->row_bytes;
-    stage->function(stage->layer, sources, step, output, scratch);
+    void *const own = stage->state ? (int8_t *)scratch + stage->state : scratch;
+    stage->function(stage->layer, sources, step, output, own);
     progress->made[stage->target] = engine_smaller(first_row(stage, step + 1), target->height);
 }
 

@@ -40,7 +40,7 @@ class LayerReport:
         input_shape, output_shape: as far as they are computed.
         rows_kept: of the output, where only a ring of its rows exists; None for a whole tensor.
         macs: multiply-accumulates.
-        constant_bytes, scratch_bytes: its own.
+        constant_bytes, scratch_bytes: its own; its state counts as scratch.
         live_bytes: of the arena, while its group runs.
         instructions: of one inference on a Cortex-M4, estimated; None for a kernel without an estimate.
     """
@@ -113,10 +113,10 @@ class CompiledModel:
                     group=position,
                     input_shape=self.planned.shape(call.inputs[0]),
                     output_shape=self.planned.shape(call.output),
-                    rows_kept=launch.rings.get(call.output),
+                    rows_kept=launch.rings.rows.get(call.output),
                     macs=call.macs,
                     constant_bytes=call.constant_bytes,
-                    scratch_bytes=call.scratch_bytes,
+                    scratch_bytes=call.scratch_bytes + call.state_bytes,
                     live_bytes=self.memory.live_bytes(position),
                     instructions=estimate.instructions(self.planned, call),
                 )

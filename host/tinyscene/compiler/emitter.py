@@ -158,12 +158,12 @@ def _group_tensors(launch: Launch) -> list[int]:
 def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
     tensors = _group_tensors(launch)
     name = f"group_{position}"
-    stages = "".join(_stage(call, tensors) for call in launch.calls)
+    stages = "".join(_stage(call, launch.state_offset(call), tensors) for call in launch.calls)
     rows = ""
     for tensor in tensors:
         shape = planned.shape(tensor)
         height = image_rows(shape)
-        capacity = launch.rings.get(tensor, height)
+        capacity = launch.rings.rows.get(tensor, height)
         size = row_bytes(shape) * ITEM_BYTES[planned.graph.tensors[tensor].dtype]
         rows += (
             f"{INDENT}{{.height = {height}, .capacity = {capacity}, .row_bytes = {size}}}, "
@@ -179,7 +179,7 @@ def _group(planned: PlannedGraph, launch: Launch, position: int) -> str:
     )
 
 
-def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
+def _stage(call: KernelCall, state: int, tensors: Sequence[int]) -> str:
     assert call.rows is not None
     sources = call.rows.sources
     places = ", ".join(str(tensors.index(source.tensor)) for source in sources)
@@ -187,7 +187,7 @@ def _stage(call: KernelCall, tensors: Sequence[int]) -> str:
     return (
         f"{INDENT}{{.function = {call.function}, .layer = &layer_{call.op.index}, "
         f".target = {tensors.index(call.output)}, .steps = {call.rows.steps}, .rows = {call.rows.rows}, "
-        f".source_count = {len(sources)}, .sources = {{{places}}}, .needs = {{{needs}}}}},\n"
+        f".state = {state}, .source_count = {len(sources)}, .sources = {{{places}}}, .needs = {{{needs}}}}},\n"
     )
 
 

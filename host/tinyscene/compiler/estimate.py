@@ -18,13 +18,13 @@ from typing import Any
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN
 from tinyscene.compiler.kernels import KernelCall
 from tinyscene.compiler.kernels.call import image_rows
+from tinyscene.compiler.kernels.depthwise_3x3 import COLUMN_ROWS
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
 from tinyscene.compiler.kernels.winograd import BORDER, PAIR_COLUMNS, PLANES
 from tinyscene.compiler.passes import PlannedGraph
 
 COEFFICIENTS = Path(__file__).with_suffix(".toml")
-COLUMN_ROWS = 4  # ENGINE_COLUMN_ROWS: input rows of engine_depthwise_3x3
-MOST_IN_PAIRS = 256  # pixels that engine_average_pool adds up by four channels
+PAIRED_PIXELS = (1 << 15) // -INT8_MIN  # ENGINE_PAIRED_PIXELS: int8 values whose sum an int16 holds
 
 Counts = Mapping[str, float]
 """How often each part of a kernel runs in an inference, by name of the part."""
@@ -221,12 +221,26 @@ def _average_pool(layer: Layer) -> Counts:
     windows = list(itertools.product(*_inside_window(layer.fields)))
     counts: dict[str, float] = defaultdict(float, {"step": layer.steps, "pixel": len(windows)})
     for height, width in windows:
-        quads = depth // 4 if height * width <= MOST_IN_PAIRS else 0
+        quads = depth // 4 if height * width <= PAIRED_PIXELS else 0
         for name, count in (("quad", quads), ("value", depth - 4 * quads)):
             counts[name] += count
             counts[f"row of a {name}"] += count * height
             counts[f"pixel of a {name}"] += count * height * width
     return counts
+
+
+def _average_by_rows(layer: Layer) -> Counts:
+    depth = layer.values
+    width = layer.planned.bytes(layer.call.inputs[0]) // (layer.steps * depth)
+    quads, singles = (layer.steps * channels for channels in divmod(depth, 4))
+    return {
+        "step": layer.steps,
+        "quad": quads * -(-width // PAIRED_PIXELS),
+        "pixel of a quad": quads * width,
+        "value": singles,
+        "pixel of a value": singles * width,
+        "output": depth,
+    }
 
 
 def _max_pool_by_rows(layer: Layer) -> Counts:
@@ -308,6 +322,7 @@ TERMS: dict[str, Callable[[Layer], Counts]] = {
     "engine_add": _broadcast,
     "engine_add_row": _broadcast,
     "engine_average_pool": _average_pool,
+    "engine_average_pool_by_rows": _average_by_rows,
     "engine_concatenate": _concatenate,
     "engine_conv2d": _conv2d,
     "engine_dense": _dense,
@@ -317,6 +332,7 @@ TERMS: dict[str, Callable[[Layer], Counts]] = {
     "engine_max_pool": _depthwise,
     "engine_max_pool_by_rows": _max_pool_by_rows,
     "engine_mean": _mean,
+    "engine_mean_by_rows": _average_by_rows,
     "engine_mul": _broadcast,
     "engine_mul_row": _broadcast,
     "engine_pad": _pad,

@@ -1,15 +1,14 @@
 """Memory planning: where in the arena every intermediate tensor, ring and scratch buffer lies, and when.
 
 The model's input and output are the caller's. A tensor lives from the launch that writes it to the last launch that
-reads it; a ring and scratch live for one launch. A result takes over the place of an input that dies there when the
-kernel allows it. Buffers are placed largest first, each at the lowest offset that is free for as long as it lives
+reads it; rings, scratch and states live for one launch. A result takes over the place of an input that dies there when
+the kernel allows it. Buffers are placed largest first, each at the lowest offset that is free for as long as it lives
 (greedy).
 """
 
 import dataclasses
 from collections.abc import Sequence
 
-from tinyscene.compiler.kernels.call import row_bytes
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import Launch
 
@@ -21,13 +20,13 @@ class Buffer:
     """One stretch of the arena.
 
     Attributes:
-        tensor: the root tensor that occupies it; None for scratch.
+        tensors: the root tensors that occupy it: several rings that share it, or one tensor; none for scratch.
         first, last: the launches (positions) between which it is in use, inclusive.
         bytes: its size, a multiple of ALIGNMENT.
         offset: where it starts in the arena.
     """
 
-    tensor: int | None
+    tensors: tuple[int, ...]
     first: int
     last: int
     bytes: int
@@ -60,13 +59,13 @@ def plan(planned: PlannedGraph, launches: Sequence[Launch]) -> MemoryPlan:
     chains = _tensor_chains(planned, launches)
     for position, launch in enumerate(launches):
         if launch.scratch_bytes:
-            chains.append([Buffer(None, position, position, _aligned(launch.scratch_bytes))])
+            chains.append([Buffer((), position, position, _aligned(launch.scratch_bytes))])
     buffers = _place(chains)
     return MemoryPlan(
         buffers=buffers,
         arena_bytes=max((buffer.offset + buffer.bytes for buffer in buffers), default=0),
-        offsets={buffer.tensor: buffer.offset for buffer in buffers if buffer.tensor is not None},
-        scratch={buffer.first: buffer.offset for buffer in buffers if buffer.tensor is None},
+        offsets={tensor: buffer.offset for buffer in buffers for tensor in buffer.tensors},
+        scratch={buffer.first: buffer.offset for buffer in buffers if not buffer.tensors},
     )
 
 
@@ -85,13 +84,13 @@ def _tensor_chains(planned: PlannedGraph, launches: Sequence[Launch]) -> list[li
     }
     chains: dict[int, list[Buffer]] = {}
     for position, launch in enumerate(launches):
+        for tensors, size in launch.rings.places.items():
+            chains[roots[tensors[0]]] = [
+                Buffer(tuple(roots[tensor] for tensor in tensors), position, position, _aligned(size))
+            ]
         for call in launch.calls:
             output = roots[call.output]
-            if output == planned.output:
-                continue
-            if output in launch.rings:
-                size = _aligned(launch.rings[output] * row_bytes(planned.shape(output)))
-                chains[output] = [Buffer(output, position, position, size)]
+            if output == planned.output or call.output in launch.rings.rows:
                 continue
             # in a group, what dies may still be read when the first rows of a result are written
             alone = len(launch.calls) == 1
@@ -99,7 +98,7 @@ def _tensor_chains(planned: PlannedGraph, launches: Sequence[Launch]) -> list[li
             chain = next((chains[root] for root in dying if root in chains), [])
             # during an in-place call the bytes count as the input's, which is at least as large
             first = position + 1 if chain else position
-            chain.append(Buffer(output, first, last_read.get(output, position), _aligned(planned.bytes(output))))
+            chain.append(Buffer((output,), first, last_read.get(output, position), _aligned(planned.bytes(output))))
             chains[output] = chain
     return list({id(chain): chain for chain in chains.values()}.values())
 

@@ -149,28 +149,29 @@ def _marks(largest: int) -> range:
 
 
 def _kind(compiled: "CompiledModel", buffer: Buffer) -> str:
-    if buffer.tensor is None:
+    if not buffer.tensors:
         return "scratch"
     return "ring of rows" if _rows_kept(compiled, buffer) else "tensor"
 
 
-def _rows_kept(compiled: "CompiledModel", buffer: Buffer) -> int | None:
+def _rows_kept(compiled: "CompiledModel", buffer: Buffer) -> list[int]:
     roots = compiled.planned.roots
     rings = compiled.launches[buffer.first].rings
-    return next((rows for tensor, rows in rings.items() if roots[tensor] == buffer.tensor), None)
+    return [rows for tensor, rows in rings.rows.items() if roots[tensor] in buffer.tensors]
 
 
 def _names(compiled: "CompiledModel", buffer: Buffer) -> list[str]:
     """Return what a buffer may be called, the most telling first; scratch without room has its colour only."""
-    if buffer.tensor is None:
+    if not buffer.tensors:
         return ["scratch"]
     roots = compiled.planned.roots
-    call = next(call for call in compiled.calls if roots[call.output] == buffer.tensor)
-    short = f"op {call.op.index}"
-    rows = _rows_kept(compiled, buffer)
-    shape = "x".join(map(str, compiled.planned.shape(call.output)))
+    calls = [call for call in compiled.calls if roots[call.output] in buffer.tensors]
+    short = f"op {', '.join(str(call.op.index) for call in calls)}"
+    rows = max(_rows_kept(compiled, buffer), default=None)
+    shape = "x".join(map(str, compiled.planned.shape(calls[0].output)))
     detail = shape if rows is None else f"{rows} row{'s' * (rows != 1)}"
-    return [f"{short} {call.kind} {detail}", f"{short} {detail}", short]
+    kinds = ", ".join(dict.fromkeys(call.kind for call in calls))
+    return [f"{short} {kinds} {detail}", f"{short} {detail}", short]
 
 
 def _labels(compiled: "CompiledModel", buffers: Sequence[Buffer], boxes: Sequence[_Box], taken: _Box) -> list[_Label]:
@@ -179,7 +180,7 @@ def _labels(compiled: "CompiledModel", buffers: Sequence[Buffer], boxes: Sequenc
     fits = [box.height >= LINE_POINTS and box.width >= _width(name[-1]) for name, box in zip(names, boxes, strict=True)]
     above: list[_Label] = []
     for buffer, name, box, inside in zip(buffers, names, boxes, fits, strict=True):
-        if not inside and buffer.tensor is not None:
+        if not inside and buffer.tensors:
             above.append(_above(name[-1], box, [*boxes, taken], above))
     lines = [label.line for label in above if label.line]
     within = [_inside(name, box, lines) for name, box, inside in zip(names, boxes, fits, strict=True) if inside]

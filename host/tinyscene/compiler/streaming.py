@@ -1,4 +1,4 @@
-"""Streaming: which neighbouring layers run together row by row, and how many rows of what lies between them are kept.
+"""Streaming: which neighbouring layers run together row by row.
 
 A layer that works row by row can run as soon as a few rows of its input are there. Layers that do so together never
 hold a whole map between them, only rings of rows; but all their rings exist at once, so small maps are better made one
@@ -6,15 +6,18 @@ after the other. The planner tries every way to cut the layers into groups and t
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 
+from tinyscene.compiler import rings
 from tinyscene.compiler.kernels import KernelCall
-from tinyscene.compiler.kernels.call import image_rows, row_bytes
+from tinyscene.compiler.kernels.call import image_rows
+from tinyscene.compiler.kernels.weights import round_up
 from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.rings import Rings
 
 MAX_STAGES = 16  # ENGINE_MAX_STAGES
 MAX_TENSORS = 24  # ENGINE_MAX_TENSORS
+STATE_ALIGNMENT = 4
 MAX_STEPS = 20_000  # of a group of several layers, which is how long planning plays it through
 
 
@@ -25,12 +28,12 @@ class Launch:
     Attributes:
         calls: the layers, in execution order.
         first: the position of the first one among all calls.
-        rings: for every tensor that exists only here, how many of its rows are kept.
+        rings: the rows that are kept of every tensor that exists only here.
     """
 
     calls: tuple[KernelCall, ...]
     first: int
-    rings: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    rings: Rings = dataclasses.field(default_factory=Rings)
 
     @property
     def streamed(self) -> bool:
@@ -39,8 +42,17 @@ class Launch:
 
     @property
     def scratch_bytes(self) -> int:
-        """Working memory, which the layers use one after the other."""
-        return max(call.scratch_bytes for call in self.calls)
+        """Working memory: what the layers use one after the other, and their states."""
+        return self._shared_scratch_bytes + sum(call.state_bytes for call in self.calls)
+
+    @property
+    def _shared_scratch_bytes(self) -> int:
+        return round_up(max(call.scratch_bytes for call in self.calls), STATE_ALIGNMENT)
+
+    def state_offset(self, call: KernelCall) -> int:
+        """Return where in the working memory a layer's state starts; 0 for a layer without."""
+        before = self.calls[: self.calls.index(call)]
+        return self._shared_scratch_bytes + sum(other.state_bytes for other in before) if call.state_bytes else 0
 
     @property
     def last(self) -> int:
@@ -113,14 +125,14 @@ def _fits_a_group(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
     return steps <= MAX_STEPS and len(tensors) <= MAX_TENSORS
 
 
-def _rings(lives: _Lives, group: Sequence[KernelCall], begin: int, end: int) -> dict[int, int]:
-    """Return how many rows are kept of the tensors that only calls[begin:end] use."""
-    rows = ring_rows(lives.planned, group)
-    return {
-        call.output: rows[call.output]
+def _rings(lives: _Lives, group: Sequence[KernelCall], begin: int, end: int) -> Rings:
+    """Return the rows that are kept of the tensors that only calls[begin:end] use."""
+    inside = [
+        call.output
         for call in group
         if lives.in_arena(call.output) and begin < lives.last_read.get(call.output, -1) < end
-    }
+    ]
+    return rings.play(lives.planned, group, inside)
 
 
 def _connected(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
@@ -134,60 +146,10 @@ def _connected(planned: PlannedGraph, group: Sequence[KernelCall]) -> bool:
     return all(tensor in made for call in group for tensor in call.inputs if planned.roots[tensor] in under)
 
 
-def ring_rows(planned: PlannedGraph, group: Sequence[KernelCall]) -> dict[int, int]:
-    """Play a group through as engine_run does; return for every output how many rows must be kept at once."""
-    heights = {tensor: image_rows(planned.shape(tensor)) for call in group for tensor in (*call.inputs, call.output)}
-    made = heights | {call.output: 0 for call in group}
-    done = [0] * len(group)
-    kept = {call.output: call.rows.rows for call in group if call.rows}
-    readers = {
-        call.output: [
-            (index, source)
-            for index, reader in enumerate(group)
-            for source in (reader.rows.sources if reader.rows else ())
-            if source.tensor == call.output
-        ]
-        for call in group
-    }
-
-    def ready(index: int) -> bool:
-        access = group[index].rows
-        assert access is not None
-        row, part = access.position(done[index])
-        return row < heights[group[index].output] and all(
-            made[source.tensor] >= min(source.below(row, part), heights[source.tensor]) for source in access.sources
-        )
-
-    index = len(group) - 1
-    while index >= 0:
-        if not ready(index):
-            index -= 1
-            continue
-        call = group[index]
-        assert call.rows is not None
-        oldest = row = call.rows.position(done[index])[0]
-        for reader, source in readers[call.output]:
-            access = group[reader].rows
-            assert access is not None
-            next_row, part = access.position(done[reader])
-            if next_row < heights[group[reader].output]:
-                oldest = min(oldest, source.first(next_row, part))
-        kept[call.output] = max(kept[call.output], row - oldest + call.rows.rows)
-        done[index] += 1
-        made[call.output] = min(call.rows.position(done[index])[0], heights[call.output])
-        index = len(group) - 1
-    for call in group:  # rows that are written or read as one must not lie on both sides of the ring's end
-        assert call.rows is not None
-        together = math.lcm(call.rows.rows, *(source.together for _, source in readers[call.output]))
-        kept[call.output] = min(-(-kept[call.output] // together) * together, heights[call.output])
-    return kept
-
-
 def _arena_bytes(lives: _Lives, launch: Launch) -> int:
     """Return the bytes in use during a launch: scratch, rings, and the whole tensors that live then."""
     planned, roots = lives.planned, lives.planned.roots
-    rings = sum(rows * row_bytes(planned.shape(tensor)) for tensor, rows in launch.rings.items())
-    hidden = {roots[tensor] for tensor in launch.rings}
+    hidden = {roots[tensor] for tensor in launch.rings.rows}
     whole = sum(
         planned.bytes(root)
         for root, written in lives.written.items()
@@ -201,4 +163,4 @@ def _arena_bytes(lives: _Lives, launch: Launch) -> int:
         dying = [t for t in call.in_place if lives.in_arena(roots[t]) and lives.last_read[roots[t]] == launch.first]
         if dying and lives.in_arena(roots[call.output]):
             whole -= planned.bytes(roots[call.output])
-    return launch.scratch_bytes + rings + whole
+    return launch.scratch_bytes + sum(launch.rings.places.values()) + whole

@@ -17,7 +17,8 @@ from tinyscene.console import console, error_console, progress_bar
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device.board_machine import BOARDS, Machine, ask
+from tinyscene.device.board_machine import Machine, ask
+from tinyscene.device.board_models import BOARDS
 from tinyscene.device.messages import DeviceInfo, Request, samples_write
 from tinyscene.device.verification import find_bundle
 from tinyscene.errors import LinkError, ToolError

@@ -235,7 +235,8 @@ class Board:
         """Let the board stream as `options` say: it prints two text lines for every result.
 
         Raises:
-            LinkError: no answer, or the board cannot: its microphone has another rate than its bundle, or it has none.
+            LinkError: no answer, or the board cannot: it has no microphone, one of another rate than its bundle, or one
+                that does not start.
         """
         try:
             self.link.request(Request.STREAM_START, options.pack())
@@ -243,9 +244,9 @@ class Board:
             if options.source is not Source.MICROPHONE or error.status is not Status.BAD_STATE:
                 raise
             raise LinkError(
-                f"the board {self.info.board} has no microphone for the {self.info.sample_rate} Hz of its bundle: "
-                "make one for the microphone's rate (tinyscene at-rate BUNDLE 41667 for the Nano 33 BLE Sense), "
-                "or play a file to the board with --audio"
+                f"the board {self.info.board} has no microphone that runs at its bundle's {self.info.sample_rate} Hz: "
+                "make one for the microphone's rate (tinyscene at-rate BUNDLE 41667 for the Nano 33 BLE Sense, 44100 "
+                "for the 32L496GDISCOVERY), or play a file to the board with --audio"
             ) from error
         answers = True
         try:

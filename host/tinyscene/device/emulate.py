@@ -13,7 +13,8 @@ from types import FrameType
 
 from tinyscene.console import error_console
 from tinyscene.device import emulator
-from tinyscene.device.board_machine import BOARDS, Machine
+from tinyscene.device.board_machine import Machine
+from tinyscene.device.board_models import BOARDS
 from tinyscene.device.emulator import HOST, Emulator, first_line, listen
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY
@@ -32,7 +33,7 @@ def run(env: str, engine: str | None, port: int) -> None:
 
     Args:
         env: PlatformIO environment.
-        engine: "qemu", "unicorn" or "renode"; None: the first of these that knows the board.
+        engine: "unicorn", "qemu" or "renode"; None: the first of these that knows the board.
         port: TCP port of the serial line; 0: any free one.
 
     Raises:
@@ -54,8 +55,8 @@ def run(env: str, engine: str | None, port: int) -> None:
 def _engines() -> Mapping[str, Mapping[str, Run]]:
     """Return the boards that each engine knows, and how it runs them."""
     return {
-        "qemu": dict.fromkeys(emulator.MACHINES, _in_qemu),
         "unicorn": dict.fromkeys(BOARDS, _in_unicorn),
+        "qemu": dict.fromkeys(emulator.MACHINES, _in_qemu),
         "renode": {path.stem: _in_renode for path in sorted(RENODE_FOLDER.glob("*.resc"))},
     }
 

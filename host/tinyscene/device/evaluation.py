@@ -16,7 +16,7 @@ from tinyscene.console import console, error_console, progress_bar
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.device import answers, subset
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import MACHINES
+from tinyscene.device.emulator import ONLY_EMULATED
 from tinyscene.device.fleet import Fleet
 from tinyscene.device.journal import Header, Journal, fingerprint
 from tinyscene.device.messages import Inference
@@ -247,7 +247,7 @@ def _about(fleet: Fleet, options: Options, clips: Sequence[Clip], journal: Journ
         "identity": first.identity,
         "firmware": first.firmware,
         "clock_hz": first.clock_hz,
-        "emulated": all(info.board in MACHINES for info in infos.values()),
+        "emulated": all(info.board in ONLY_EMULATED for info in infos.values()),
         "microseconds": statistics.median(answer.model_microseconds for answer in given),
         "frontend_microseconds": statistics.median(frontend) if frontend else None,
         "boards": boards,

@@ -16,7 +16,7 @@ from tinyscene.console import console, error_console
 from tinyscene.dataset import pcm16
 from tinyscene.device import health
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import MACHINES
+from tinyscene.device.emulator import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics
 from tinyscene.errors import DatasetError, LinkError
@@ -87,7 +87,7 @@ def _described(info: DeviceInfo) -> list[tuple[str, str]]:
     seconds = info.clip_samples / info.sample_rate
     zero = f"{'-' if info.output_zero_point > 0 else '+'} {abs(info.output_zero_point)}"
     return [
-        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz{', emulated' if info.board in MACHINES else ''}"),
+        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz{', emulated' if info.board in ONLY_EMULATED else ''}"),
         ("firmware", f"{info.firmware}, build {info.build or 'unknown'}"),
         ("protocol", f"version {info.protocol}, up to {info.max_payload:,} bytes a frame"),
         ("bundle", f"{info.bundle}, identity {info.identity}"),

@@ -14,7 +14,7 @@ from tinyscene.console import console, error_console
 from tinyscene.cycles import estimate
 from tinyscene.cycles.image import FRONT_END, NETWORK
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import MACHINES
+from tinyscene.device.emulator import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
 from tinyscene.device.verification import find_bundle
@@ -82,7 +82,7 @@ def report(port: str, bundle: Path | None, predict: bool, plot: Path | None, as_
     console.print(_table(info, lines))
     total = sum(line.ticks for line in lines)
     console.print(f"{total:,} ticks at {info.clock_hz / 1e6:g} MHz: {_milliseconds(info, total):.2f} ms a clip")
-    if info.board in MACHINES:
+    if info.board in ONLY_EMULATED:
         console.print(f"{info.board} is emulated: its ticks are time of this machine, not cycles of a processor")
 
 
@@ -147,7 +147,7 @@ def _summary(info: DeviceInfo, lines: list[Line]) -> dict[str, Any]:
         "bundle": info.bundle,
         "identity": info.identity,
         "firmware": info.firmware,
-        "emulated": info.board in MACHINES,
+        "emulated": info.board in ONLY_EMULATED,
         "clock_hz": info.clock_hz,
         "lines": [
             dataclasses.asdict(line) | {"ms": _milliseconds(info, line.ticks), "ratio": line.ratio} for line in lines

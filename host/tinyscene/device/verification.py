@@ -19,7 +19,7 @@ from tinyscene.bundle import DESCRIPTION_FILE, Bundle
 from tinyscene.compiler.verify import make_inputs
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import MACHINES
+from tinyscene.device.emulator import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
 from tinyscene.errors import BundleError, LinkError, ToolError
@@ -271,7 +271,7 @@ def _summary(info: DeviceInfo, outcomes: list[Outcome], first: Outcome | None, h
         "bundle": info.bundle,
         "identity": info.identity,
         "firmware": info.firmware,
-        "emulated": info.board in MACHINES,
+        "emulated": info.board in ONLY_EMULATED,
         "bits_compared": host,
         "agrees": first is None,
         "first_difference": first.stage if first else None,

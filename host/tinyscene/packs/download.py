@@ -33,8 +33,7 @@ def fetch(url: str, target: Path, progress: Callable[[int, int | None], None]) -
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             here = here if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-            length = response.headers.get("Content-Length")
-            total = here + int(length) if length else None
+            total = None if response.length is None else here + response.length
             with part.open("ab" if here else "wb") as sink:
                 while data := response.read(_CHUNK):
                     sink.write(data)

@@ -26,7 +26,8 @@ def find(pins: Iterable[Pin], place: str | None) -> dict[Pin, Location]:
         return {pin: pin.url + pin.archive for pin in pins}
     if place.startswith(("http://", "https://")):
         return _in_index(pins, place)
-    folder = Path(place).parent if place.endswith(".pidx") else Path(place)
+    folder = Path(place).absolute()
+    folder = folder.parent if folder.suffix == ".pidx" else folder
     if not folder.is_dir():
         raise ToolError(f"{folder} is no folder; give --from a folder of .pack files or of unpacked packs, or a URL")
     return {pin: _in_folder(pin, folder) for pin in pins}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def _find(packages: Sequence[Package], attributes: Mapping[str, str], target: Ta
     return fit[0]
 
 
-def _paths(parts: Iterable[tuple[Package, File]], choose: Any) -> tuple[Path, ...]:
+def _paths(parts: Iterable[tuple[Package, File]], choose: Callable[[Package, File], str | None]) -> tuple[Path, ...]:
     """Return the paths that `choose` finds in the files, each once, in order."""
     names = ((package, choose(package, file)) for package, file in parts)
     return tuple(dict.fromkeys(_inside(package, name) for package, name in names if name is not None))

@@ -61,13 +61,16 @@ def lock_file() -> Path:
 
 
 def installed(pin: Pin) -> Installed | None:
-    """Return a pack if it is here."""
+    """Return a pack if it is here; one whose hash is not the pinned one is not."""
     root = _root(pin)
     try:
         receipt = json.loads((root / _RECEIPT).read_text())
-        return Installed(pin, root, receipt["source"], receipt["sha256"], receipt["verified"])
-    except (OSError, ValueError, KeyError):
+        pack = Installed(pin, root, receipt["source"], receipt["sha256"], receipt["verified"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    if pin.sha256 and pack.sha256:  # it may have been pinned after the install
+        return dataclasses.replace(pack, verified="pinned") if pack.sha256 == pin.sha256 else None
+    return pack
 
 
 def all_installed() -> list[Installed]:

@@ -116,7 +116,8 @@ class KernelCall:
         inputs: tensor indices of the arguments: activations, or constants used as they are.
         output: tensor index of the result.
         rows: how it works row by row, so that it may be streamed; None for a function of whole tensors.
-        scratch_bytes: working memory during the call.
+        scratch_bytes: working memory during the call, or during each of its steps.
+        state_bytes: instead of scratch, working memory that keeps what a step leaves there for the next one.
         in_place: inputs whose buffer the output may take over when this call is their last reader.
         input_list: the function takes its inputs as one array of pointers.
         macs: multiply-accumulates of the mathematical layer.
@@ -131,6 +132,7 @@ class KernelCall:
     output: int
     rows: RowAccess | None = None
     scratch_bytes: int = 0
+    state_bytes: int = 0
     in_place: tuple[int, ...] = ()
     input_list: bool = False
     macs: int = 0

@@ -19,8 +19,10 @@ from tinyscene.compiler.quantisation import quick_factor, wrap32
 SIZE = 3
 ROW_ORDER = (0, 1, 1, 2)  # the weights of a column as the engine reads them: rows 0 and 1, rows 1 and 2
 MAX_STRIDE_ACROSS = 2
-COLUMN_BYTES = 32
-RESULT_BYTES = 8  # of an output column
+RESULT_ROWS = 2  # that a step computes
+COLUMN_ROWS = SIZE + RESULT_ROWS - 1  # of the input: ENGINE_COLUMN_ROWS
+COLUMN_BYTES = COLUMN_ROWS * PANEL_CHANNELS * 2
+RESULT_BYTES = RESULT_ROWS * PANEL_CHANNELS  # of an output column
 
 
 def fits(site: Site, window: dict[str, int], factors: list[tuple[int, int]]) -> bool:
@@ -61,7 +63,7 @@ def call(
     options = site.op.options
     assert isinstance(options, ConvOptions)
     source, output = site.activation(0), site.output()
-    rows = 2 if window["stride_height"] == 1 else 1
+    rows = RESULT_ROWS if window["stride_height"] == 1 else 1
     zero_point = source.zero_point
     taps = weights[0].astype(np.int64)
     by_columns = taps[ROW_ORDER, :].transpose(2, 1, 0).reshape(len(factors), -1)

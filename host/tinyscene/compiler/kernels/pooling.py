@@ -17,6 +17,7 @@ from tinyscene.compiler.kernels.call import (
 from tinyscene.compiler.quantisation import activation_range, quantise_multiplier
 
 MAX_MEAN_VALUES = 1 << 23  # int8 values whose sum stays inside int32
+SUM_BYTES = 4
 
 
 def max_pool(site: Site) -> KernelCall:
@@ -31,8 +32,19 @@ def max_pool(site: Site) -> KernelCall:
 
 
 def average_pool(site: Site) -> KernelCall:
-    """AVERAGE_POOL_2D: the mean of what lies inside the image, halves away from zero."""
-    return _pool(site, "engine_average_pool")
+    """AVERAGE_POOL_2D: the mean of what lies inside the image, halves away from zero; of all of it, row by row."""
+    call = _pool(site, "engine_average_pool")
+    window, _, _ = pool_parameters(site)
+    covers = site.extent(site.activation(0))[:2] == (window["height"], window["width"])
+    alone = site.image(site.output())[:2] == (1, 1)
+    return _by_rows(site, call, "engine_average_pool_by_rows") if covers and alone else call
+
+
+def _by_rows(site: Site, call: KernelCall, function: str) -> KernelCall:
+    """Return the call of a kernel that adds up an image's channels row by row, in place of one that reads all of it."""
+    height, _, channels = site.extent(site.activation(0))
+    rows = RowAccess((RowSource(call.inputs[0], per_step=1),), steps=height)
+    return dataclasses.replace(call, function=function, rows=rows, state_bytes=SUM_BYTES * channels)
 
 
 def overlap(window: dict[str, int]) -> bool:
@@ -89,7 +101,7 @@ def _pool(site: Site, function: str) -> KernelCall:
 
 
 def mean(site: Site) -> KernelCall:
-    """MEAN over one stretch of neighbouring axes, such as height and width."""
+    """MEAN over one stretch of neighbouring axes; over height and width row by row."""
     options = site.op.options
     assert isinstance(options, MeanOptions)
     source, output = site.activation(0), site.output()
@@ -111,7 +123,7 @@ def mean(site: Site) -> KernelCall:
     multiplier, shift = quantise_multiplier(source.scale / output.scale)
     # 1/count goes into the multiplier, with as many more bits as do not overflow
     bits = min(count.bit_length() - 1, 32, 31 + shift)
-    return KernelCall(
+    call = KernelCall(
         op=site.op,
         function="engine_mean",
         struct="engine_mean",
@@ -127,3 +139,4 @@ def mean(site: Site) -> KernelCall:
         output=output.index,
         macs=source.elements,
     )
+    return _by_rows(site, call, "engine_mean_by_rows") if rank == 4 and outer == 1 and axes == [1, 2] else call

@@ -1,0 +1,132 @@
+"""Rings: how many rows are kept of what lies between layers that run together, and which rings lie at the same place.
+
+Both come from playing the group through, step by step, in the order in which engine_run takes the steps. A ring that is
+empty again before another one is written can lie where that one lies.
+"""
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from tinyscene.compiler.kernels import KernelCall, RowAccess
+from tinyscene.compiler.kernels.call import image_rows, row_bytes
+from tinyscene.compiler.kernels.weights import round_up
+from tinyscene.compiler.passes import PlannedGraph
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rings:
+    """What is kept of the tensors that exist only in a group.
+
+    Attributes:
+        rows: how many rows, by tensor.
+        places: the bytes of each stretch of memory, by the tensors whose rings lie there, one after the other.
+    """
+
+    rows: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    places: Mapping[tuple[int, ...], int] = dataclasses.field(default_factory=dict)
+
+
+def play(planned: PlannedGraph, group: Sequence[KernelCall], tensors: Collection[int]) -> Rings:
+    """Play a group of layers that work row by row through; return the rings of those of its outputs."""
+    progress = _Progress(planned, group)
+    kept = {call.output: progress.access(index).rows for index, call in enumerate(group)}
+    meets: dict[int, set[int]] = {call.output: set() for call in group}  # those that hold rows while it does
+    holding: set[int] = set()
+    index = len(group) - 1
+    while index >= 0:
+        if not progress.ready(index):
+            index -= 1
+            continue
+        output = group[index].output
+        row, _ = progress.position(index)
+        kept[output] = max(kept[output], row - min(row, progress.wanted(output)) + progress.access(index).rows)
+        if output not in holding:
+            for other in holding:
+                meets[other].add(output)
+            meets[output] |= holding
+            holding.add(output)
+        progress.take_step(index)
+        touched = {output, *group[index].inputs} & holding
+        holding -= {tensor for tensor in touched if not progress.holds(tensor)}
+        index = len(group) - 1
+    rows = {tensor: _whole_steps(progress, tensor, kept[tensor]) for tensor in tensors}
+    sizes = {tensor: count * row_bytes(planned.shape(tensor)) for tensor, count in rows.items()}
+    return Rings(rows, _share(sizes, meets))
+
+
+class _Progress:
+    """How far the layers of a group are."""
+
+    def __init__(self, planned: PlannedGraph, group: Sequence[KernelCall]) -> None:
+        self._group = group
+        self.heights = {t: image_rows(planned.shape(t)) for call in group for t in (*call.inputs, call.output)}
+        self.writers = {call.output: index for index, call in enumerate(group)}
+        self.readers = {
+            call.output: [
+                (index, source)
+                for index in range(len(group))
+                for source in self.access(index).sources
+                if source.tensor == call.output
+            ]
+            for call in group
+        }
+        self._made = self.heights | {call.output: 0 for call in group}  # finished rows
+        self._done = [0] * len(group)  # steps taken
+
+    def access(self, index: int) -> RowAccess:
+        """Return how a layer goes through its rows."""
+        access = self._group[index].rows
+        assert access is not None
+        return access
+
+    def position(self, index: int) -> tuple[int, int]:
+        """Return the first row that a layer's next step writes, and which of the row's steps it is."""
+        return self.access(index).position(self._done[index])
+
+    def ready(self, index: int) -> bool:
+        """Return whether a layer has a step left and finds the rows that it needs."""
+        row, part = self.position(index)
+        return row < self.heights[self._group[index].output] and all(
+            self._made[source.tensor] >= min(source.below(row, part), self.heights[source.tensor])
+            for source in self.access(index).sources
+        )
+
+    def take_step(self, index: int) -> None:
+        """Count a layer's next step as taken."""
+        self._done[index] += 1
+        output = self._group[index].output
+        self._made[output] = min(self.position(index)[0], self.heights[output])
+
+    def wanted(self, tensor: int) -> int:
+        """Return the first row of an output that a step still to be taken reads; the height if there is none."""
+        first = self.heights[tensor]
+        for index, source in self.readers[tensor]:
+            row, part = self.position(index)
+            if row < self.heights[self._group[index].output]:
+                first = min(first, source.first(row, part))
+        return first
+
+    def holds(self, tensor: int) -> bool:
+        """Return whether rows of an output exist that must be kept, a row that is not finished yet among them."""
+        _, part = self.position(self.writers[tensor])
+        return part > 0 or self.wanted(tensor) < self._made[tensor]
+
+
+def _whole_steps(progress: _Progress, tensor: int, rows: int) -> int:
+    """Return a ring's rows, rounded up: those that are written or read as one must not lie on both sides of its end."""
+    sources = [source for _, source in progress.readers[tensor]]
+    together = math.lcm(progress.access(progress.writers[tensor]).rows, *(source.together for source in sources))
+    return min(round_up(rows, together), progress.heights[tensor])
+
+
+def _share(sizes: Mapping[int, int], meets: Mapping[int, Collection[int]]) -> dict[tuple[int, ...], int]:
+    """Put rings, the largest first, into the first place whose rings they never meet; return each place's bytes."""
+    places: list[list[int]] = []
+    for ring in sorted(sizes, key=lambda ring: -sizes[ring]):
+        place = next((place for place in places if not set(place) & set(meets[ring])), None)
+        if place is None:
+            places.append([ring])
+        else:
+            place.append(ring)
+    return {tuple(place): sizes[place[0]] for place in places}
