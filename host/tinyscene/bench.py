@@ -1,4 +1,4 @@
-"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside recorded figures of peers.
+"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside peers: measured, or recorded.
 
 The front end's are in `frontend_bench`.
 """
