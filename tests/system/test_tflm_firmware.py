@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
 from tinyscene import packs, quantize, tflm
 from tinyscene.compiler import plan_model, verify
 from tinyscene.errors import ToolError
 from tinyscene.tflm import compare
-
-pytestmark = pytest.mark.xdist_group("pio")
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +45,3 @@ def test_an_operator_that_differs_is_named(model: bytes, monkeypatch: pytest.Mon
     inputs = verify.make_inputs(plan_model(model).input.shape[1:], 2, seed=1)
     (found,) = compare.operators(model, "tinyscene", inputs)[0]
     assert found == compare.Difference("op 2 (FULLY_CONNECTED)", bytes=2, of=10, vectors=2)
-
-
-def test_without_packs_the_build_names_the_remedy(
-    checkout: CleanCheckout, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    result = checkout.pio("run", "-e", "mps2_tflm", TINYSCENE_CACHE=str(tmp_path_factory.mktemp("cache")))
-    assert result.returncode != 0
-    assert "tinyscene packs install" in " ".join((result.stdout + result.stderr).split())
-    assert "Traceback" not in result.stdout + result.stderr

@@ -80,8 +80,8 @@ def is_wanted(source: Path, kinds: frozenset[str]) -> bool:
 def compilers() -> None:
     """Raise ToolError unless there is a C++ compiler with its headers."""
     program = shutil.which(test_image.CXX_COMPILER[0])
-    check = [program, "-x", "c++", "-fsyntax-only", "-include", "cstdint", os.devnull]
-    if program is None or subprocess.run(check, capture_output=True, check=False).returncode:
+    check = ["-x", "c++", "-fsyntax-only", "-include", "cstdint", os.devnull]
+    if program is None or subprocess.run([program, *check], capture_output=True, check=False).returncode:
         raise ToolError(
             f"no {test_image.CXX_COMPILER[0]} with C++ headers on the PATH; install them with: "
             "apt-get install gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"
