@@ -201,7 +201,9 @@ def export(
 
 @app.command()
 def emulate(
-    env: Annotated[str, typer.Argument(help="PlatformIO environment of a built image: mps2, stm32l496, nano33ble.")],
+    env: Annotated[
+        str, typer.Argument(help="PlatformIO environment of a built image: mps2, nano33ble, mps2_tflm, ...")
+    ],
     engine: Annotated[
         str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that can.")
     ] = None,

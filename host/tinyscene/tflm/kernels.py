@@ -7,7 +7,7 @@ Micro tells it. Making them on the board instead would mean the compiler's packi
 from tinyscene.compiler import operators
 from tinyscene.compiler.graph import Graph
 
-# What takes the time, and ADD, which CMSIS-NN rounds otherwise than the reference kernels in some places.
+# What takes the time. FULLY_CONNECTED is rounded once, as TensorFlow Lite does; TensorFlow Lite Micro rounds it twice.
 KINDS = (
     "ADD",
     "AVERAGE_POOL_2D",
