@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinyscene import compiler, files
+from tinyscene import compiler, files, test_image
 from tinyscene.bundle import Bundle
 from tinyscene.errors import ConfigError
 from tinyscene.paths import GENERATED
@@ -70,5 +70,6 @@ def _tflm(bundle: Bundle, choice: Choice, out: Path) -> Built:
     made = tflm.generate(bundle.model, bundle.identity, choice.kernels, choice.optimize)
     for name, text in made.sources.items():
         files.write_text(out / name, text)
-    library = {"path": str(made.library.path), "flags": made.library.flags, "packs": made.library.packs}
+    flags = [*test_image.CXX_COMPILER[1:], *made.library.flags]  # of our C++
+    library = {"path": str(made.library.path), "flags": flags, "packs": made.library.packs}
     return Built(len(bundle.model) + made.table_bytes, made.measured.arena_bytes, {"library": library})

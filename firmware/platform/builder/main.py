@@ -22,8 +22,6 @@ from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
 VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
-CXX = ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-use-cxa-atexit"]
-CXX += ["-fno-asynchronous-unwind-tables"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SMALL = ["-Os"]
 EXACT = ["-ffp-contract=off", "-fno-math-errno"]  # floats round as on the host
@@ -76,7 +74,6 @@ env.Append(
         *WARNINGS,
     ],
     CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
-    CXXFLAGS=CXX,
     CPPDEFINES=[
         ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
         ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
