@@ -16,7 +16,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 data_app = typer.Typer(no_args_is_help=True, help="Validate a data set, or make a synthetic one.")
 device_app = typer.Typer(no_args_is_help=True, help="Talk to a board, real or emulated, over its serial port.")
 packs_app = typer.Typer(no_args_is_help=True, help="CMSIS-Packs for firmware with TensorFlow Lite Micro.")
+experiment_app = typer.Typer(no_args_is_help=True, help="Run the tables of the thesis, its figures beside ours.")
 app.add_typer(data_app, name="data")
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(device_app, name="device")
 app.add_typer(packs_app, name="packs")
 
@@ -107,6 +109,42 @@ def train(
     from tinyscene import training
 
     training.run(config, data, out, run, fold)
+
+
+@experiment_app.command("list")
+def experiment_list() -> None:
+    """List all tables and their rows."""
+    from tinyscene import experiment
+
+    for table in experiment.tables():
+        rows = experiment.find(table)
+        console.print(f"{table}: {rows[0].table_title}", highlight=False)
+        for row in rows:
+            console.print(f"  {table}/{row.name}: {row.title}", highlight=False)
+
+
+@experiment_app.command("run")
+def experiment_run(
+    name: Annotated[str, typer.Argument(help="A table, or one row of it: table/row.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+        "runs/experiments"
+    ),
+    impulse_responses: Annotated[
+        Path | None, typer.Option(help="Folder of microphones' impulse responses (MicIRP), for rows that hear them.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Minutes of training a row: narrower teachers and fewer epochs; default: as the thesis."
+        ),
+    ] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Train and score one row or a whole table, and print it with the thesis's figures; rows that are done stay."""
+    from tinyscene import experiment_run
+
+    experiment_run.report(name, data, impulse_responses, out, budget, as_json)
 
 
 @app.command()

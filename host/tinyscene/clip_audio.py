@@ -51,6 +51,11 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
     _check_format(path, 1, NATIVE_RATE, len(signal), samples)
     if not np.isfinite(signal).all():
         raise DefectError(Kind.UNREADABLE, path, None, "has samples that are not finite", "restore it")
+    return at_rate(signal, sample_rate, clip_samples)
+
+
+def at_rate(signal: NDArray[np.float32], sample_rate: int, clip_samples: int) -> NDArray[np.float32]:
+    """Resample a clip of 44,100 Hz to `sample_rate`, `clip_samples` long; see `resampling.resample`."""
     if sample_rate == NATIVE_RATE:
         return signal
     resampled = resample(signal, NATIVE_RATE, sample_rate)[:clip_samples].astype(np.float32)

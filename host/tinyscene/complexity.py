@@ -33,8 +33,13 @@ MAX_MACS = 30_000_000
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 BIAS = 2  # position among a weighted op's inputs
 WEIGHT_TYPES = ("int8", "uint8", "int16", "float16", "float32")
-IMAGES = {"student": (80, 51, 1), "baseline": (40, 51, 1), "teacher": (80, 51, 1)}  # mels, frames, 1
-CONVERTED = ("student", "baseline")  # the teacher stays in Keras
+IMAGES = {  # mels, frames, 1
+    "student": (80, 51, 1),
+    "baseline": (40, 51, 1),
+    "teacher": (80, 51, 1),
+    "transformer": (80, 51, 1),
+}
+CONVERTED = ("student", "baseline")  # the others stay in Keras
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,12 +123,17 @@ def converted(name: str) -> bytes:
     Args:
         name: "student" or "baseline", at its reference image size.
     """
-    from tinyscene.backend import keras
     from tinyscene.quantize import convert
 
-    keras.utils.set_random_seed(1)
+    _keras().utils.set_random_seed(1)
     generator = np.random.default_rng(1)
     return convert(_build(name), (generator.normal(size=IMAGES[name]).astype(np.float32) for _ in range(8)))
+
+
+def _keras() -> Any:
+    from tinyscene.backend import keras
+
+    return keras
 
 
 def _build(name: str) -> Any:
@@ -147,14 +157,22 @@ def _measure_graph(graph: Graph) -> Complexity:
 
 
 def _measure_keras(network: Any) -> Complexity:
-    """Count a network that is not converted: weights with a kernel cost one MAC for each output position."""
-    macs = 0
-    for layer in network.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
-            macs += math.prod(kernel.shape) * math.prod(layer.output.shape[1:-1])
+    """Count a network that is not converted."""
+    macs = sum(_keras_macs(layer) for layer in network.layers)
     parameters = network.count_params()
     return Complexity(parameters, macs, None, None, None, _excess(parameters, macs), ())
+
+
+def _keras_macs(layer: Any) -> int:
+    """Return a layer's MACs: those of its kernels at each output position, and of attention's two products."""
+    positions = math.prod(layer.output.shape[1:-1])
+    kernel = getattr(layer, "kernel", None)
+    if kernel is not None:
+        return math.prod(kernel.shape) * positions
+    if isinstance(layer, _keras().layers.MultiHeadAttention):
+        kernels = sum(math.prod(weight.shape) for weight in layer.weights if weight.name == "kernel")
+        return kernels * positions + 2 * layer.num_heads * layer.key_dim * positions**2
+    return 0
 
 
 def _excess(parameters: int, macs: int) -> tuple[str, ...]:

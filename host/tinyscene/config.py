@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyscene import frontend
+from tinyscene.augment_waveform import ALL as ALL_MICROPHONES
+from tinyscene.augment_waveform import MICROPHONES
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig
 from tinyscene.networks import ACTIVATIONS, NETWORKS
@@ -18,6 +20,22 @@ from tinyscene.schedule import SCHEDULES
 
 CROSS_VALIDATE = "cross-validate"
 ALL = "all"
+TEACHER = "teacher"
+FOLDERS = (
+    "student",
+    "baseline",
+    "student-int8",
+    "baseline-int8",
+    "bundle",
+    "figures",
+    "final",
+)  # of a run, beside its teachers'
+LARGEST_SEED = 2**32 - 1
+SPECAUGMENT: dict[str, dict[str, Any]] = {
+    "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
+}
+ADAM, ADAMW = "adam", "adamw"
+OPTIMIZERS = (ADAM, ADAMW)
 
 Section = TypeVar("Section")
 
@@ -47,12 +65,17 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """A network and how it is trained (Adam).
+    """A network and how it is trained.
 
     Attributes:
         network, width, activation, dropout: see `networks.build`.
         epochs, batch_size: as usual.
-        learning_rate, final_learning_rate, schedule: see `schedule`; "constant" uses the first only.
+        optimizer: "adam", or "adamw" (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+        weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
+        learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
+        label_smoothing: share of a label's probability that is spread over all classes.
+        average_from: share of the training after which the weights at the ends of epochs are averaged, see
+            `averaging`; None: the weights are the last epoch's.
     """
 
     network: str = _choice(among=tuple(NETWORKS))
@@ -63,7 +86,12 @@ class NetworkConfig:
     batch_size: int = _limited(32, low=2, high=65_536)
     learning_rate: float = _limited(1e-3, low=1e-8, high=10)
     final_learning_rate: float = _limited(1e-5, low=0, high=10)
-    schedule: str = _choice("sigmoid", among=tuple(SCHEDULES))
+    schedule: str = _choice("sigmoid", among=SCHEDULES)
+    warmup: float = _limited(0.1, low=0, high=0.9)
+    optimizer: str = _choice("adam", among=OPTIMIZERS)
+    weight_decay: float = _limited(0.0, low=0, high=10)
+    label_smoothing: float = _limited(0.0, low=0, high=0.9)
+    average_from: float | None = _limited(None, low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,12 +99,29 @@ class DistillationConfig:
     """Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 
     Attributes:
-        temperature: divides both networks' logits.
-        soft_weight: share of the teacher's soft targets in the loss; the rest is the labels'.
+        temperature: divides all networks' logits.
+        soft_weight: share of the teachers' soft targets in the loss; the rest is the labels'.
+        cross_fit: subsets, disjoint in location, of the training clips; each is taught by teachers trained on the
+            others, as the test clips will be unknown; 0: teachers teach the clips that they were trained on.
     """
 
     temperature: float = _limited(2.0, low=0.1, high=100)
     soft_weight: float = _limited(0.9, low=0, high=1)
+    cross_fit: int = _limited(0, low=0, high=100)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuantisationConfig:
+    """Fine-tuning of the trained student with INT8 rounding, see `quantisation_aware`.
+
+    Attributes:
+        epochs: 0 for none.
+        learning_rate, final_learning_rate: from the one to the other along half a cosine.
+    """
+
+    epochs: int = _limited(0, low=0, high=10_000)
+    learning_rate: float = _limited(1e-4, low=1e-8, high=1)
+    final_learning_rate: float = _limited(1e-6, low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,34 +130,78 @@ class AugmentConfig:
 
     Attributes:
         time_roll: frames either way.
+        specaugment: name of a policy of Park et al., "SpecAugment", 2019, that sets the four that follow where they are
+            not set; its time warp is left out, and its widths are those of the paper's 10 ms frames and 80 bands.
         frequency_masks, frequency_mask_width, time_masks, time_mask_width: stripes, and their largest width.
+        impulse_responses: folder of WAV files, microphones through which clips are heard; None: none. See
+            `augment_waveform`, as for the next ones; relative to where the command is run.
+        microphones: "all" of them, or "eight", see `augment_waveform.EIGHT_MICROPHONES`.
+        impulse_response_probability: that a clip is heard through one of them, every time it is used.
+        time_stretch: tempo is changed by this share either way.
+        time_stretch_probability: that it is.
+        pitch_shift: semitones, either way.
+        pitch_shift_probability: that the pitch is shifted; a clip is changed by one of the three at most.
+        gain: largest, dB either way.
+        noise: largest deviation, in units of the standardised image.
+        device_balance: see `augment.balanced_rows`; 0 takes every clip once an epoch, 1 all devices equally often.
         mixup: alpha of the Beta distribution.
         freq_mixstyle: probability of changing a batch.
         freq_mixstyle_alpha: of the Beta distribution.
     """
 
     time_roll: int = _limited(0, low=0, high=10_000)
+    specaugment: str | None = _choice(None, among=tuple(SPECAUGMENT))
     frequency_masks: int = _limited(0, low=0, high=100)
     frequency_mask_width: int = _limited(8, low=1, high=10_000)
     time_masks: int = _limited(0, low=0, high=100)
     time_mask_width: int = _limited(8, low=1, high=10_000)
+    impulse_responses: str | None = None
+    microphones: str = _choice(ALL_MICROPHONES, among=MICROPHONES)
+    impulse_response_probability: float = _limited(0.4, low=0, high=1)
+    time_stretch: float = _limited(0.0, low=0, high=0.5)
+    time_stretch_probability: float = _limited(0.2, low=0, high=1)
+    pitch_shift: float = _limited(0.0, low=0, high=12)
+    pitch_shift_probability: float = _limited(0.2, low=0, high=1)
+    gain: float = _limited(0.0, low=0, high=60)
+    noise: float = _limited(0.0, low=0, high=10)
+    device_balance: float = _limited(0.0, low=0, high=1)
     mixup: float = _limited(0.0, low=0, high=100)
     freq_mixstyle: float = _limited(0.0, low=0, high=1)
     freq_mixstyle_alpha: float = _limited(0.3, low=0.01, high=100)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherConfig(NetworkConfig):
+    """One of the networks whose mean answer the student learns from.
+
+    Attributes:
+        name: of its folder in the run's; no two teachers share one.
+        seed: of everything random in its training, beside its name; None: the run's.
+        augment: of its training batches; None: the run's.
+    """
+
+    name: str = TEACHER
+    seed: int | None = _limited(None, low=0, high=LARGEST_SEED)
+    augment: AugmentConfig | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """A whole run. `distillation` is set if and only if `teacher` is."""
+    """A whole run. `distillation` is set if and only if there are teachers."""
 
     name: str
     seed: int
     frontend: FrontendConfig
     data: DataConfig
-    teacher: NetworkConfig | None
+    teachers: tuple[TeacherConfig, ...]
     student: NetworkConfig
     distillation: DistillationConfig | None
     augment: AugmentConfig
+    quantisation: QuantisationConfig = QuantisationConfig()
+
+    def augments(self) -> list[AugmentConfig]:
+        """Return the augmentation of the student and of every teacher that has its own."""
+        return [self.augment, *(teacher.augment for teacher in self.teachers if teacher.augment is not None)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, resolved, without those that are None: what the run's config.toml holds."""
@@ -122,6 +211,8 @@ class RunConfig:
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple):
+        return [_without_none(item) for item in value]
     return value
 
 
@@ -138,13 +229,22 @@ def load(path: Path) -> RunConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as TOML ({error}); correct it") from error
     try:
-        return _run(table)
+        return parse(table)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _run(table: dict[str, Any]) -> RunConfig:
-    known = {field.name for field in dataclasses.fields(RunConfig)}
+def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
+    """Return the run configuration that a TOML table describes.
+
+    Args:
+        table: what a run's file holds.
+        converted: whether the student becomes an INT8 model, which not every activation can.
+
+    Raises:
+        ConfigError: a key in it is unknown, missing, of another type or impossible.
+    """
+    known = {field.name for field in dataclasses.fields(RunConfig)} | {TEACHER}
     if unknown := sorted(set(table) - known):
         raise ConfigError(f"unknown key {unknown[0]!r}; keys are {', '.join(sorted(known))}")
     for key in ("name", "student"):
@@ -152,30 +252,84 @@ def _run(table: dict[str, Any]) -> RunConfig:
             raise ConfigError(f"{key} is missing; add it")
     name, seed = table["name"], table.get("seed", 1)
     _check_type("name", name, str)
-    if not name or not all(character.isalnum() or character in "-_" for character in name):
-        raise ConfigError(f"name is {name!r}; use letters, digits, - and _ only")
+    _check_name("name", name)
     _check_type("seed", seed, int)
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
-    teacher = _section(NetworkConfig, "teacher", table["teacher"]) if "teacher" in table else None
-    if teacher is None and "distillation" in table:
+    _check_value("seed", seed, {"low": 0, "high": LARGEST_SEED})
+    teachers = _teachers(table)
+    if not teachers and "distillation" in table:
         raise ConfigError("distillation is set, but there is no teacher; add a [teacher] section or remove it")
     config = RunConfig(
         name=name,
         seed=seed,
         frontend=_frontend(table.get("frontend", {"preset": "p1"})),
         data=_section(DataConfig, "data", table.get("data", {})),
-        teacher=teacher,
+        teachers=teachers,
         student=_section(NetworkConfig, "student", table["student"]),
-        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teacher else None,
-        augment=_section(AugmentConfig, "augment", table.get("augment", {})),
+        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
+        augment=_augment("augment", table.get("augment", {})),
+        quantisation=_section(QuantisationConfig, "quantisation", table.get("quantisation", {})),
     )
     _check_folds(config.data.folds)
-    if config.student.activation != "relu":
+    if config.distillation is not None and config.distillation.cross_fit == 1:
+        raise ConfigError("distillation.cross_fit is 1, which leaves no clips to train on; use 0, or 2 and more")
+    if config.frontend.peak_normalise and any(each.gain for each in config.augments()):
+        raise ConfigError("augment.gain is set, which a front end with peak_normalise undoes; remove one of them")
+    for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
+        if network.weight_decay and network.optimizer != ADAMW:
+            raise ConfigError(
+                f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
+            )
+    if converted and config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"
         )
     return config
+
+
+def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
+    """Return the teachers of [[teachers]], or the one of [teacher]."""
+    if TEACHER in table:
+        if "teachers" in table:
+            raise ConfigError("both teacher and teachers are set; keep [[teachers]] only")
+        return (_teacher(TEACHER, table[TEACHER]),)
+    tables = table.get("teachers", [])
+    if not isinstance(tables, list):
+        raise ConfigError("teachers is not a list; begin each teacher with [[teachers]]")
+    teachers = tuple(_teacher(f"teachers[{position}]", each) for position, each in enumerate(tables))
+    names = [teacher.name for teacher in teachers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{names.count(name)} teachers are named {name!r}; give each a name of its own")
+    return teachers
+
+
+def _teacher(place: str, table: Any) -> TeacherConfig:
+    _check_type(place, table, dict)
+    fields = dict(table)
+    augment = _augment(f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
+    teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment)
+    _check_name(f"{place}.name", teacher.name)
+    if teacher.name in FOLDERS:
+        raise ConfigError(f"{place}.name is {teacher.name!r}, a folder of the run itself; choose another")
+    return teacher
+
+
+def _augment(place: str, table: Any) -> AugmentConfig:
+    config = _section(AugmentConfig, place, table)
+    chances = (
+        config.impulse_response_probability if config.impulse_responses is not None else 0,
+        config.time_stretch_probability if config.time_stretch else 0,
+        config.pitch_shift_probability if config.pitch_shift else 0,
+    )
+    if sum(chances) > 1 + 1e-9:
+        raise ConfigError(f"the probabilities of {place} add up to {sum(chances):g}; let them be 1 at most")
+    policy = SPECAUGMENT[config.specaugment] if config.specaugment else {}
+    return dataclasses.replace(config, **{key: value for key, value in policy.items() if key not in table})
+
+
+def _check_name(place: str, name: str) -> None:
+    if not name or not all(character.isalnum() or character in "-_" for character in name):
+        raise ConfigError(f"{place} is {name!r}; use letters, digits, - and _ only")
 
 
 def _check_folds(folds: int | str) -> None:

@@ -8,7 +8,7 @@ holds only lists, gzip or not, at its top is a data set without audio. The rows 
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
@@ -26,6 +26,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "location_disjoint_split",
+    "location_disjoint_subsets",
     "pcm16",
     "probe_clip",
     "read_clip",
@@ -206,15 +207,9 @@ def location_disjoint_split(clips: Iterable[Clip], fraction: float, seed: int) -
     if not 0 < fraction < 1:
         raise DatasetError(f"the validation fraction is {fraction}; it must lie between 0 and 1, such as 0.2")
     clips = list(clips)
-    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for clip in clips:
-        if clip.scene is None:
-            raise DatasetError(f"{clip.filename} (line {clip.line} of its list) has no label; use a labelled list")
-        sizes[clip.scene][clip.identifier] += 1
     chosen: set[tuple[str | None, str]] = set()
-    for scene, locations in sorted(sizes.items()):
-        order = sorted(locations)
-        random.Random(f"{seed}/{scene}").shuffle(order)
+    for scene, locations in _location_sizes(clips, seed):
+        order = list(locations)
         target = fraction * sum(locations.values())
         held = 0
         for identifier in order[:-1]:
@@ -226,3 +221,50 @@ def location_disjoint_split(clips: Iterable[Clip], fraction: float, seed: int) -
         [clip for clip in clips if clip.location not in chosen],
         [clip for clip in clips if clip.location in chosen],
     )
+
+
+def location_disjoint_subsets(clips: Sequence[Clip], count: int, seed: int) -> list[int]:
+    """Deal labelled clips out to subsets of about one size that share no location, each scene's clips evenly.
+
+    Args:
+        clips: any order.
+        count: of subsets.
+        seed: chooses the locations; the same clips in another order give the same locations.
+
+    Returns:
+        The subset, 0 to count - 1, of every clip. None is empty; a scene of fewer than `count` locations is not in all.
+
+    Raises:
+        DatasetError: a clip has no label, or there are fewer than `count` locations.
+    """
+    subset_of: dict[tuple[str | None, str], int] = {}
+    totals = [0] * count
+    for scene, locations in _location_sizes(clips, seed):
+        held = [0] * count
+        for identifier in sorted(locations, key=lambda name: -locations[name]):  # stable: ties stay shuffled
+            subset = min(range(count), key=lambda k: (held[k], totals[k]))
+            subset_of[scene, identifier] = subset
+            held[subset] += locations[identifier]
+            totals[subset] += locations[identifier]
+    if len(subset_of) < count:
+        raise DatasetError(
+            f"{len(subset_of)} locations cannot be dealt out to {count} subsets; ask for fewer, or add locations"
+        )
+    return [subset_of[clip.location] for clip in clips]
+
+
+def _location_sizes(clips: Iterable[Clip], seed: int) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield every scene, in alphabetical order, with the number of clips of its locations, shuffled.
+
+    Raises:
+        DatasetError: a clip has no label.
+    """
+    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for clip in clips:
+        if clip.scene is None:
+            raise DatasetError(f"{clip.filename} (line {clip.line} of its list) has no label; use a labelled list")
+        sizes[clip.scene][clip.identifier] += 1
+    for scene, locations in sorted(sizes.items()):
+        order = sorted(locations)
+        random.Random(f"{seed}/{scene}").shuffle(order)
+        yield scene, {identifier: locations[identifier] for identifier in order}

@@ -16,6 +16,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from tinyscene import feature_engines, pools
+from tinyscene.augment_waveform import Variant
+from tinyscene.clip_audio import NATIVE_RATE, at_rate
 from tinyscene.console import progress_bar
 from tinyscene.dataset import Clip, Dataset, pcm16, read_clip
 from tinyscene.errors import DatasetError, TinysceneError, ToolError
@@ -51,6 +53,10 @@ class FeatureImages:
     def __len__(self) -> int:
         """Return the number of clips."""
         return len(self.order)
+
+    def take(self, chosen: NDArray[np.bool_]) -> "FeatureImages":
+        """Return the images of the clips chosen by a mask [clips], still on disk."""
+        return FeatureImages(self.rows, self.order[chosen])
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """Return what indexing the array would, read into memory; only the clips asked for are read."""
@@ -96,23 +102,33 @@ class FeatureStore:
         return self.images[self.clips.index(clip)]
 
 
-def clip_pcm(path: Path, config: FrontendConfig) -> NDArray[np.int16]:
+def clip_pcm(path: Path, config: FrontendConfig, variant: Variant | None = None) -> NDArray[np.int16]:
     """Return the samples that a board hears of a clip, [clip_samples]: at the front end's rate, rounded to 16 bits.
+
+    Args:
+        path: of the clip.
+        config: the front end.
+        variant: what is done to the clip at its own rate, if anything.
 
     Raises:
         DatasetError: the clip cannot be used, naming it.
     """
-    return pcm16(read_clip(path, config.sample_rate, config.clip_samples))
+    if variant is None:
+        return pcm16(read_clip(path, config.sample_rate, config.clip_samples))
+    native = read_clip(path, clip_samples=round(config.clip_samples * NATIVE_RATE / config.sample_rate))
+    return pcm16(at_rate(variant.apply(native), config.sample_rate, config.clip_samples))
 
 
-def log_mel_of_file(path: Path, config: FrontendConfig, engine: str) -> NDArray[np.float32]:
-    """Return the log-mel image [n_mels, frames] of a clip, from its 16-bit samples.
+def log_mel_of_file(
+    path: Path, config: FrontendConfig, engine: str, variant: Variant | None = None
+) -> NDArray[np.float32]:
+    """Return the log-mel image [n_mels, frames] of a clip, or of a variant of it, from its 16-bit samples.
 
     Raises:
         DatasetError: the clip cannot be used, naming it.
         ConfigError, ToolError: as `feature_engines.prepare`.
     """
-    return feature_engines.log_mel(clip_pcm(path, config), config, engine)
+    return feature_engines.log_mel(clip_pcm(path, config, variant), config, engine)
 
 
 def extract(
@@ -121,6 +137,7 @@ def extract(
     config: FrontendConfig,
     *,
     engine: str = feature_engines.DEFAULT,
+    variant: Variant | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
     cache: Path | None = None,
@@ -136,6 +153,7 @@ def extract(
         clips: in any order; repetitions are allowed.
         config: the front end.
         engine: one of `feature_engines.ENGINES`; each has features of its own.
+        variant: of the clips' waveforms; each has features of its own; None: the clips as they are.
         workers: processes; default: one a core. Small jobs are done in this one.
         scheduler: address of a Dask scheduler, whose workers do it instead; they must find the clips at the same paths.
         cache: folder of the caches of all front ends; default: `features` in `paths.cache_directory()`.
@@ -151,7 +169,9 @@ def extract(
     """
     clips = list(clips)
     name = feature_engines.identity(config, engine)
-    store = FeatureCache((cache or cache_directory() / "features") / name, config.shape)
+    title = engine if variant is None else f"{engine}, {variant.title}"
+    folder = name if variant is None else f"{name}-{variant.identity}"
+    store = FeatureCache((cache or cache_directory() / "features") / folder, config.shape)
     paths = [str(dataset.path(clip).absolute()) for clip in clips]
     keys = [file_key(Path(path)) for path in paths]
     rows = store.find(keys)
@@ -160,16 +180,18 @@ def extract(
         feature_engines.prepare(config, engine)
         by_key = dict(zip(keys, paths, strict=True))
         with store.adding(keys) as writer, progress_bar() as progress:
-            task, begin = progress.add_task(f"features ({engine})", total=len(writer.missing)), time.monotonic()
+            task, begin = progress.add_task(f"features ({title})", total=len(writer.missing)), time.monotonic()
             remote = scheduler is not None
-            job = functools.partial(_compute_batch, config=config, engine=engine, identity=name, remote=remote)
+            job = functools.partial(
+                _compute_batch, config=config, engine=engine, identity=name, remote=remote, variant=variant
+            )
             work = [(key, by_key[key]) for key in writer.missing]
             for images, seconds in _compute(work, job, workers or joblib.cpu_count(), scheduler):
                 for key, image in images:
                     writer.add(key, image)
                 computed, elsewhere = computed + len(images), elsewhere + seconds
                 rate = computed / (time.monotonic() - begin)
-                progress.update(task, completed=computed, description=f"features ({engine}), {rate:,.0f} clips/s")
+                progress.update(task, completed=computed, description=f"features ({title}), {rate:,.0f} clips/s")
         rows = store.find(keys)
         if lost := [path for key, path in by_key.items() if key not in rows]:
             raise TinysceneError(f"{store.folder} lost what was just written of {lost[0]}; check that disk")
@@ -242,7 +264,14 @@ def _compute(
         raise DatasetError(problems[0])
 
 
-def _compute_batch(batch: Sequence[Work], config: FrontendConfig, engine: str, identity: str, remote: bool) -> Answer:
+def _compute_batch(
+    batch: Sequence[Work],
+    config: FrontendConfig,
+    engine: str,
+    identity: str,
+    remote: bool,
+    variant: Variant | None = None,
+) -> Answer:
     """Compute what can be of a batch, in whatever process.
 
     Raises:
@@ -254,7 +283,7 @@ def _compute_batch(batch: Sequence[Work], config: FrontendConfig, engine: str, i
     images, problem = [], None
     for key, path in batch:
         try:
-            images.append((key, log_mel_of_file(Path(path), config, engine)))
+            images.append((key, log_mel_of_file(Path(path), config, engine, variant)))
         except DatasetError as error:
             problem = f"{error} (as {me} sees it)" if remote else str(error)
             break

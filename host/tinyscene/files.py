@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinyscene.errors import TinysceneError
 
 
@@ -53,6 +56,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by UTF-8 `text` in one step."""
     write_bytes(path, text.encode())
+
+
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Replace `path` by an .npz file of `arrays`, none of them of objects, in one step."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,13 +1,11 @@
-"""Training one network: the loop, its losses and its checkpoints.
+"""Training one network: the loop and its losses.
 
 Keras 3 on any back end: the step is `train_on_batch`, the losses are `keras.ops`, everything random is NumPy's and
 seeded by (seed, network's folder, epoch), so that a run that was stopped goes on exactly as if it had not been.
 """
 
 import dataclasses
-import json
 import time
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,19 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, files, metrics, networks
+from tinyscene import augment, checkpoint, metrics, networks, schedule, variants
+from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
-from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
+from tinyscene.config import ADAM, AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.console import progress_bar
 from tinyscene.errors import TinysceneError
-from tinyscene.features import FeatureImages
-from tinyscene.schedule import SCHEDULES
+from tinyscene.variants import Images, VariantGroup
 
-Images = NDArray[np.float32] | FeatureImages
-
-CHECKPOINT = "checkpoint.npz"
-HISTORY = "history.jsonl"
 PREDICTION_BATCH = 64
 
 
@@ -41,11 +35,19 @@ class Examples:
         images: [n, n_mels, frames] float32, array or memory map, in the front end's units.
         labels: [n] class numbers.
         normalisation: applied to every batch.
+        soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
+        devices: that recorded each clip [n]; None: one device.
+        decibel: what one dB is in the front end's units.
+        variants: other recordings of the same clips, for training batches.
     """
 
     images: Images
     labels: NDArray[np.int64]
     normalisation: Normalisation
+    soft_targets: NDArray[np.float32] | None = None
+    devices: NDArray[np.str_] | None = None
+    decibel: float = 1.0
+    variants: tuple[VariantGroup, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +55,30 @@ class Examples:
     def inputs(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Return the standardised images [rows, n_mels, frames]."""
         return self.normalisation.apply(np.asarray(self.images[rows]))
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Examples":
+        """Return the examples chosen by a mask [n]."""
+        return dataclasses.replace(
+            self,
+            images=variants.take(self.images, chosen),
+            labels=self.labels[chosen],
+            soft_targets=None if self.soft_targets is None else self.soft_targets[chosen],
+            devices=None if self.devices is None else self.devices[chosen],
+            variants=tuple(group.take(chosen) for group in self.variants),
+        )
+
+    def targets(self, classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
+        """Return the labels' class probabilities [n, classes], with the soft targets beside them if there are any.
+
+        Args:
+            classes: how many there are.
+            smoothing: share of a label's probability that is spread over all classes (Szegedy et al., "Rethinking the
+                Inception Architecture", 2016, section 7); soft targets are left alone.
+        """
+        hard = np.eye(classes, dtype=np.float32)[self.labels] * np.float32(1 - smoothing) + np.float32(
+            smoothing / classes
+        )
+        return hard if self.soft_targets is None else np.concatenate([hard, self.soft_targets], axis=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,8 +113,8 @@ def train(
     training: Examples,
     validation: Examples,
     *,
-    teacher: keras.Model | None = None,
     distillation: DistillationConfig | None = None,
+    start: keras.Model | None = None,
 ) -> keras.Model:
     """Train a network, from its last checkpoint if there is one.
 
@@ -96,8 +122,8 @@ def train(
         task: what to train.
         training: the examples to learn from.
         validation: scored after every epoch; may be empty.
-        teacher: its logits on the very same augmented batches are the soft targets.
-        distillation: set if there is a teacher.
+        distillation: set if the training examples have soft targets.
+        start: a network to go on with, in place of a new one.
 
     Returns:
         The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line an epoch:
@@ -107,8 +133,9 @@ def train(
         TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
     """
     loss = cross_entropy if distillation is None else distillation_loss(distillation, task.classes)
-    model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss)
-    history = _restore(task.folder, model)
+    model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
+    mean = WeightMean()
+    history = checkpoint.restore(task.folder, model, mean)
     if len(history) == task.config.epochs:
         return model
     steps = -(-len(training) // task.config.batch_size)
@@ -116,8 +143,9 @@ def train(
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
-            batches = _batches(task, training, epoch, steps, teacher)
+            batches = _batches(task, training, epoch, steps)
             mean_loss = _epoch(task, model, batches, epoch, steps, lambda: progress.advance(bar))
+            _average(task, model, mean, training, epoch)
             history.append(
                 {
                     "epoch": epoch + 1,
@@ -127,34 +155,46 @@ def train(
                     "seconds": round(time.monotonic() - started, 2),
                 }
             )
-            save(task.folder, model, history)
+            checkpoint.save(task.folder, model, history, mean)
             _show(progress, task, history[-1])
     return model
 
 
-def load(task: Task, shape: tuple[int, int]) -> keras.Model:
-    """Return the network of a finished training, for images of `shape` (n_mels, frames).
+def load(task: Task, shape: tuple[int, int], start: keras.Model | None = None) -> keras.Model:
+    """Return the network of a finished training, for images of `shape` (n_mels, frames); `start` as for `train`.
 
     Raises:
         TinysceneError: its checkpoint is missing or damaged.
     """
-    model = _compiled(task, shape, cross_entropy)
-    if len(_restore(task.folder, model)) < task.config.epochs:
+    model = _compiled(task, shape, cross_entropy, start)
+    if len(checkpoint.restore(task.folder, model, WeightMean())) < task.config.epochs:
         raise TinysceneError(f"{task.folder} has no finished training; delete its bundle folder and train again")
     return model
 
 
-def _compiled(task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any]) -> keras.Model:
-    """Return the network with fresh weights and its optimiser, both ready for a checkpoint."""
-    keras.utils.set_random_seed(int(task.random().integers(2**32)))
+def _compiled(
+    task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any], start: keras.Model | None = None
+) -> keras.Model:
+    """Return the network, with fresh weights if it is a new one, and its optimiser, both ready for a checkpoint."""
     network = task.config
-    model = networks.build(
-        network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
-    )
-    optimizer = keras.optimizers.Adam(network.learning_rate)
+    model = start
+    if model is None:
+        keras.utils.set_random_seed(int(task.random().integers(2**32)))
+        model = networks.build(
+            network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
+        )
+    optimizer = _optimizer(network, model)
     model.compile(optimizer=optimizer, loss=loss)
     optimizer.build(model.trainable_variables)
     return model
+
+
+def _optimizer(network: NetworkConfig, model: keras.Model) -> keras.optimizers.Optimizer:
+    if network.optimizer == ADAM:
+        return keras.optimizers.Adam(network.learning_rate)
+    optimizer = keras.optimizers.AdamW(network.learning_rate, weight_decay=network.weight_decay)
+    optimizer.exclude_from_weight_decay([variable for variable in model.trainable_variables if len(variable.shape) < 2])
+    return optimizer
 
 
 def _epoch(
@@ -166,13 +206,15 @@ def _epoch(
     advance: Callable[[], None],
 ) -> float:
     """Train for one epoch; returns its mean loss."""
-    schedule = SCHEDULES[task.config.schedule]
+    network = task.config
     reset_seeds(model, task.random(epoch, 1))
     total, count = 0.0, 0
     for step, (inputs, targets) in enumerate(batches):
-        progress = (epoch * steps + step) / (task.config.epochs * steps)
+        progress = (epoch * steps + step) / (network.epochs * steps)
         model.optimizer.learning_rate.assign(
-            schedule(progress, task.config.learning_rate, task.config.final_learning_rate)
+            schedule.learning_rate(
+                network.schedule, progress, network.learning_rate, network.final_learning_rate, network.warmup
+            )
         )
         model.reset_metrics()
         total += float(model.train_on_batch(inputs[..., np.newaxis], targets)) * len(inputs)
@@ -182,16 +224,29 @@ def _epoch(
 
 
 def _batches(
-    task: Task, training: Examples, epoch: int, steps: int, teacher: keras.Model | None
+    task: Task, training: Examples, epoch: int, steps: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield an epoch's shuffled, augmented batches of nearly equal size, the teacher's logits beside the targets."""
+    """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
-    identity = np.eye(task.classes, dtype=np.float32)
-    for rows in np.array_split(rng.permutation(len(training)), steps):
-        inputs, targets = augment.batch(training.inputs(rows), identity[training.labels[rows]], task.augment, rng)
-        if teacher is not None:
-            targets = np.concatenate([targets, teacher.predict_on_batch(inputs[..., np.newaxis])], axis=1)
-        yield inputs, targets
+    targets = training.targets(task.classes, task.config.label_smoothing)
+    decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
+    devices = np.zeros(len(training), str) if training.devices is None else training.devices
+    for rows in np.array_split(augment.balanced_rows(devices, task.augment.device_balance, rng), steps):
+        images = training.normalisation.apply(variants.choose(training.images, training.variants, rows, rng))
+        yield augment.batch(images, targets[rows], task.augment, rng, decibel)
+
+
+def _average(task: Task, model: keras.Model, mean: WeightMean, training: Examples, epoch: int) -> None:
+    """Take the weights of an epoch into the mean; after the last epoch, the mean becomes the model."""
+    network = task.config
+    if network.average_from is None or epoch + 1 <= network.average_from * network.epochs:
+        return
+    mean.add(model)
+    if epoch + 1 == network.epochs:
+        mean.assign_to(model)
+        rows = task.random(network.epochs, 2).permutation(len(training))  # classes of lists come in turn
+        batches = np.array_split(rows, -(-len(training) // network.batch_size))
+        estimate_statistics(model, (training.inputs(batch)[..., np.newaxis] for batch in batches))
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
@@ -200,14 +255,14 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 
 
 def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any, Any], Any]:
-    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: class probabilities, then the teacher's logits.
+    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: the labels' probabilities, then the teachers'.
 
-    The soft part is multiplied by the temperature's square, so that its gradients keep their size.
+    The teachers' are at the temperature already. The soft part is multiplied by the temperature's square, so that its
+    gradients keep their size.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
-        soft = keras.ops.softmax(targets[:, classes:] / config.temperature)
-        soft_loss = cross_entropy(soft, logits / config.temperature) * config.temperature**2
+        soft_loss = cross_entropy(targets[:, classes:], logits / config.temperature) * config.temperature**2
         return (1 - config.soft_weight) * cross_entropy(targets[:, :classes], logits) + config.soft_weight * soft_loss
 
     return loss
@@ -238,44 +293,6 @@ def reset_seeds(model: keras.Model, rng: np.random.Generator) -> None:
     for layer in model.layers:
         if (generator := getattr(layer, "seed_generator", None)) is not None:
             generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
-
-
-def save(folder: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
-    """Write the checkpoint (weights, optimiser, history), then history.jsonl; each in one step.
-
-    Raises:
-        TinysceneError: a file cannot be written; the one before is left as it was.
-    """
-    arrays = {f"{kind}{position}": variable for kind, position, variable in _variables(model)}
-    values = {key: keras.ops.convert_to_numpy(variable) for key, variable in arrays.items()}
-    lines = "".join(json.dumps(line) + "\n" for line in history)
-    with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, history=np.array(lines), **values)
-    files.write_text(folder / HISTORY, lines)
-
-
-def _restore(folder: Path, model: keras.Model) -> list[dict[str, Any]]:
-    """Load the last checkpoint, if there is one, into the model; returns its history."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return []
-    try:
-        with np.load(path) as arrays:
-            for kind, position, variable in _variables(model):
-                variable.assign(arrays[f"{kind}{position}"])
-            lines = str(arrays["history"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise TinysceneError(f"{path} is damaged ({error}); delete it to train this network again") from error
-    files.write_text(folder / HISTORY, lines)
-    return [json.loads(line) for line in lines.splitlines()]
-
-
-def _variables(model: keras.Model) -> Iterator[tuple[str, int, Any]]:
-    """Yield (kind, position, variable) of all that a checkpoint holds."""
-    for position, variable in enumerate(model.weights):
-        yield "weight", position, variable
-    for position, variable in enumerate(model.optimizer.variables):
-        yield "optimizer", position, variable
 
 
 def _show(progress: Progress, task: Task, line: dict[str, Any]) -> None:

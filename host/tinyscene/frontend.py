@@ -115,6 +115,12 @@ class FrontendConfig:
         """Mel bands, the highest ones, that are copies of the highest of `covered_mels`."""
         return 0 if self.covered_mels is None else self.n_mels - self.covered_mels
 
+    @property
+    def decibel(self) -> float:
+        """What a gain of one dB adds to the image, above `eps`; not so with `peak_normalise`."""
+        magnitudes = {"db": 1.0, "log10": self.power / 20, "ln": self.power / 20 * math.log(10)}
+        return magnitudes[self.log]
+
     def at_rate(self, rate: int) -> "FrontendConfig":
         """Return the front end that makes the same image of the same sound sampled at another rate.
 

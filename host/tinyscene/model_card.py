@@ -52,10 +52,21 @@ def _scores(metrics: dict[str, Any]) -> Iterator[str]:
     for fold in folds if len(folds) > 1 else []:
         yield _row(fold["split"], fold["clips"], fold)
     yield _row(metrics["split"], metrics["int8"]["clips"], metrics)
+    calibrated = metrics.get("calibrated")
+    if calibrated:
+        yield _row("the same, calibrated", calibrated["int8"]["clips"], calibrated)
+        yield (
+            f"\nCalibrated: the logits of each fold's network, float and INT8, are divided by a temperature, "
+            f"{', '.join(format(fold['calibrated']['temperature'], '.3f') for fold in folds)}, that gives the float "
+            "networks of the other folds their least log loss on the clips that these were tested on. The weights of "
+            f"this bundle's last layer are divided by {calibrated['temperature']:.3f}, the temperature of all folds "
+            "together, so that the probabilities that the board sends are calibrated. All below is calibrated."
+        )
     yield ""
     for key, name in KINDS:
-        low, high = metrics[key]["intervals"]["log_loss"]
-        worst, best = (100 * value for value in metrics[key]["intervals"]["accuracy"])
+        scored = calibrated or metrics
+        low, high = scored[key]["intervals"]["log_loss"]
+        worst, best = (100 * value for value in scored[key]["intervals"]["accuracy"])
         yield (
             f"- {name}, 95 % interval over locations (bootstrap): log loss {low:.2f} to {high:.2f}, accuracy "
             f"{worst:.1f} to {best:.1f} %"
@@ -63,7 +74,7 @@ def _scores(metrics: dict[str, Any]) -> Iterator[str]:
     for title, group in (("scene", "per_scene"), ("device", "per_device")):
         yield f"\n| {title} | clips | INT8 log loss | INT8 accuracy |"
         yield "|---|---|---|---|"
-        for name, part in metrics["int8"][group].items():
+        for name, part in (calibrated or metrics)["int8"][group].items():
             yield f"| {name} | {part['clips']} | {part['log_loss']:.3f} | {100 * part['accuracy']:.1f} % |"
 
 

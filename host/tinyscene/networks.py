@@ -1,7 +1,7 @@
-"""The three networks: the DCASE 2022 baseline, the residual teacher and the residual student, all with logits out.
+"""The networks: the DCASE 2022 baseline, the residual teacher and student, a Vision Transformer; all with logits out.
 
-Every convolution has a bias and is followed by batch normalisation. Softmax is left to whoever reads the logits: INT8
-logits keep far more of a confident answer than INT8 probabilities do.
+Every convolution but the Transformer's has a bias and is followed by batch normalisation. Softmax is left to whoever
+reads the logits: INT8 logits keep far more of a confident answer than INT8 probabilities do.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,9 @@ ACTIVATIONS = ("relu", "elu", "swish")
 BN_MOMENTUM = 0.9  # small data sets have few steps: 0.99 would still remember the initial statistics at the end
 STUDENT_CHANNELS = 32
 TEACHER_STAGES = (128, 256, 512)
+PATCH = (4, 3)  # mels, frames
+TRANSFORMER_WIDTH, TRANSFORMER_LAYERS, TRANSFORMER_HEADS = 32, 4, 4
+TRANSFORMER_DENSE = (40, 20)
 
 Tensor = Any  # a KerasTensor, whatever the back end
 
@@ -29,12 +32,13 @@ def build(
     """Build a network, with freshly initialised weights (`keras.utils.set_random_seed` fixes them).
 
     Args:
-        name: "baseline", "teacher" or "student".
+        name: "baseline", "teacher", "student" or "transformer".
         input_shape: (n_mels, frames, 1) of the standardised log-mel image.
         classes: outputs.
         activation: "relu", "elu" or "swish"; INT8 conversion keeps only "relu" in integers.
         width: multiplies the channels of every layer but the last ones, which follow the number of classes.
-        dropout: rate; None is the network's own: 0.3 for the baseline, 0.1 for the teacher, 0 for the student.
+        dropout: rate; None is the network's own: 0.3 for the baseline, 0.1 for the teacher and the
+            transformer, 0 for the student.
 
     Returns:
         A model from float32 [batch, n_mels, frames, 1] to logits [batch, classes]. At width 1 and the reference
@@ -131,9 +135,43 @@ def _teacher(x: Tensor, classes: int, activation: str, channels: Callable[[int],
     return _classify(x, classes)
 
 
+def _transformer(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
+    """Vision Transformer: embedded patches, four encoder layers of four heads, a mean over patches, two dense layers.
+
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021. The thesis (section 4.7) names layers, heads and the last
+    dense layers; patches and width are ours, within the limit of parameters and, as there, beyond that of MACs.
+    """
+    width = channels(TRANSFORMER_WIDTH)
+    x = keras.layers.Conv2D(width, PATCH, strides=PATCH)(x)
+    x = keras.layers.Reshape((x.shape[1] * x.shape[2], width))(x)
+    x = _PositionEmbedding()(x)
+    for _ in range(TRANSFORMER_LAYERS):
+        y = keras.layers.LayerNormalization(epsilon=1e-6)(x)
+        x = keras.layers.Add()([keras.layers.MultiHeadAttention(TRANSFORMER_HEADS, width)(y, y), x])
+        y = keras.layers.LayerNormalization(epsilon=1e-6)(x)
+        y = _dense(_dense(y, 2 * width, activation), width)
+        x = keras.layers.Add()([keras.layers.Dropout(dropout)(y), x])
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization(epsilon=1e-6)(x))
+    for units in TRANSFORMER_DENSE:
+        x = keras.layers.Dropout(dropout)(_dense(x, units, activation))
+    return _dense(x, classes)
+
+
+@keras.saving.register_keras_serializable("tinyscene")
+class _PositionEmbedding(keras.layers.Layer):
+    """Adds a learnt vector for each position: without it, patches would have no order."""
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        self.positions = self.add_weight(shape=input_shape[1:], initializer="random_normal", name="positions")
+
+    def call(self, x: Tensor) -> Tensor:
+        return x + self.positions
+
+
 # name: (body, smallest image, dropout)
 NETWORKS: dict[str, tuple[Callable[..., Tensor], tuple[int, int], float]] = {
     "baseline": (_baseline, (20, 50), 0.3),
     "teacher": (_teacher, (2, 2), 0.1),
     "student": (_student, (10, 4), 0.0),
+    "transformer": (_transformer, PATCH, 0.1),
 }

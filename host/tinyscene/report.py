@@ -15,7 +15,7 @@ from tinyscene.complexity import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
 from tinyscene.paths import REPOSITORY
 
-NETWORKS = ("teacher", "student", "baseline")
+STUDENTS = ("student", "baseline", "student-int8", "baseline-int8")  # shown last; every other network is a teacher
 EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
 SCORE_KEYS = ("clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes")
 PAGE = "report.html"
@@ -113,10 +113,10 @@ def load(run_dir: Path) -> Run:
 
 
 def _load(folder: Path) -> Run:
+    networks = [path.parent.name for path in folder.glob("*/history.jsonl")]
     histories = {
         network: _read_lines(folder / network / "history.jsonl")
-        for network in NETWORKS
-        if (folder / network / "history.jsonl").is_file()
+        for network in sorted(networks, key=lambda name: (name in STUDENTS, name))
     }
     bundle, notes = _read_bundle(folder / "bundle.txt")
     folds = sorted(
@@ -214,12 +214,11 @@ def _read_bundle(path: Path) -> tuple[Bundle | None, list[str]]:
 
 def _curves(run: Run, folder: Path) -> Iterator[str]:
     """Yield an <svg> for each network that was trained, here or in the folds, and save the PNGs."""
-    for network in NETWORKS:
-        histories = [part.histories[network] for part in (run.folds or [run]) if network in part.histories]
-        if histories:
-            figure = figures.learning_curves(histories, network)
-            figures.save_png(figure, folder / f"curves_{network}.png")
-            yield figures.svg(figure, f"Learning curves of the {network}")
+    parts = run.folds or [run]
+    for network in dict.fromkeys(network for part in parts for network in part.histories):
+        figure = figures.learning_curves([p.histories[network] for p in parts if network in p.histories], network)
+        figures.save_png(figure, folder / f"curves_{network}.png")
+        yield figures.svg(figure, f"Learning curves of the {network}")
 
 
 def _confusions(host: dict[str, dict[str, Any]], folder: Path) -> Iterator[str]:

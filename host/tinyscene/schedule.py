@@ -24,4 +24,29 @@ def constant(progress: float, initial: float, final: float) -> float:  # noqa: A
     return initial
 
 
-SCHEDULES = {"sigmoid": sigmoid, "constant": constant}
+def warmup_cosine(progress: float, initial: float, final: float, warmup: float = 0.1) -> float:
+    """Return a rate that rises linearly from 0 to `initial`, then falls to `final` along half a cosine.
+
+    The cosine is Loshchilov and Hutter's, "SGDR", 2017, equation 5, without restarts; the rise is that of Goyal et al.,
+    "Accurate, Large Minibatch SGD", 2017, section 2.2.
+
+    Args:
+        progress: share of the training done, 0 to 1.
+        initial: the highest rate.
+        final: the rate at the end.
+        warmup: share of the training in which the rate rises; below 1.
+    """
+    if progress < warmup:
+        return initial * progress / warmup
+    return final + (initial - final) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+SIGMOID, CONSTANT, WARMUP_COSINE = "sigmoid", "constant", "warmup_cosine"
+SCHEDULES = (SIGMOID, CONSTANT, WARMUP_COSINE)
+
+
+def learning_rate(schedule: str, progress: float, initial: float, final: float, warmup: float) -> float:
+    """Return the rate of one of `SCHEDULES`; only "warmup_cosine" has a `warmup`."""
+    if schedule == WARMUP_COSINE:
+        return warmup_cosine(progress, initial, final, warmup)
+    return {SIGMOID: sigmoid, CONSTANT: constant}[schedule](progress, initial, final)

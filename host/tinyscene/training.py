@@ -1,4 +1,4 @@
-"""A training run from a configuration to a bundle: folds, teacher, student, INT8 conversion, scores.
+"""A training run from a configuration to a bundle: folds, teachers, student, INT8 conversion, scores.
 
 Every step leaves its result in the run's folder and is skipped when it is there, so that the command that was stopped
 is the command that goes on.
@@ -6,17 +6,16 @@ is the command that goes on.
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import tomli_w
 from numpy.typing import NDArray
 
 from tinyscene import (
+    calibration,
     complexity,
     evaluation,
     feature_engines,
@@ -25,49 +24,28 @@ from tinyscene import (
     fitting,
     metrics,
     model_card,
+    part_training,
     provenance,
     quantize,
+    run_folder,
+    variants,
     workers,
 )
 from tinyscene import config as configuration
-from tinyscene.backend import keras
-from tinyscene.bundle import DESCRIPTION_FILE, Bundle, Normalisation
-from tinyscene.config import ALL, CROSS_VALIDATE, NetworkConfig, RunConfig
+from tinyscene.bundle import DESCRIPTION_FILE, Bundle
+from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
-from tinyscene.errors import ConfigError, DatasetError, TinysceneError
-from tinyscene.fitting import Examples, Images, Task
+from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.fitting import Examples
+from tinyscene.part_training import Part
 from tinyscene.paths import REPOSITORY
 from tinyscene.score_table import render_scores
 
-CALIBRATION_CLIPS = 500
-READ_AT_ONCE = 256  # images
-LEAST_VARIANCE = 1e-6  # of a mel band, in the front end's units: a silent band must not divide by zero
 PREDICTIONS = "predictions.npz"
 EVALUATION = "evaluation.json"
-RUN_CONFIG = "config.toml"
 FLOAT, INT8 = "float", "int8"
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One training of the run: a fold, or the final weights.
-
-    Attributes:
-        folder: its place in the run's folder.
-        title: shown in the progress display.
-        training: clips to learn from.
-        validation: clips that only watch the training; may be empty.
-        test: clips to score; empty for the final weights.
-        split: name of the test list.
-    """
-
-    folder: Path
-    title: str
-    training: list[Clip]
-    validation: list[Clip]
-    test: list[Clip]
-    split: str
+CALIBRATED = "calibrated"
 
 
 def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int | None = None) -> None:
@@ -91,11 +69,12 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     dataset = Dataset(data)
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
-    _claim(folder, settings, origin["data_fingerprint"])
+    run_folder.claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
-    bundles = _train_parts(parts, settings, dataset, origin)
+    _train_parts(parts, settings, dataset, origin)
     scores = _pool(folder, parts, settings)
-    bundle = dataclasses.replace(bundles[-1], metrics=scores, provenance={**origin, **bundles[-1].provenance})
+    last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
+    bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
     bundle.save(out, model_card.write(bundle))
     files.write_json(parts[-1].folder / "complexity.json", complexity.measure(bundle.model).to_json())
     for place in {folder, parts[-1].folder}:
@@ -107,36 +86,6 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
 def _relative(path: Path) -> str:
     resolved = Path(path).resolve()
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
-
-
-def _claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
-    """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
-    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint, "features": feature_engines.DEFAULT}
-    path = folder / RUN_CONFIG
-    if not path.exists():
-        files.write_text(path, tomli_w.dumps(wanted))
-        return
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
-    if difference := _difference(found, wanted):
-        raise ConfigError(
-            f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "
-            "this one to train afresh"
-        )
-
-
-def _difference(found: dict[str, Any], wanted: dict[str, Any], place: str = "") -> str:
-    """Return the first difference as "student.epochs was 40, is 60", or nothing."""
-    for key in sorted(set(found) | set(wanted)):
-        before, now = found.get(key, "not set"), wanted.get(key, "not set")
-        if isinstance(before, dict) and isinstance(now, dict):
-            if inner := _difference(before, now, f"{place}{key}."):
-                return inner
-        elif before != now:
-            return f"{place}{key} was {before}, is {now}"
-    return ""
 
 
 def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
@@ -165,137 +114,93 @@ def _final(folder: Path, dataset: Dataset) -> Part:
     return Part(folder, "all clips", list(dataset.clips()), [], [], "")
 
 
-def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> list[Bundle]:
+def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
     """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
     processes = min(os.cpu_count() or 1, len(parts))
     if processes == 1:
-        return [_train_part(part, settings, dataset, origin, live=True) for part in parts]
-    features.extract(dataset, list(dataset.clips()), settings.frontend)
+        for part in parts:
+            _train_part(part, settings, dataset, origin, live=True)
+        return
+    clips = list(dataset.clips())
+    features.extract(dataset, clips, settings.frontend)
+    for augment in settings.augments():
+        variants.extract(dataset, clips, settings.frontend, augment)
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
     for answer in answers:
-        if isinstance(answer, str):
+        if answer is not None:
             raise TinysceneError(answer)
-    return answers
 
 
 def _train_in_worker(
     part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], parent: int
-) -> Bundle | str:
+) -> str | None:
     """Do one part in a worker; a user's mistake comes back as its message."""
     workers.end_with(parent)
     try:
-        return _train_part(part, settings, dataset, origin, live=False)
+        _train_part(part, settings, dataset, origin, live=False)
     except TinysceneError as error:
         return str(error)
+    return None
 
 
-def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
-    """Train a part's networks, convert the student and score it; returns its bundle."""
-    folder = part.folder / "bundle"
-    if (folder / DESCRIPTION_FILE).exists():
-        bundle = Bundle.load(folder)
-    else:
-        bundle = _make_bundle(part, settings, dataset, origin, live)
-        bundle.save(folder, model_card.write(bundle))
-        files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
-    if part.test and not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
+def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> None:
+    """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
+    if not part.test:
+        if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
+            part_training.train_networks(part, settings, dataset, *_examples(part, settings, dataset), live)
+        return
+    bundle = _bundle(part, settings, dataset, origin, live=live)
+    if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
         _score(part, bundle, settings, dataset)
+
+
+def _bundle_folder(part: Part) -> Path:
+    return part.folder / "bundle"
+
+
+def _bundle(
+    part: Part,
+    settings: RunConfig,
+    dataset: Dataset,
+    origin: dict[str, Any],
+    *,
+    temperature: float | None = None,
+    live: bool = True,
+) -> Bundle:
+    """Return a part's bundle, made if it is not there; its logits are divided by the temperature, if there is one."""
+    folder = _bundle_folder(part)
+    if (folder / DESCRIPTION_FILE).exists():
+        return Bundle.load(folder)
+    training, validation = _examples(part, settings, dataset)
+    model = part_training.train_networks(part, settings, dataset, training, validation, live)
+    if temperature is not None:
+        calibration.divide_logits(model, temperature)
+        origin = {**origin, "temperature": temperature}
+    bundle = part_training.convert(model, training, settings, origin)
+    bundle.save(folder, model_card.write(bundle))
+    files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
     return bundle
 
 
-def _make_bundle(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], live: bool) -> Bundle:
-    training, validation = _examples(part, settings, dataset)
-    model = _networks(part, settings, training, validation, live)
-    tflite = quantize.convert(model, training.inputs(_spread(len(training), CALIBRATION_CLIPS))[..., np.newaxis])
-    source, sink = quantize.quantisation(tflite)
-    return Bundle(
-        name=settings.name,
-        classes=SCENES,
-        frontend=settings.frontend,
-        normalisation=training.normalisation,
-        input=source,
-        output=sink,
-        output_kind="logits",
-        model=tflite,
-        provenance=origin,
-    )
-
-
 def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
-    """Return the part's training and validation examples; the normalisation is the training clips'."""
-    images = features.extract(dataset, part.training, settings.frontend).images
-    normalisation = normalise(images)
-    watching = features.extract(dataset, part.validation, settings.frontend).images
-    return (
-        Examples(images, _labels(part.training), normalisation),
-        Examples(watching, _labels(part.validation), normalisation),
+    """Return the part's training and validation examples."""
+    images, watching = (
+        features.extract(dataset, clips, settings.frontend).images for clips in (part.training, part.validation)
     )
-
-
-def _labels(clips: Sequence[Clip]) -> NDArray[np.int64]:
-    return np.array([SCENES.index(str(clip.scene)) for clip in clips], np.int64)
-
-
-def normalise(images: Images) -> Normalisation:
-    """Return the per-mel mean and deviation of images [n, n_mels, frames], read a few at a time."""
-    count, mels, frames = images.shape
-    total, squares = np.zeros(mels), np.zeros(mels)
-    for start in range(0, count, READ_AT_ONCE):
-        block = np.asarray(images[start : start + READ_AT_ONCE], np.float64)
-        total += block.sum(axis=(0, 2))
-        squares += (block**2).sum(axis=(0, 2))
-    mean = total / (count * frames)
-    deviation = np.sqrt(np.maximum(squares / (count * frames) - mean**2, LEAST_VARIANCE))
-    return Normalisation(*(tuple(float(np.float32(value)) for value in values) for values in (mean, deviation)))
-
-
-def _spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """Return up to `wanted` row numbers, evenly spread over `count` rows."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
-
-
-def _networks(part: Part, settings: RunConfig, training: Examples, validation: Examples, live: bool) -> keras.Model:
-    """Train the teacher, if there is one, then the student; each from its last checkpoint."""
-    teacher = None
-    if settings.teacher is not None:
-        teacher = fitting.train(_teacher(part, settings, settings.teacher, live), training, validation)
-    student = _student(part, settings, live)
-    return fitting.train(student, training, validation, teacher=teacher, distillation=settings.distillation)
-
-
-def _teacher(part: Part, settings: RunConfig, network: NetworkConfig, live: bool = False) -> Task:
-    return _task(part, settings, network, "teacher", live)
-
-
-def _student(part: Part, settings: RunConfig, live: bool = False) -> Task:
-    network = settings.student
-    return _task(part, settings, network, "student" if network.network == "teacher" else network.network, live)
-
-
-def _task(part: Part, settings: RunConfig, network: NetworkConfig, folder: str, live: bool) -> Task:
-    return Task(
-        folder=part.folder / folder,
-        config=network,
-        augment=settings.augment,
-        seed=settings.seed,
-        classes=len(SCENES),
-        title=f"{part.title}: {folder}",
-        live=live,
-    )
+    return part_training.examples_of(part, settings, images, watching)
 
 
 def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
-    test = Examples(images, _labels(part.test), bundle.normalisation)
-    model = fitting.load(_student(part, settings), settings.frontend.shape)
+    test = Examples(images, part_training.labels_of(part.test), bundle.normalisation)
+    model = part_training.load_student(part, settings)
     inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
     outputs = quantize.run_reference(bundle.model, inputs)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
-    with files.replacing(part.folder / PREDICTIONS) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, float=predictions[FLOAT], int8=predictions[INT8])
+    files.write_arrays(part.folder / PREDICTIONS, predictions)
     files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
 
 
@@ -312,22 +217,44 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
 
 
 def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
-    """Score all tested clips together, write it to the run's folder, and return it for the bundle."""
+    """Score all tested clips together, write it to the run's folder, and return it for the bundle.
+
+    Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the
+    temperature that the other folds' float logits ask for. That of all folds is for the final weights.
+    """
     tested = [part for part in parts if part.test]
     if not tested:
         return {}
     predictions = [dict(np.load(part.folder / PREDICTIONS)) for part in tested]
     together = {kind: np.concatenate([each[kind] for each in predictions]) for kind in (FLOAT, INT8)}
     split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
-    pooled = _evaluation(split, [clip for part in tested for clip in part.test], together)
+    clips = [clip for part in tested for clip in part.test]
+    pooled = _evaluation(split, clips, together)
+    folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
+    if len(tested) > 1:
+        truths = [part_training.labels_of(part.test) for part in tested]
+        outside = calibration.temperatures_of_others([(p[FLOAT], t) for p, t in zip(predictions, truths, strict=True)])
+        tempered = [
+            {kind: calibration.tempered(each[kind], temperature) for kind in (FLOAT, INT8)}
+            for each, temperature in zip(predictions, outside, strict=True)
+        ]
+        everything = {kind: np.concatenate([each[kind] for each in tempered]) for kind in (FLOAT, INT8)}
+        pooled[CALIBRATED] = {
+            "temperature": calibration.fit_temperature(together[FLOAT], np.concatenate(truths)),
+            **_evaluation(split, clips, everything),
+        }
+        for part, fold, temperature, each in zip(tested, folds, outside, tempered, strict=True):
+            fold[CALIBRATED] = {"temperature": temperature, **_summary(part, each)}
     if settings.data.folds == CROSS_VALIDATE:
         files.write_json(folder / EVALUATION, pooled)
-    folds = []
-    for part, each in zip(tested, predictions, strict=True):
-        scores = _evaluation(part.split, part.test, each)
-        summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
-        folds.append({"split": part.split, "clips": len(part.test), **summary})
     return {**pooled, "folds": folds}
+
+
+def _summary(part: Part, predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Return what a table says of one fold."""
+    scores = _evaluation(part.split, part.test, predictions)
+    summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
+    return {"split": part.split, "clips": len(part.test), **summary}
 
 
 def _show(bundle: Bundle) -> None:
@@ -335,10 +262,12 @@ def _show(bundle: Bundle) -> None:
     if not scores:
         return
     console.print(render_scores(scores[INT8], f"{bundle.name} (INT8) on {scores['split']}"))
-    for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
-        low, high = scores[kind]["intervals"]["log_loss"]
-        console.print(
-            f"{name}: log loss {scores[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
-            f"accuracy {100 * scores[kind]['accuracy']:.1f} %",
-            highlight=False,
-        )
+    for title, shown in (("", scores), (f"{CALIBRATED} ", scores.get(CALIBRATED, {}))):
+        for kind, name in ((FLOAT, "float"), (INT8, "INT8")):
+            if kind in shown:
+                low, high = shown[kind]["intervals"]["log_loss"]
+                console.print(
+                    f"{title}{name}: log loss {shown[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
+                    f"accuracy {100 * shown[kind]['accuracy']:.1f} %",
+                    highlight=False,
+                )

@@ -71,14 +71,48 @@ def test_freq_mixstyle_swaps_the_statistics_of_bands_but_not_their_shape(images:
 def test_a_batch_depends_on_the_generator_only_and_the_input_is_left_alone(
     images: np.ndarray, targets: np.ndarray
 ) -> None:
-    config = AugmentConfig(time_roll=2, frequency_masks=1, time_masks=2, mixup=0.3, freq_mixstyle=0.9)
-    before = images.copy()
-    first, second, other = (augment.batch(images, targets, config, rng(seed)) for seed in (1, 1, 2))
+    config = AugmentConfig(
+        time_roll=2, frequency_masks=1, time_masks=2, mixup=0.3, freq_mixstyle=0.9, gain=6, noise=0.1
+    )
+    before, decibel = images.copy(), np.ones(MELS, np.float32)
+    first, second, other = (augment.batch(images, targets, config, rng(seed), decibel) for seed in (1, 1, 2))
     assert np.array_equal(images, before)
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1], second[1])
     assert not np.array_equal(first[0], other[0])
     assert first[0].dtype == first[1].dtype == np.float32
+
+
+def test_a_gain_is_one_offset_a_clip_in_db(images: np.ndarray) -> None:
+    decibel = np.linspace(0.05, 0.2, MELS).astype(np.float32)
+    offsets = (augment.gain(images, 6, decibel, rng()) - images) / decibel[:, None]
+    assert offsets == pytest.approx(np.broadcast_to(offsets[:, :1, :1], images.shape), abs=1e-4)
+    assert -6 <= offsets.min() < -4
+    assert 4 < offsets.max() <= 6
+
+
+def test_noise_is_gaussian_and_no_louder_than_asked() -> None:
+    added = augment.noise(np.zeros((64, 40, 50), np.float32), 0.3, rng())
+    deviations = added.std(axis=(1, 2))
+    assert 0.25 < deviations.max() < 0.31
+    assert deviations.min() < 0.05
+    assert np.abs(added.mean(axis=(1, 2))).max() < 0.03
+    shape = added[deviations.argmax()] / deviations.max()
+    assert (shape**4).mean() == pytest.approx(3, abs=0.4), "the fourth moment of a Gaussian"
+
+
+def test_balanced_rows_draw_rare_devices_as_often_as_asked() -> None:
+    devices = np.array(["a"] * 90 + ["b"] * 9 + ["s1"])
+    assert sorted(augment.balanced_rows(devices, 0, rng())) == list(range(100))
+    drawn = np.bincount(augment.balanced_rows(devices, 1, rng()), minlength=100)
+    assert drawn.sum() == 100
+    for part in (drawn[:90], drawn[90:99], drawn[99:]):
+        assert part.sum() == pytest.approx(100 / 3, abs=1.01)
+        assert part.max() - part.min() <= 1, "no clip of a device comes much more often than another"
+    weights = np.array([90, 9, 1]) ** 0.5
+    half = np.bincount(augment.balanced_rows(devices, 0.5, rng()), minlength=100)
+    assert [half[:90].sum(), half[90:99].sum(), half[99]] == pytest.approx(100 * weights / weights.sum(), abs=1.01)
+    assert not np.array_equal(augment.balanced_rows(devices, 1, rng(1)), augment.balanced_rows(devices, 1, rng(2)))
 
 
 def test_nothing_is_done_by_default(images: np.ndarray, targets: np.ndarray) -> None:

@@ -107,6 +107,15 @@ def test_rings_that_never_hold_rows_together_share_a_place() -> None:
     assert model.memory.arena_bytes == rings + -(-launch.scratch_bytes // 16) * 16
 
 
+def test_a_row_that_is_not_finished_shares_no_place() -> None:
+    """Each pooled row takes two rows of all layers before it, the first of which is empty again in between."""
+    net = ModelBuilder(14)
+    x = net.conv(net.conv(net.input((1, 40, 12, 4)), 16, (1, 1)), 16, (1, 1))
+    x = net.pool(net.conv(x, 16, (1, 1)), "MAX_POOL_2D", (2, 2), (2, 2))
+    (launch,) = compiled(net, net.conv(x, 8, (1, 1))).launches
+    assert len(launch.rings.places) == len(launch.rings.rows) == 3
+
+
 @pytest.mark.parametrize(
     ("axes", "keep", "function"),
     [

@@ -42,6 +42,15 @@ def test_teacher_is_counted_by_keras_and_beyond_the_limits(tmp_path: Path, capsy
     assert written["within_limits"] is False
 
 
+def test_the_transformer_is_within_the_parameters_but_not_the_macs() -> None:
+    counts = complexity.measure("transformer")
+    patches = 20 * 17
+    attention = patches * 4 * (32 * 4 * 32) + 2 * 4 * patches**2 * 32
+    layer = attention + patches * 2 * 32 * 64
+    assert counts.macs == patches * 12 * 32 + 4 * layer + 32 * 40 + 40 * 20 + 20 * 10
+    assert counts.excess == (f"{counts.macs:,} MACs are {counts.macs - 30_000_000:,} above the limit of 30,000,000",)
+
+
 def test_json_of_a_file(tmp_path: Path) -> None:
     net = ModelBuilder(1)
     model = tmp_path / "model.tflite"

@@ -19,6 +19,7 @@ from tinyscene.dataset import (
     Dataset,
     DatasetError,
     location_disjoint_split,
+    location_disjoint_subsets,
     pcm16,
     probe_clip,
     read_clip,
@@ -370,6 +371,28 @@ def test_split_is_near_the_fraction_and_depends_on_the_seed_only() -> None:
     assert set(location_disjoint_split(clips[::-1], 0.2, 7)[1]) == set(validation)
     assert set(location_disjoint_split(clips, 0.2, 8)[1]) != set(validation)
     assert len(train) == 800
+
+
+def test_subsets_share_no_location_and_each_scene_is_dealt_out_evenly() -> None:
+    sizes = [(scene, f"p-{place}", 1 + place % 3) for scene in SCENES for place in range(12)]
+    clips = clips_of(*sizes)
+    subsets = location_disjoint_subsets(clips, 4, 7)
+    by_location: dict[object, set[int]] = {}
+    counts: dict[tuple[object, int], int] = {}
+    for clip, subset in zip(clips, subsets, strict=True):
+        by_location.setdefault(clip.location, set()).add(subset)
+        counts[clip.scene, subset] = counts.get((clip.scene, subset), 0) + 1
+    assert all(len(found) == 1 for found in by_location.values())
+    assert set(counts.values()) == {6}, "24 clips of a scene in 12 locations of 1 to 3 fill 4 subsets exactly"
+    assert location_disjoint_subsets(clips[::-1], 4, 7) == subsets[::-1]
+    assert location_disjoint_subsets(clips, 4, 8) != subsets
+
+
+def test_subsets_are_never_empty() -> None:
+    clips = clips_of(("park", "a-1", 5), ("bus", "a-2", 5), ("bus", "a-3", 1))
+    assert sorted(set(location_disjoint_subsets(clips, 3, 1))) == [0, 1, 2]
+    with pytest.raises(DatasetError, match="3 locations cannot be dealt out to 4 subsets; ask for fewer"):
+        location_disjoint_subsets(clips, 4, 1)
 
 
 def test_split_refuses_clips_without_label_and_impossible_fractions() -> None:

@@ -167,3 +167,12 @@ def test_fields_round_trip_and_equal_configurations_have_equal_digests():
 def test_an_unknown_field_is_named():
     with pytest.raises(ConfigError, match="no field 'mels'; fields are center, clip_samples"):
         FrontendConfig.from_dict({"mels": 40})
+
+
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("log", ["db", "log10", "ln"])
+def test_a_gain_of_one_db_adds_a_decibel_to_the_image(log: str, power: int) -> None:
+    config = dataclasses.replace(frontend.preset("p1"), log=log, power=power)
+    samples = np.random.default_rng(0).normal(0, 0.1, config.clip_samples)
+    louder = frontend.log_mel(samples * 10 ** (1 / 20), config) - frontend.log_mel(samples, config)
+    assert louder == pytest.approx(np.full(config.shape, config.decibel), abs=1e-3)

@@ -10,13 +10,18 @@ from tinyscene.errors import ConfigError
 
 @pytest.mark.parametrize(
     ("name", "shape", "parameters"),
-    [("baseline", (40, 51, 1), 46_246), ("teacher", (80, 51, 1), 3_980_960), ("student", (80, 51, 1), 57_856)],
+    [
+        ("baseline", (40, 51, 1), 46_246),
+        ("teacher", (80, 51, 1), 3_980_960),
+        ("student", (80, 51, 1), 57_856),
+        ("transformer", (80, 51, 1), 98_190),
+    ],
 )
 def test_the_reference_sizes_come_out_exactly(name: str, shape: tuple[int, int, int], parameters: int) -> None:
     assert networks.build(name, shape).count_params() == parameters
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", ["baseline", "teacher", "student"])
 def test_every_convolution_has_a_bias_and_batch_normalisation(name: str) -> None:
     model = networks.build(name, width=0.1)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -36,11 +41,19 @@ def test_the_student_adds_identities_and_the_teacher_projects_twice() -> None:
     assert projections(networks.build("teacher", width=0.1)) == [k in (4, 8) for k in range(12)]
 
 
-def test_the_output_is_logits() -> None:
-    model = networks.build("student", width=0.1)
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_the_output_is_logits(name: str) -> None:
+    model = networks.build(name, width=0.1)
     outputs = model.predict_on_batch(np.random.default_rng(0).normal(size=(2, 80, 51, 1)).astype(np.float32))
     assert outputs.shape == (2, 10)
     assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_the_transformer_sees_where_a_patch_is() -> None:
+    model = networks.build("transformer", dropout=0.0)
+    image = np.random.default_rng(0).normal(size=(1, 80, 51, 1)).astype(np.float32)
+    moved = np.roll(image, networks.PATCH[0], axis=1)
+    assert not np.allclose(model.predict_on_batch(image), model.predict_on_batch(moved), atol=1e-4)
 
 
 def test_width_multiplies_channels_but_not_the_classes() -> None:
@@ -59,7 +72,7 @@ def test_the_teacher_drops_whole_maps_at_the_output_of_its_blocks() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"name": "resnet"}, "no network 'resnet'; networks are baseline, teacher, student"),
+        ({"name": "resnet"}, "no network 'resnet'; networks are baseline, teacher, student, transformer"),
         ({"name": "teacher", "activation": "tanh"}, "no activation 'tanh'"),
         ({"name": "teacher", "width": 0}, "width 0 is out of range"),
         ({"name": "baseline", "input_shape": (40, 44, 1)}, "a 40x44 image is too small for the baseline"),

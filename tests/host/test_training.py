@@ -1,5 +1,6 @@
 """Training: the loop, its checkpoints, and whole runs on a small synthetic data set."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -14,17 +15,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyscene import config, evaluation, features, fitting, metrics, networks, quantize, training
+from tinyscene import (
+    calibration,
+    checkpoint,
+    config,
+    evaluation,
+    features,
+    fitting,
+    metrics,
+    part_training,
+    quantize,
+    training,
+)
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
 from tinyscene.fitting import Examples, Task
+from tinyscene.variants import VariantGroup
 
 MELS, FRAMES = 16, 12
 AUGMENT = AugmentConfig(time_roll=2, frequency_masks=1, time_masks=1, mixup=0.3, freq_mixstyle=0.5)
-STUDENT = NetworkConfig(network="student", width=0.25, dropout=0.1, epochs=6, batch_size=16, learning_rate=2e-2)
+STUDENT = NetworkConfig(
+    network="student",
+    width=0.25,
+    dropout=0.1,
+    epochs=6,
+    batch_size=16,
+    learning_rate=2e-2,
+    optimizer="adamw",
+    weight_decay=1e-3,
+    average_from=0.3,
+)
 
 
 def examples(count: int = 48, seed: int = 0) -> Examples:
@@ -54,7 +77,7 @@ def weights(model: keras.Model) -> bytes:
 
 def history(folder: Path) -> list[dict]:
     """The history without what the clock says."""
-    lines = [json.loads(line) for line in (folder / "student" / fitting.HISTORY).read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "student" / checkpoint.HISTORY).read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
@@ -100,17 +123,91 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
         with pytest.raises(StoppedError):
             fitting.train(task(tmp_path), examples(), examples(20, 1))
     assert len(history(tmp_path)) == 2
-    checkpoint = task(tmp_path).folder / fitting.CHECKPOINT
-    before = checkpoint.read_bytes()
+    path = task(tmp_path).folder / checkpoint.CHECKPOINT
+    before = path.read_bytes()
     with monkeypatch.context() as patch:
         fill_the_disk(patch)
         with pytest.raises(TinysceneError, match=r"cannot write .*checkpoint\.npz: No space left on device; free"):
             fitting.train(task(tmp_path), examples(), examples(20, 1))
-    assert checkpoint.read_bytes() == before
-    assert sorted(path.name for path in checkpoint.parent.iterdir()) == [fitting.CHECKPOINT, fitting.HISTORY]
+    assert path.read_bytes() == before
+    assert sorted(path.name for path in path.parent.iterdir()) == [checkpoint.CHECKPOINT, checkpoint.HISTORY]
     resumed = fitting.train(task(tmp_path), examples(), examples(20, 1))
     assert weights(resumed) == weights(whole[1])
     assert history(tmp_path) == history(whole[0])
+
+
+def test_the_network_has_the_mean_weights_of_its_last_epochs(
+    whole: tuple[Path, keras.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 6 epochs the last 5: 0.3 of them is more than one."""
+    ends: list[list[np.ndarray]] = []
+    real = fitting._epoch
+
+    def noting(task: Task, model: keras.Model, *rest: object) -> float:
+        loss = real(task, model, *rest)
+        ends.append([keras.ops.convert_to_numpy(variable) for variable in model.trainable_weights])
+        return loss
+
+    monkeypatch.setattr(fitting, "_epoch", noting)
+    model = fitting.train(task(tmp_path), examples(), examples(20, 1))
+    assert weights(model) == weights(whole[1])
+    for position, variable in enumerate(model.trainable_weights):
+        expected = np.mean([end[position] for end in ends[1:]], axis=0)
+        assert keras.ops.convert_to_numpy(variable) == pytest.approx(expected, abs=1e-5)
+
+
+def test_weight_decay_shrinks_kernels_only(tmp_path: Path) -> None:
+    def after_a_step_without_gradient(**changes: object) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        model = fitting._compiled(
+            dataclasses.replace(task(tmp_path), config=dataclasses.replace(STUDENT, **changes)),
+            (MELS, FRAMES),
+            fitting.cross_entropy,
+        )
+        before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+        model.optimizer.apply([keras.ops.zeros_like(variable) for variable in model.trainable_variables])
+        return before, [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+
+    for old, new in zip(*after_a_step_without_gradient(weight_decay=0.5), strict=True):
+        assert new == pytest.approx(old * (1 - 2e-2 * 0.5) if old.ndim > 1 else old, rel=1e-5)
+    for old, new in zip(*after_a_step_without_gradient(optimizer="adam", weight_decay=0.0), strict=True):
+        assert np.array_equal(old, new)
+
+
+def test_an_epoch_draws_rare_devices_more_often_and_gains_are_in_db(tmp_path: Path) -> None:
+    devices = np.array(["b"] * 4 + ["a"] * 44)
+    quiet = dataclasses.replace(
+        examples(), images=np.zeros((48, MELS, FRAMES), np.float32), devices=devices, decibel=0.5
+    )
+    quiet = dataclasses.replace(quiet, normalisation=Normalisation((0.0,) * MELS, (0.1,) * MELS))
+    balanced = dataclasses.replace(task(tmp_path), augment=AugmentConfig(device_balance=1, gain=2))
+    batches = list(fitting._batches(balanced, quiet, 0, 3))
+    labels = np.concatenate([targets for _, targets in batches]).argmax(axis=1)
+    assert (labels < 4).sum() >= 24, "the first four classes are those of the rare device's clips"
+    offsets = np.concatenate([inputs for inputs, _ in batches])
+    assert 8 < np.abs(offsets).max() <= 10, "2 dB are 1 of the front end's units, 10 standardised ones"
+
+
+def test_batches_hold_variants_of_their_clips(tmp_path: Path) -> None:
+    group = VariantGroup(0.5, (np.asarray(examples().images) + 1000,))
+    plain = dataclasses.replace(task(tmp_path), augment=AugmentConfig())
+    one, two = (
+        np.concatenate([inputs for inputs, _ in fitting._batches(plain, each, 0, 3)])
+        for each in (examples(), dataclasses.replace(examples(), variants=(group,)))
+    )
+    changed = two[:, 0, 0] > 500
+    assert 12 < changed.sum() < 36
+    assert sorted((two - 1000 * changed[:, None, None]).sum(axis=(1, 2))) == pytest.approx(
+        sorted(one.sum(axis=(1, 2))), abs=0.1
+    )
+
+
+def test_label_smoothing_spreads_the_labels_and_leaves_the_teachers_alone() -> None:
+    soft = np.full((48, len(SCENES)), 0.1, np.float32)
+    targets = dataclasses.replace(examples(), soft_targets=soft).targets(len(SCENES), 0.2)
+    assert np.array_equal(targets[:, len(SCENES) :], soft)
+    for row, label in zip(targets, examples().labels, strict=True):
+        assert row[label] == pytest.approx(0.82)
+        assert np.delete(row[: len(SCENES)], label) == pytest.approx(0.02)
 
 
 def test_another_seed_is_another_training(tmp_path: Path) -> None:
@@ -118,7 +215,7 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
         fitting._compiled(task(tmp_path, seed), (MELS, FRAMES), fitting.cross_entropy) for seed in (1, 1, 2)
     )
     assert weights(one) == weights(same) != weights(other)
-    batches = [next(fitting._batches(task(tmp_path, seed), examples(), 0, 3, None))[0] for seed in (1, 1, 2)]
+    batches = [next(fitting._batches(task(tmp_path, seed), examples(), 0, 3))[0] for seed in (1, 1, 2)]
     assert np.array_equal(batches[0], batches[1])
     assert not np.array_equal(batches[0], batches[2])
 
@@ -145,7 +242,7 @@ def test_the_network_learns_and_the_history_says_so(whole: tuple[Path, keras.Mod
 
 def test_a_damaged_checkpoint_is_named(whole: tuple[Path, keras.Model], tmp_path: Path) -> None:
     shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
-    path = task(tmp_path).folder / fitting.CHECKPOINT
+    path = task(tmp_path).folder / checkpoint.CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TinysceneError, match=r"checkpoint\.npz is damaged"):
         fitting.train(task(tmp_path), examples(), examples(0))
@@ -156,7 +253,8 @@ def test_the_distillation_loss_is_hintons() -> None:
     logits, teacher = (random.normal(size=(6, 10)) for _ in range(2))
     hard = metrics.softmax(random.normal(size=(6, 10)))
     loss = fitting.distillation_loss(DistillationConfig(temperature=3.0, soft_weight=0.7), 10)
-    answer = keras.ops.convert_to_numpy(loss(np.concatenate([hard, teacher], axis=1), logits))
+    targets = np.concatenate([hard, metrics.softmax(teacher / 3)], axis=1)
+    answer = keras.ops.convert_to_numpy(loss(targets, logits))
 
     def cross_entropy(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
         return -(targets * np.log(metrics.softmax(values))).sum(axis=1)
@@ -165,21 +263,24 @@ def test_the_distillation_loss_is_hintons() -> None:
     assert answer == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_teacher_sees_the_very_batches_of_the_student(tmp_path: Path) -> None:
-    teacher = networks.build("student", (MELS, FRAMES, 1), width=0.1)
-    batches = list(fitting._batches(task(tmp_path), examples(), 0, 5, teacher))
+def test_soft_targets_are_shuffled_and_blended_with_the_labels(tmp_path: Path) -> None:
+    """The teachers' answer to a clip is made its label, moved by one class: mixup must keep them together."""
+    soft = np.roll(np.eye(len(SCENES), dtype=np.float32)[examples().labels], 1, axis=1)
+    training_examples = dataclasses.replace(examples(), soft_targets=soft)
+    batches = list(fitting._batches(task(tmp_path), training_examples, 0, 5))
     assert sorted(len(inputs) for inputs, _ in batches) == [9, 9, 10, 10, 10]
-    for inputs, targets in batches:
-        assert targets[:, len(SCENES) :] == pytest.approx(teacher.predict_on_batch(inputs[..., None]), abs=1e-5)
+    for _, targets in batches:
+        assert targets[:, len(SCENES) :] == pytest.approx(np.roll(targets[:, : len(SCENES)], 1, axis=1))
         assert targets[:, : len(SCENES)].sum(axis=1) == pytest.approx(1, abs=1e-5)
-    again = list(fitting._batches(task(tmp_path), examples(), 1, 5, None))
+    assert any((targets > 0).sum(axis=1).max() > 2 for _, targets in batches), "mixup blended none"
+    again = list(fitting._batches(task(tmp_path), training_examples, 1, 5))
     assert not np.array_equal(batches[0][0], again[0][0]), "another epoch, another order"
 
 
 def test_normalisation_is_per_band_over_all_images() -> None:
     images = np.random.default_rng(0).normal(3, 2, size=(600, 5, 7)).astype(np.float32)
     images[:, 4] = -80
-    normalisation = training.normalise(images)
+    normalisation = part_training.normalise(images)
     assert normalisation.mean == pytest.approx(images.mean(axis=(0, 2)), rel=1e-5)
     assert normalisation.std[:4] == pytest.approx(images[:, :4].std(axis=(0, 2)), rel=1e-4)
     assert normalisation.std[4] > 0, "a silent band must not divide by zero"
@@ -231,6 +332,7 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
         "config.toml",
         "teacher/checkpoint.npz",
         "teacher/history.jsonl",
+        "teacher_logits.npz",
         "student/checkpoint.npz",
         "student/history.jsonl",
         "bundle/bundle.toml",
@@ -267,8 +369,8 @@ def test_normalisation_and_calibration_use_training_clips_only(finished: Path, s
     assert not places[0] & places[1] | places[0] & places[2] | places[1] & places[2]
     bundle = Bundle.load(finished / "bundle")
     images = features.extract(dataset, part.training, settings.frontend).images
-    assert training.normalise(images) == bundle.normalisation
-    model = fitting.load(training._student(part, settings), settings.frontend.shape)
+    assert part_training.normalise(images) == bundle.normalisation
+    model = fitting.load(part_training.student_task(part, settings), settings.frontend.shape)
     assert quantize.convert(model, bundle.normalisation.apply(np.asarray(images))[..., None]) == bundle.model
 
 
@@ -309,7 +411,7 @@ def test_a_finished_run_is_not_trained_again(
     ("before", "after", "said"),
     [
         ("epochs = 2", "epochs = 5", "student.epochs was 2, is 5"),
-        ("[teacher]", "[teacher]\nactivation = 'elu'", "teacher.activation was relu, is elu"),
+        ("[teacher]", "[teacher]\nactivation = 'elu'", "teachers.teacher.activation was relu, is elu"),
         ("[augment]", "[augment]\nmixup = 0.5", "augment.mixup was 0.0, is 0.5"),
     ],
 )
@@ -343,18 +445,37 @@ def test_a_missing_fold_and_a_missing_data_set_are_one_sentence(synthetic: Path,
 def test_kill_9_loses_at_most_an_epoch_and_changes_nothing(finished: Path, synthetic: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tinyscene", "train", str(finished / "tiny.toml"), "--data", str(synthetic)]
     command += ["--out", str(tmp_path / "bundle"), "--run", str(tmp_path / "run")]
-    checkpoint = tmp_path / "run" / "student" / fitting.CHECKPOINT
+    path = tmp_path / "run" / "student" / checkpoint.CHECKPOINT
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not checkpoint.exists():
+    while not path.exists():
         assert child.poll() is None, "the training ended without a checkpoint"
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    with np.load(checkpoint) as arrays:
+    with np.load(path) as arrays:
         assert 1 <= len(str(arrays["history"]).splitlines()) <= 2
     training.run(finished / "tiny.toml", synthetic, tmp_path / "bundle", tmp_path / "run")
     assert history(tmp_path / "run") == history(finished / "run")
     assert (tmp_path / "bundle" / "model.tflite").read_bytes() == (finished / "bundle" / "model.tflite").read_bytes()
+
+
+def test_a_student_is_fine_tuned_with_the_rounding_of_int8(finished: Path, synthetic: Path, tmp_path: Path) -> None:
+    """The finished run's networks are taken, so that only the epoch of fine-tuning is done."""
+    path = write_config(tmp_path, RUN + "[quantisation]\nepochs = 1\nlearning_rate = 1e-3\n")
+    shutil.copytree(finished / "run", tmp_path / "run")
+    for name in ("bundle", "predictions.npz", "evaluation.json", "config.toml"):
+        rest = tmp_path / "run" / name
+        shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+    training.run(path, synthetic, tmp_path / "bundle", tmp_path / "run")
+    assert (tmp_path / "run" / "student-int8" / checkpoint.HISTORY).read_text().count("\n") == 1
+    bundle, before = Bundle.load(tmp_path / "bundle"), Bundle.load(finished / "bundle")
+    assert bundle.identity != before.identity
+    scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert scores["float"]["log_loss"] == pytest.approx(scores["int8"]["log_loss"], abs=0.05)
+    settings, (part,) = config.load(path), training._parts(tmp_path / "run", config.load(path), Dataset(synthetic))
+    examples_, _ = training._examples(part, settings, Dataset(synthetic))
+    model = part_training.load_student(part, settings)
+    assert quantize.convert(model, part_training._calibration(examples_)) == bundle.model
 
 
 def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(synthetic: Path, tmp_path: Path) -> None:
@@ -371,11 +492,31 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     parts = [json.loads((tmp_path / "run" / f"fold{fold}" / "evaluation.json").read_text()) for fold in dataset.folds()]
     mean = sum(part["int8"]["log_loss"] * len(test) for part, test in zip(parts, tests, strict=True))
     assert pooled["int8"]["log_loss"] == pytest.approx(mean / sum(map(len, tests)))
+    predictions = [dict(np.load(tmp_path / "run" / f"fold{fold}" / "predictions.npz")) for fold in dataset.folds()]
+    truths = [part_training.labels_of(test) for test in tests]
+    calibrated, chosen = pooled["calibrated"], []
+    for fold, (each, truth) in enumerate(zip(predictions, truths, strict=True)):
+        other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
+        chosen.append(calibration.tempered(each["int8"], other)[np.arange(len(truth)), truth])
+    assert calibrated["int8"]["log_loss"] == pytest.approx(-np.log(np.concatenate(chosen)).mean())
     bundle = Bundle.load(tmp_path / "bundle")
+    everything = np.concatenate([each["float"] for each in predictions]), np.concatenate(truths)
+    temperature = calibration.fit_temperature(*everything)
+    assert calibrated["temperature"] == bundle.provenance["temperature"] == pytest.approx(temperature)
     assert [fold["split"] for fold in bundle.metrics["folds"]] == [f"fold{f}_evaluate.csv" for f in dataset.folds()]
     assert bundle.identity == Bundle.load(tmp_path / "run" / "final" / "bundle").identity
     images = features.extract(dataset, list(dataset.clips()), bundle.frontend).images
-    assert bundle.normalisation == training.normalise(images)
+    assert bundle.normalisation == part_training.normalise(images)
+    settings = config.load(path)
+    model = fitting.load(
+        part_training.student_task(training._final(tmp_path / "run" / "final", dataset), settings), (40, 51)
+    )
+    some = bundle.normalisation.apply(images[:20])
+    answers = keras.ops.convert_to_numpy(model(some[..., None])) / temperature
+    spread = bundle.output.dequantise(quantize.run_reference(bundle.model, bundle.input.quantise(some)))
+    assert (spread * answers).sum() / (answers**2).sum() == pytest.approx(1, abs=0.1), "the bundle's logits are divided"
     assert history(tmp_path / "run" / "final")[0]["val_log_loss"] is None, "no clip is left to watch the training"
-    assert f"{len(tests)}-fold cross-validation" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert f"{len(tests)}-fold cross-validation" in card
+    assert f"last layer are divided by {temperature:.3f}" in card
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["data"]["folds"] == "cross-validate"

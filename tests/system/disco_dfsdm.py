@@ -108,6 +108,8 @@ class ListeningDisco(DiscoL496):
     def written(self, address: int, value: int) -> None:
         """Clear flags, and see to the order of things."""
         super().written(address, value)
+        if address in (DMA_CNDTR, DMA_CPAR, DMA_CMAR):
+            assert self.read(DMA_CCR) & 1 == 0, "the DMA's channel is changed while it is enabled"
         if address == DMA_IFCR:
             self.write(DMA_ISR, self.read(DMA_ISR) & ~value)
         elif address == DMA_CNDTR:

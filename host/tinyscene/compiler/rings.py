@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from tinyscene.compiler.kernels import KernelCall, RowAccess
+from tinyscene.compiler.kernels import KernelCall, RowSource
 from tinyscene.compiler.kernels.call import image_rows, row_bytes
 from tinyscene.compiler.kernels.weights import round_up
 from tinyscene.compiler.passes import PlannedGraph
@@ -30,8 +30,8 @@ class Rings:
 def play(planned: PlannedGraph, group: Sequence[KernelCall], tensors: Collection[int]) -> Rings:
     """Play a group of layers that work row by row through; return the rings of those of its outputs."""
     progress = _Progress(planned, group)
-    kept = {call.output: progress.access(index).rows for index, call in enumerate(group)}
-    meets: dict[int, set[int]] = {call.output: set() for call in group}  # those that hold rows while it does
+    kept = {output: access.rows for output, access in zip(progress.outputs, progress.access, strict=True)}
+    meets: dict[int, set[int]] = {output: set() for output in progress.outputs}  # those that hold rows while it does
     holding: set[int] = set()
     index = len(group) - 1
     while index >= 0:
@@ -39,8 +39,8 @@ def play(planned: PlannedGraph, group: Sequence[KernelCall], tensors: Collection
             index -= 1
             continue
         output = group[index].output
-        row, _ = progress.position(index)
-        kept[output] = max(kept[output], row - min(row, progress.wanted(output)) + progress.access(index).rows)
+        row, _ = progress.position[index]
+        kept[output] = max(kept[output], row - min(row, progress.wanted(output)) + progress.access[index].rows)
         if output not in holding:
             for other in holding:
                 meets[other].add(output)
@@ -59,64 +59,53 @@ class _Progress:
     """How far the layers of a group are."""
 
     def __init__(self, planned: PlannedGraph, group: Sequence[KernelCall]) -> None:
-        self._group = group
+        self.outputs = [call.output for call in group]
+        self.access = [call.rows for call in group if call.rows]
         self.heights = {t: image_rows(planned.shape(t)) for call in group for t in (*call.inputs, call.output)}
-        self.writers = {call.output: index for index, call in enumerate(group)}
-        self.readers = {
-            call.output: [
-                (index, source)
-                for index in range(len(group))
-                for source in self.access(index).sources
-                if source.tensor == call.output
-            ]
-            for call in group
-        }
-        self._made = self.heights | {call.output: 0 for call in group}  # finished rows
+        self.writers = {tensor: index for index, tensor in enumerate(self.outputs)}
+        self.readers: dict[int, list[tuple[int, RowSource]]] = {tensor: [] for tensor in self.outputs}
+        for index, access in enumerate(self.access):
+            for source in access.sources:
+                if source.tensor in self.readers:
+                    self.readers[source.tensor].append((index, source))
+        self.position = [(0, 0)] * len(group)  # the first row that the next step writes, and which of its steps it is
         self._done = [0] * len(group)  # steps taken
-
-    def access(self, index: int) -> RowAccess:
-        """Return how a layer goes through its rows."""
-        access = self._group[index].rows
-        assert access is not None
-        return access
-
-    def position(self, index: int) -> tuple[int, int]:
-        """Return the first row that a layer's next step writes, and which of the row's steps it is."""
-        return self.access(index).position(self._done[index])
+        self._made = self.heights | dict.fromkeys(self.outputs, 0)  # finished rows
 
     def ready(self, index: int) -> bool:
         """Return whether a layer has a step left and finds the rows that it needs."""
-        row, part = self.position(index)
-        return row < self.heights[self._group[index].output] and all(
+        row, part = self.position[index]
+        return row < self.heights[self.outputs[index]] and all(
             self._made[source.tensor] >= min(source.below(row, part), self.heights[source.tensor])
-            for source in self.access(index).sources
+            for source in self.access[index].sources
         )
 
     def take_step(self, index: int) -> None:
         """Count a layer's next step as taken."""
         self._done[index] += 1
-        output = self._group[index].output
-        self._made[output] = min(self.position(index)[0], self.heights[output])
+        self.position[index] = self.access[index].position(self._done[index])
+        output = self.outputs[index]
+        self._made[output] = min(self.position[index][0], self.heights[output])
 
     def wanted(self, tensor: int) -> int:
         """Return the first row of an output that a step still to be taken reads; the height if there is none."""
         first = self.heights[tensor]
         for index, source in self.readers[tensor]:
-            row, part = self.position(index)
-            if row < self.heights[self._group[index].output]:
+            row, part = self.position[index]
+            if row < self.heights[self.outputs[index]]:
                 first = min(first, source.first(row, part))
         return first
 
     def holds(self, tensor: int) -> bool:
         """Return whether rows of an output exist that must be kept, a row that is not finished yet among them."""
-        _, part = self.position(self.writers[tensor])
+        _, part = self.position[self.writers[tensor]]
         return part > 0 or self.wanted(tensor) < self._made[tensor]
 
 
 def _whole_steps(progress: _Progress, tensor: int, rows: int) -> int:
     """Return a ring's rows, rounded up: those that are written or read as one must not lie on both sides of its end."""
     sources = [source for _, source in progress.readers[tensor]]
-    together = math.lcm(progress.access(progress.writers[tensor]).rows, *(source.together for source in sources))
+    together = math.lcm(progress.access[progress.writers[tensor]].rows, *(source.together for source in sources))
     return min(round_up(rows, together), progress.heights[tensor])
 
 

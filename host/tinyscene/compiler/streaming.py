@@ -1,7 +1,7 @@
 """Streaming: which neighbouring layers run together row by row.
 
 A layer that works row by row can run as soon as a few rows of its input are there. Layers that do so together never
-hold a whole map between them, only rings of rows; but all their rings exist at once, so small maps are better made one
+hold a whole map between them, only rings of rows; but most of these exist at once, so small maps are better made one
 after the other. The planner tries every way to cut the layers into groups and takes the one with the smallest arena.
 """
 

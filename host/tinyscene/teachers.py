@@ -1,0 +1,109 @@
+"""The teachers of one part of a run: their training, and what they say of the student's training clips.
+
+Their logits are stored once, of the clips as they are; the student's batches blend them as they blend the labels.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene import files, fitting, metrics
+from tinyscene.config import AugmentConfig, DistillationConfig, RunConfig
+from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
+from tinyscene.errors import TinysceneError
+from tinyscene.fitting import Examples, Task
+
+LOGITS = "teacher_logits.npz"
+
+Logits = NDArray[np.float32]
+
+
+def logits(
+    folder: Path,
+    title: str,
+    settings: RunConfig,
+    clips: Sequence[Clip],
+    training: Callable[[AugmentConfig], Examples],
+    validation: Examples,
+    *,
+    live: bool = False,
+) -> dict[str, Logits]:
+    """Return every teacher's logits of a part's training clips, training the teachers if that is not done.
+
+    With `distillation.cross_fit`, the logits of a clip are those of a teacher that never saw its location (but for the
+    part's normalisation, which is common to all networks). They are kept in `folder`.
+
+    Args:
+        folder: of the part.
+        title: of the part, for the progress display.
+        settings: of the run; it has teachers.
+        clips: the part's training clips.
+        training: gives the same clips as examples, with the variants that an augmentation asks for.
+        validation: watches every training; may be empty.
+        live: whether to draw progress bars.
+
+    Returns:
+        Teacher's name -> logits [clips, classes].
+
+    Raises:
+        DatasetError: there are fewer locations than `cross_fit`.
+        TinysceneError: a file cannot be written, or is damaged.
+    """
+    path = folder / LOGITS
+    names = [teacher.name for teacher in settings.teachers]
+    filenames = [clip.filename for clip in clips]
+    if path.exists():
+        return _stored(path, filenames, names)
+    found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
+    for teacher in settings.teachers:
+        augment = teacher.augment or settings.augment
+        examples = training(augment)
+        for suffix, seen, taught in _rounds(settings, clips):
+            task = Task(
+                folder=folder / f"{teacher.name}{suffix}",
+                config=teacher,
+                augment=augment,
+                seed=settings.seed if teacher.seed is None else teacher.seed,
+                classes=len(SCENES),
+                title=f"{title}: {teacher.name}{suffix}",
+                live=live,
+            )
+            model = fitting.train(task, examples.take(seen), validation)
+            found[teacher.name][taught] = fitting.predict(model, examples.take(taught))
+    files.write_arrays(path, {"clips": np.array(filenames), **{_key(name): found[name] for name in names}})
+    return found
+
+
+def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield the folder's suffix, which clips a teacher is trained on, and which it then teaches."""
+    count = settings.distillation.cross_fit if settings.distillation else 0
+    if not count:
+        everything = np.ones(len(clips), bool)
+        yield "", everything, everything
+        return
+    subset_of = np.array(location_disjoint_subsets(clips, count, settings.seed))
+    for subset in range(count):
+        yield f"-subset{subset + 1}", subset_of != subset, subset_of == subset
+
+
+def _key(name: str) -> str:
+    return f"logits_{name}"
+
+
+def _stored(path: Path, filenames: list[str], names: list[str]) -> dict[str, Logits]:
+    try:
+        with np.load(path) as arrays:
+            if arrays["clips"].tolist() != filenames:
+                raise ValueError("it is of other clips")
+            return {name: arrays[_key(name)] for name in names}
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise TinysceneError(f"{path} is damaged ({error}); delete it, and the same command makes it again") from error
+
+
+def soft_targets(logits: dict[str, Logits], distillation: DistillationConfig) -> Logits:
+    """Return the mean [clips, classes] of the teachers' softmax(logits / temperature): the ensemble's answer."""
+    answers = [metrics.softmax(each / distillation.temperature) for each in logits.values()]
+    return np.mean(answers, axis=0).astype(np.float32)

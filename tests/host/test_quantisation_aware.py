@@ -1,0 +1,107 @@
+"""Quantisation-aware training: its rounding is that of TensorFlow Lite's reference kernels."""
+
+import numpy as np
+import pytest
+
+from tinyscene import networks, quantisation_aware, quantize
+from tinyscene.backend import keras
+from tinyscene.errors import ModelError
+
+SHAPES = {"student": (16, 12), "baseline": (20, 50)}
+
+
+def trained(name: str) -> keras.Model:
+    """A network whose batch normalisation has statistics and weights that matter."""
+    keras.utils.set_random_seed(1)
+    model = networks.build(name, (*SHAPES[name], 1), width=0.25)
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    random.uniform(0.5, 1.5, gamma.shape),
+                    random.normal(0, 0.2, beta.shape),
+                    random.normal(0, 0.2, mean.shape),
+                    random.uniform(0.3, 1, variance.shape),
+                ]
+            )
+    return model
+
+
+def images(name: str, count: int = 24, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, *SHAPES[name], 1)).astype(np.float32)
+
+
+def converted(name: str) -> tuple[keras.Model, bytes]:
+    """The rounding network, and its INT8 file."""
+    model = trained(name)
+    rounded, tflite = quantisation_aware.rounded(model), quantize.convert(quantisation_aware.plain(model), images(name))
+    quantisation_aware.take_ranges(rounded, tflite)
+    return rounded, tflite
+
+
+def predict(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(inputs))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_folding_changes_no_answer(name: str) -> None:
+    model = trained(name)
+    folded = quantisation_aware.plain(model)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in folded.layers)
+    assert predict(folded, images(name)) == pytest.approx(predict(model, images(name)), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_it_predicts_is_what_the_reference_kernels_give(name: str) -> None:
+    rounded, tflite = converted(name)
+    source, sink = quantize.quantisation(tflite)
+    inputs = np.concatenate([images(name), images(name, 200, seed=1)])
+    outputs = quantize.run_reference(tflite, source.quantise(inputs[..., 0]))
+    expected = np.rint(predict(rounded, inputs) / sink.scale + sink.zero_point)
+    difference = np.abs(outputs - expected)
+    # the kernels round a product twice, which moves one in a thousand by a unit; a sum may scale it up
+    assert (difference > 1).mean() < 0.05
+    assert (difference == 0).mean() > 0.75
+    unrounded = predict(quantisation_aware.plain(trained(name)), inputs) / sink.scale + sink.zero_point
+    assert difference.mean() < 0.4 * np.abs(outputs - np.clip(unrounded, -128, 127)).mean()
+
+
+def test_weights_are_rounded_to_127_steps_of_each_output() -> None:
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype(np.float32)
+    kernel[..., 2] = 0
+    steps = keras.ops.convert_to_numpy(quantisation_aware.rounded_weights(kernel))
+    largest = np.abs(kernel).max(axis=(0, 1, 2))
+    counts = steps * 127 / np.where(largest, largest, 1)
+    assert counts == pytest.approx(np.rint(counts), abs=1e-3)
+    assert np.abs(counts).max(axis=(0, 1, 2)) == pytest.approx([127, 127, 0, 127, 127])
+    assert np.abs(steps - kernel).max() <= (largest / 254).max() * 1.001
+
+
+def test_gradients_pass_the_rounding() -> None:
+    rounded, _ = converted("student")
+    rounded.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True))
+    before = [keras.ops.convert_to_numpy(variable) for variable in rounded.trainable_weights]
+    targets = np.eye(10, dtype=np.float32)[np.arange(24) % 10]
+    losses = [float(rounded.train_on_batch(images("student"), targets)) for _ in range(20)]
+    assert losses[-1] < losses[0]
+    after = [keras.ops.convert_to_numpy(variable) for variable in rounded.trainable_weights]
+    assert all(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def test_another_networks_file_is_refused() -> None:
+    rounded, _ = converted("student")
+    _, other = converted("baseline")
+    with pytest.raises(ModelError, match="student was converted to other operators than its layers"):
+        quantisation_aware.take_ranges(rounded, other)
+
+
+def test_the_weights_go_back_to_the_plain_network() -> None:
+    rounded, _ = converted("student")
+    plain = quantisation_aware.plain(trained("student"))
+    for variable in rounded.trainable_weights:
+        variable.assign(variable + 1)
+    quantisation_aware.copy_weights(rounded, plain)
+    for ours, theirs in zip(rounded.trainable_weights, plain.trainable_weights, strict=True):
+        assert np.array_equal(keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs))

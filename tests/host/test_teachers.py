@@ -1,0 +1,152 @@
+"""The teachers: what they are trained on, what is stored of them, and the ensemble's soft targets."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyscene import config, fitting, metrics, teachers
+from tinyscene.backend import keras
+from tinyscene.bundle import Normalisation
+from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig, RunConfig, TeacherConfig
+from tinyscene.dataset import SCENES, Clip
+from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.fitting import Examples, Task
+from tinyscene.frontend import preset
+
+PLACES, CLIPS = 6, 2  # locations of a scene, clips of a location
+
+
+def settings(cross_fit: int = 0) -> RunConfig:
+    teacher = {"network": "student", "epochs": 1}
+    return RunConfig(
+        name="x",
+        seed=3,
+        frontend=preset("base"),
+        data=config.DataConfig(),
+        teachers=(
+            TeacherConfig(name="one", **teacher),
+            TeacherConfig(name="two", seed=8, augment=AugmentConfig(mixup=0.5), **teacher),
+        ),
+        student=NetworkConfig(network="student", epochs=1),
+        distillation=DistillationConfig(cross_fit=cross_fit),
+        augment=AugmentConfig(time_roll=2),
+    )
+
+
+def clips() -> list[Clip]:
+    return [
+        Clip(f"audio/{scene}-city-{place}-{number}-a.wav", scene, f"city-{place}", "city", "a", 0)
+        for scene in SCENES
+        for place in range(PLACES)
+        for number in range(CLIPS)
+    ]
+
+
+def examples() -> Examples:
+    """The image of a clip is its number."""
+    images = np.arange(len(clips()), dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
+    labels = np.array([SCENES.index(str(clip.scene)) for clip in clips()])
+    return Examples(images, labels, Normalisation((0.0,) * 2, (1.0,) * 2))
+
+
+class Memory:
+    """Stands for a trained network: its logits say which clips it was trained on."""
+
+    def __init__(self, task: Task, training: Examples) -> None:
+        self.task = task
+        self.seen = set(training.images[:, 0, 0].astype(int).tolist())
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
+    """The networks that were trained, by a training that takes no time."""
+    networks: list[Memory] = []
+
+    def train(task: Task, training: Examples, validation: Examples) -> Memory:  # noqa: ARG001 - of fitting.train
+        networks.append(Memory(task, training))
+        return networks[-1]
+
+    def predict(model: Memory, asked: Examples) -> np.ndarray:
+        logits = np.zeros((len(asked), len(SCENES)), np.float32)
+        logits[:, 0] = [clip in model.seen for clip in asked.images[:, 0, 0].astype(int).tolist()]
+        logits[:, 1] = asked.images[:, 0, 0]
+        return logits
+
+    monkeypatch.setattr(fitting, "train", train)
+    monkeypatch.setattr(fitting, "predict", predict)
+    return networks
+
+
+def compute(folder: Path, run: RunConfig) -> dict[str, np.ndarray]:
+    return teachers.logits(
+        folder, "fold 1", run, clips(), lambda _: examples(), examples().take(np.zeros(len(clips()), bool))
+    )
+
+
+def test_every_teacher_is_trained_as_it_is_configured(trained: list[Memory], tmp_path: Path) -> None:
+    logits = compute(tmp_path, settings())
+    assert list(logits) == ["one", "two"]
+    assert [network.task.folder for network in trained] == [tmp_path / "one", tmp_path / "two"]
+    assert [network.task.seed for network in trained] == [3, 8]
+    assert [network.task.augment for network in trained] == [AugmentConfig(time_roll=2), AugmentConfig(mixup=0.5)]
+    assert all(each[:, 0].all() for each in logits.values())
+
+
+def test_cross_fitted_teachers_never_saw_the_locations_that_they_teach(trained: list[Memory], tmp_path: Path) -> None:
+    logits = compute(tmp_path, settings(cross_fit=3))
+    assert [network.task.folder.name for network in trained] == [
+        f"{name}-subset{subset}" for name in ("one", "two") for subset in (1, 2, 3)
+    ]
+    for each in logits.values():
+        assert not each[:, 0].any()
+        assert each[:, 1].tolist() == list(range(len(clips()))), "each clip's logits are in its row"
+    for network in trained:
+        seen = {clips()[number].location for number in network.seen}
+        unseen = {clip.location for number, clip in enumerate(clips()) if number not in network.seen}
+        assert not seen & unseen
+        assert len(network.seen) == len(clips()) * 2 // 3
+
+
+def test_stored_logits_are_reused_and_others_refused(trained: list[Memory], tmp_path: Path) -> None:
+    logits = compute(tmp_path, settings())
+    count = len(trained)
+    again = compute(tmp_path, settings())
+    assert len(trained) == count
+    assert all(np.array_equal(again[name], logits[name]) for name in logits)
+    path = tmp_path / teachers.LOGITS
+    with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged \(it is of other clips\); delete it"):
+        teachers.logits(tmp_path, "fold 1", settings(), clips()[1:], lambda _: examples(), examples())
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged"):
+        compute(tmp_path, settings())
+
+
+def test_more_subsets_than_locations_are_refused(trained: list[Memory], tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="60 locations cannot be dealt out to 61 subsets"):
+        compute(tmp_path, settings(cross_fit=61))
+    assert not trained
+
+
+def test_the_ensembles_target_is_the_mean_of_softened_answers() -> None:
+    random = np.random.default_rng(0)
+    one, two = random.normal(size=(2, 5, len(SCENES))).astype(np.float32)
+    soft = teachers.soft_targets({"one": one, "two": two}, DistillationConfig(temperature=3))
+    assert soft == pytest.approx((metrics.softmax(one / 3) + metrics.softmax(two / 3)) / 2, rel=1e-6)
+
+
+def test_a_real_teacher_is_trained_and_its_logits_are_those_of_the_clips_as_they_are(tmp_path: Path) -> None:
+    run = settings()
+    small = TeacherConfig(name="one", network="student", width=0.0625, epochs=1)
+    random = np.random.default_rng(0)
+    training = dataclasses.replace(examples(), images=random.normal(size=(len(clips()), 16, 12)).astype(np.float32))
+    training = dataclasses.replace(training, normalisation=Normalisation((0.0,) * 16, (1.0,) * 16))
+    nothing = training.take(np.zeros(len(clips()), bool))
+    run = dataclasses.replace(run, teachers=(small,))
+    logits = teachers.logits(tmp_path, "fold 1", run, clips(), lambda _: training, nothing)
+    task = Task(
+        folder=tmp_path / "one", config=small, augment=run.augment, seed=3, classes=len(SCENES), title="", live=False
+    )
+    model: keras.Model = fitting.load(task, (16, 12))
+    assert logits["one"] == pytest.approx(fitting.predict(model, training), abs=1e-6)
