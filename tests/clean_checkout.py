@@ -20,7 +20,7 @@ class CleanCheckout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ignore = shutil.ignore_patterns("generated", "__pycache__", "*.egg-info")
+        ignore = shutil.ignore_patterns("generated*", "__pycache__", "*.egg-info")
         for name in ("firmware", "host"):
             shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
         for name in ("platformio.ini", "pyproject.toml"):
@@ -28,7 +28,7 @@ class CleanCheckout:
 
     def pio(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run PlatformIO with a home of its own, where nothing can be downloaded; variables go on top."""
-        ours = ("PLATFORMIO_", "TINYSCENE_BUNDLE", "TINYSCENE_OPTIMIZE")
+        ours = ("PLATFORMIO_", "TINYSCENE_BUNDLE", "TINYSCENE_OPTIMIZE", "TINYSCENE_TFLM_KERNELS")
         mine = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         mine |= {"PLATFORMIO_CORE_DIR": str(self.folder / "platformio"), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
         return subprocess.run(

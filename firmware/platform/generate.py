@@ -2,8 +2,10 @@
 
 The bundle is $TINYSCENE_BUNDLE, else `custom_bundle` of platformio.ini, else the one that was exported last, else
 models/student. Its network is compiled for $TINYSCENE_OPTIMIZE, else `custom_optimize`, else as it was exported last,
-else for memory. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only if it
-is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
+else for memory. With `custom_runtime = tflm` TensorFlow Lite Micro runs it, with the kernels of
+$TINYSCENE_TFLM_KERNELS, else `custom_tflm_kernels`, else as it was exported last, else cmsis-nn; that is made in
+firmware/generated_tflm. Whether anything is out of date is told from export.json, which `tinyscene export` writes; only
+if it is does this start Python with tinyscene in it: the one that runs PlatformIO, or else .venv's.
 """
 
 import hashlib
@@ -17,7 +19,8 @@ from pathlib import Path
 Import("env")  # type: ignore[name-defined]  # noqa: F821 - SCons gives it
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))  # type: ignore[name-defined]  # noqa: F821
-GENERATED = PROJECT / "firmware" / "generated"
+RUNTIME = env.GetProjectOption("custom_runtime", "engine")  # type: ignore[name-defined]  # noqa: F821
+GENERATED = PROJECT / "firmware" / ("generated" if RUNTIME == "engine" else f"generated_{RUNTIME}")
 DEFAULT_BUNDLE = PROJECT / "models" / "student"
 
 
@@ -38,10 +41,15 @@ def chosen_bundle(record):
     return Path(last) if last and Path(last).is_dir() else DEFAULT_BUNDLE
 
 
-def chosen_optimize(record):
-    """Return what to compile the network for: "memory" or "speed"."""
-    explicit = os.environ.get("TINYSCENE_OPTIMIZE") or env.GetProjectOption("custom_optimize", "")  # noqa: F821
-    return explicit or record.get("optimize", "memory")
+def chosen_options(record):
+    """Return how to build the network in, as options of `tinyscene export` without their dashes."""
+
+    def chosen(name, option, default):
+        explicit = os.environ.get(f"TINYSCENE_{option.upper()}") or env.GetProjectOption(f"custom_{option}", "")  # noqa: F821
+        return explicit or record.get(name, default)
+
+    options = {"optimize": chosen("optimize", "optimize", "memory"), "runtime": RUNTIME}
+    return options if RUNTIME == "engine" else {**options, "kernels": chosen("kernels", "tflm_kernels", "cmsis-nn")}
 
 
 def has_content(path, sha256):
@@ -49,10 +57,12 @@ def has_content(path, sha256):
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
-def is_up_to_date(record, bundle, optimize):
+def is_up_to_date(record, bundle, options):
     """Whether the export is of this bundle, and neither what it was made from nor what was made has changed."""
-    if record.get("bundle") != str(bundle) or record.get("optimize") != optimize or not record.get("inputs"):
+    if not options.items() <= record.items() or record.get("bundle") != str(bundle) or not record.get("inputs"):
         return False
+    if "library" in record and not Path(record["library"]["path"]).is_file():
+        return False  # the cache was emptied
     inputs_hold = all(has_content(Path(path), sha256) for path, sha256 in record["inputs"].items())
     return inputs_hold and all(has_content(GENERATED / name, sha256) for name, sha256 in record["outputs"].items())
 
@@ -83,14 +93,19 @@ def run_tinyscene(*arguments):
 def generate():
     """Bring firmware/generated up to date, and say which bundle is built in."""
     record = read_record()
-    bundle, optimize = chosen_bundle(record), chosen_optimize(record)
-    if not is_up_to_date(record, bundle, optimize):
-        run_tinyscene("tinyscene", "export", str(bundle), "--optimize", optimize)
+    bundle, options = chosen_bundle(record), chosen_options(record)
+    if not is_up_to_date(record, bundle, options):
+        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+        run_tinyscene("tinyscene", "export", str(bundle), *flags)
         record = read_record()
     env.Replace(  # noqa: F821 - for the uploader, which compares
-        TINYSCENE_PYTHON=python_with_tinyscene() or sys.executable, TINYSCENE_IDENTITY=record["identity"]
+        TINYSCENE_PYTHON=python_with_tinyscene() or sys.executable,
+        TINYSCENE_IDENTITY=record["identity"],
+        TINYSCENE_LIBRARY=record.get("library"),
+        TINYSCENE_GENERATED=GENERATED.name,
     )
-    print(f"Bundle: {record['name']}, identity {record['identity']}, for {optimize}, from {bundle}")
+    how = options["optimize"] + "".join(f", {options[name]}" for name in options if name == "kernels")
+    print(f"Bundle: {record['name']}, identity {record['identity']}, for {how}, from {bundle}")
 
 
 if not env.IsCleanTarget() and not env.IsIntegrationDump():  # noqa: F821

@@ -1,4 +1,4 @@
-"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside recorded figures of peers.
+"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside peers: measured, or recorded.
 
 The front end's are in `frontend_bench`.
 """
@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Column, Table
 
-from tinyscene import bench_bakenn, bench_docs, bench_engine, bench_networks, bundle, complexity, files, frontend_bench
+from tinyscene import (
+    bench_bakenn,
+    bench_docs,
+    bench_engine,
+    bench_networks,
+    bench_tflm,
+    bundle,
+    complexity,
+    files,
+    frontend_bench,
+)
 from tinyscene.bench_engine import Engine, Figures
 from tinyscene.compiler import plan_model, verify
 from tinyscene.console import console, progress_bar
@@ -24,13 +34,20 @@ VECTORS = 4  # the count of instructions hardly depends on the input
 SEED = 1
 
 TFLM = "TFLM + CMSIS-NN"  # TensorFlow Lite Micro
+TFLM_OURS = "TFLM + tinyscene"  # with the engine's kernels
 
-# What is measured. An engine that gets an entry here loses its recorded rows.
+# What is always measured.
 ENGINES: dict[str, Engine] = {
     "tinyscene": bench_engine.tinyscene,
     "tinyscene, for speed": functools.partial(bench_engine.tinyscene, optimize="speed"),
     "bakenn, plain C": functools.partial(bench_bakenn.measure, optimised=False),
     "bakenn + CMSIS-NN": functools.partial(bench_bakenn.measure, optimised=True),
+}
+
+# What is measured where `tinyscene packs install` has brought it; an engine that is measured loses its recorded rows.
+PACKED: dict[str, Engine] = {
+    TFLM: functools.partial(bench_tflm.measure, kernels="cmsis-nn"),
+    TFLM_OURS: functools.partial(bench_tflm.measure, kernels="tinyscene"),
 }
 
 # Counted before with the same compiler, emulator and networks: student with its additions, the DCASE 2022 baseline, and
@@ -103,7 +120,7 @@ def report(as_json: Path | None, docs: bool = False) -> None:
     if docs:
         bench_docs.check(bench_docs.PAGE)  # before the minutes of measuring
     models = shipped_models() | {name: bench_networks.converted(name) for name in bench_networks.NETWORKS}
-    rows = measure(models, ENGINES)
+    rows = measure(models, ENGINES | (PACKED if bench_tflm.is_installed() else {}))
     if docs:
         bench_docs.write(rows, bench_docs.PAGE)
     frames = frontend_bench.measure()

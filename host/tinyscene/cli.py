@@ -228,16 +228,20 @@ def export(
     bundle: Path,
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
     optimize: OptimizeOption = "memory",
+    runtime: Annotated[str, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
+    kernels: Annotated[str, typer.Option(help="Of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene import export
 
-    export.report(bundle, out, optimize)
+    export.report(bundle, out, optimize, runtime, kernels)
 
 
 @app.command()
 def emulate(
-    env: Annotated[str, typer.Argument(help="PlatformIO environment of a built image: mps2, stm32l496, nano33ble.")],
+    env: Annotated[
+        str, typer.Argument(help="PlatformIO environment of a built image: mps2, nano33ble, mps2_tflm, ...")
+    ],
     engine: Annotated[
         str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that can.")
     ] = None,

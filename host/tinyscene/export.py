@@ -6,6 +6,7 @@ whether it is out of date (firmware/platform/generate.py).
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -17,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyscene import compiler, files, frontend_c
+from tinyscene import compiler, files, frontend_c, runtimes
 from tinyscene.bundle import DESCRIPTION_FILE, MODEL_FILE, Bundle, Quantisation
 from tinyscene.console import console
 from tinyscene.errors import BundleError, TinysceneError
 from tinyscene.paths import GENERATED, REPOSITORY
+from tinyscene.runtimes import Built, Choice
 
 RECORD_FILE = "export.json"
 MAX_NAME_BYTES = 64
@@ -30,56 +32,57 @@ MAX_CLASSES = 255
 OUTPUT_KINDS = {"logits": "SCENE_LOGITS", "probabilities": "SCENE_PROBABILITIES"}
 
 
-def export_bundle(
-    bundle: Bundle, out: Path = GENERATED, optimize: compiler.Optimize = "memory"
-) -> compiler.CompileReport:
+def export_bundle(bundle: Bundle, out: Path = GENERATED, choice: Choice = Choice()) -> Built:  # noqa: B008 - frozen
     """Write model.c/.h, frontend_tables.c/.h and bundle.c/.h; files that are right already are left alone.
 
     Args:
         bundle: what to build in.
         out: folder of the C sources; what an earlier export left there is replaced.
-        optimize: as for `compiler.plan_model`.
+        choice: how its network is built in.
 
     Raises:
         BundleError: model, front end, classes and quantisation do not fit together, or a label cannot be sent.
-        ModelError: the model has something that the compiler does not support.
+        ModelError: the model has something that the compiler or the runtime does not support.
         ConfigError: the front end is beyond the firmware's.
+        ToolError: the runtime is not installed.
         TinysceneError: the files cannot be written. In all cases `out` is as it was, or has no record file.
     """
-    return _export(bundle, Path(out), {}, optimize)
+    return _export(bundle, Path(out), {}, choice)
 
 
-def report(bundle: Path, out: Path | None, optimize: str = "memory") -> None:
+def report(
+    bundle: Path, out: Path | None, optimize: str = "memory", runtime: str = "engine", kernels: str = "cmsis-nn"
+) -> None:
     """Export a bundle and print what was generated: the command `tinyscene export`."""
-    out = GENERATED if out is None else out
+    choice = Choice(compiler.checked_optimize(optimize), runtime, kernels)
+    out = choice.folder if out is None else out
     source = Path(bundle).resolve()
     loaded = Bundle.load(source)
     inputs = [source / DESCRIPTION_FILE, source / MODEL_FILE, *_our_modules()]
-    choice = compiler.checked_optimize(optimize)
     hashes = {str(path): _sha256(path.read_bytes()) for path in inputs}
-    record = {"bundle": str(source), "optimize": choice, "inputs": hashes}
-    compiled = _export(loaded, out, record, choice)
+    record = {"bundle": str(source), **dataclasses.asdict(choice), "inputs": hashes}
+    built = _export(loaded, out, record, choice)
     mels, frames = loaded.frontend.shape
     console.print(
         f"{out}: bundle {loaded.name} ({loaded.identity}), {mels} x {frames} features, {len(loaded.classes)} classes, "
-        f"model arrays {compiled.constant_bytes:,} bytes, arena {compiled.arena_bytes:,} bytes",
+        f"model arrays {built.constant_bytes:,} bytes, arena {built.arena_bytes:,} bytes",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _export(bundle: Bundle, out: Path, record: dict[str, Any], optimize: compiler.Optimize) -> compiler.CompileReport:
+def _export(bundle: Bundle, out: Path, record: dict[str, Any], choice: Choice) -> Built:
     _check(bundle)
     with _scratch_folder(out) as scratch:
-        compiled = compiler.compile_model(bundle.model, scratch, optimize=optimize)
+        built = runtimes.write(bundle, choice, scratch)
         frontend_c.emit(bundle.frontend, bundle.normalisation, bundle.input, scratch)
         files.write_text(scratch / "bundle.h", HEADER)
         files.write_text(scratch / "bundle.c", _source(bundle))
         made = {path.name: path.read_bytes() for path in sorted(scratch.iterdir())}
     outputs = {name: _sha256(content) for name, content in made.items()}
-    record = {"name": bundle.name, "identity": bundle.identity, **record, "outputs": outputs}
+    record = {"name": bundle.name, "identity": bundle.identity, **record, **built.record, "outputs": outputs}
     _install(made, record, out)
-    return compiled
+    return built
 
 
 def _check(bundle: Bundle) -> None:
@@ -152,7 +155,7 @@ def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
 
 
 def read_record(out: Path = GENERATED) -> dict[str, Any]:
-    """Return export.json: name, identity, bundle, optimize, inputs, outputs; empty where there is no whole export."""
+    """Return export.json: name, identity, bundle, choice, inputs, outputs; empty where there is no whole export."""
     try:
         record = json.loads((out / RECORD_FILE).read_text())
     except (OSError, ValueError):

@@ -28,7 +28,7 @@ _GROUPS = (
     (r"lib/frontend/", "front end: code"),
     (r"generated/model[^/]*\.o:\.rodata", "network: constants"),
     (r"generated/model[^/]*\.o:", "network: code"),
-    (r"lib/engine/", "network: code"),
+    (r"lib/engine/|lib/tflm/|libtflm-\w+\.a\(", "network: code"),
     (r"src/main\.o:|lib/scene/|lib/link/|lib/health/|generated/bundle\.o:", "scene and link"),
     (r"boards/|lib/usb/", "board"),
     (r"\.stack$", "stack and its guard"),

@@ -14,7 +14,18 @@ COMPILER = "arm-none-eabi-gcc"
 DISASSEMBLER = "arm-none-eabi-objdump"
 EMULATOR = "qemu-system-arm"
 MACHINE_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
-C_FLAGS = ("-std=c11", "-O2", "-g", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
+C_COMPILER = (COMPILER, "-std=c11")
+# C++ without what a board has not: heap, exceptions, RTTI, code that runs before main() or after it
+CXX_COMPILER = (
+    "arm-none-eabi-g++",
+    "-std=c++17",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+    "-fno-use-cxa-atexit",
+    "-fno-asynchronous-unwind-tables",
+)
+C_FLAGS = ("-O2", "-g", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 
 
@@ -25,16 +36,18 @@ def build(
     flags: Iterable[str] = (),
     *,
     third_party: Sequence[Path] = (),
+    libraries: Sequence[Path] = (),
     stack_bytes: int = 16384,
 ) -> Path:
     """Compile a test image: start-up, semihosting and the given sources, one of which has main().
 
     Args:
         image: the ELF file to write; objects go beside it.
-        sources: our C files, compiled with `-Wall -Wextra -Wconversion -Werror`.
+        sources: our C and C++ files, compiled with `-Wall -Wextra -Wconversion -Werror`.
         include: folders searched for headers, besides firmware/boards/mps2.
         flags: further compiler flags, such as `-DNAME=value` or `-O3` (comes after `-O2`).
         third_party: C files of others, compiled without our warnings.
+        libraries: static libraries to link.
         stack_bytes: size of the stack.
 
     Returns:
@@ -51,9 +64,11 @@ def build(
     for files, warnings in ((ours, WARNINGS), (third_party, ("-w",))):
         for source in files:
             compiled.append(str(objects / f"{len(compiled)}.o"))
-            _compile([*options, *warnings, "-c", str(source), "-o", compiled[-1]], image)
+            compiler = C_COMPILER if source.suffix == ".c" else CXX_COMPILER
+            _compile([*compiler, *options, *warnings, "-c", str(source), "-o", compiled[-1]], image)
     script = [f"-L{BOARD.parent / 'common'}", f"-T{BOARD / 'linker.ld'}", f"-Wl,--defsym=__stack_bytes={stack_bytes}"]
-    _compile([*MACHINE_FLAGS, *LINK_FLAGS, *script, *compiled, "-lm", "-o", str(image)], image)
+    objects_and_libraries = [*compiled, *map(str, libraries), "-lm"]
+    _compile([COMPILER, *MACHINE_FLAGS, *LINK_FLAGS, *script, *objects_and_libraries, "-o", str(image)], image)
     return image
 
 
@@ -90,13 +105,18 @@ def tool(name: str) -> str:
     """
     found = shutil.which(name)
     if found is None:
-        packages = {COMPILER: "gcc-arm-none-eabi", DISASSEMBLER: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm"}
+        packages = {
+            COMPILER: "gcc-arm-none-eabi",
+            CXX_COMPILER[0]: "gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+            DISASSEMBLER: "binutils-arm-none-eabi",
+            EMULATOR: "qemu-system-arm",
+        }
         package = packages[name]
         raise ToolError(f"no {name} on the PATH; install it with: apt-get install {package}")
     return found
 
 
-def _compile(arguments: Sequence[str], image: Path) -> None:
-    result = subprocess.run([tool(COMPILER), *arguments], capture_output=True, text=True, check=False)
+def _compile(command: Sequence[str], image: Path) -> None:
+    result = subprocess.run([tool(command[0]), *command[1:]], capture_output=True, text=True, check=False)
     if result.returncode:
-        raise ToolError(f"{COMPILER} refused {image.name}: {result.stderr.strip()[:2000]}")
+        raise ToolError(f"{command[0]} refused {image.name}: {result.stderr.strip()[:2000]}")

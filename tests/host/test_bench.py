@@ -41,6 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "shipped_models", lambda: models)
     monkeypatch.setattr(bench.bench_networks, "NETWORKS", {})
     monkeypatch.setattr(bench, "ENGINES", {"tinyscene": exact, "near": nearly, "picky": picky})
+    monkeypatch.setattr(bench.bench_tflm, "is_installed", lambda: False)
     frame = bench.frontend_bench.StepCounts(
         "p1", "tinyscene", "measured", {"window": 123, "FFT": 45_678}, 45_801, 140.0
     )
@@ -84,6 +85,18 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
 def test_a_measured_engine_has_no_recorded_row() -> None:
     rows = bench.measure({"student": engine_models.generate("dense", 1)}, {bench.TFLM: exact})
     assert [(row.engine, row.source) for row in rows] == [(bench.TFLM, "measured")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_packs_bring_is_measured_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.bench_tflm, "is_installed", lambda: True)
+    monkeypatch.setattr(bench, "PACKED", {bench.TFLM: exact})
+    bench.report(tmp_path / "bench.json")
+    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert [(row["network"], row["source"]) for row in rows if row["engine"] == bench.TFLM] == [
+        ("student", "measured"),
+        ("toy", "measured"),
+    ]
 
 
 @pytest.mark.usefixtures("quick")

@@ -28,5 +28,5 @@ def build(image: Path, board: str, fault: str, baud: int = 115200) -> None:
     code += [f"-I{FIRMWARE_LIB / name}" for name in ("health", "link", "scene")]
     code += [f"-DBOARD_BAUD={baud}u", f"-DFAULT={fault}"]
     link = [*test_image.LINK_FLAGS, f"-L{BOARDS / 'common'}", f"-T{folder / 'linker.ld'}"]
-    command = [test_image.COMPILER, *code, *link, *map(str, sources), "-o", str(image)]
+    command = [*test_image.C_COMPILER, *code, *link, *map(str, sources), "-o", str(image)]
     subprocess.run(command, check=True, capture_output=True, text=True)

@@ -202,7 +202,8 @@ def run_image(
         raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
     spent = np.split(instructions, np.cumsum(counts)[:-1])
     outputs = split_outputs((folder / "outputs.bin").read_bytes(), models, counts)
-    linked = [_linked_bytes(image, folder, len(sources) + len(third_party), kinds) for kinds in ("tT", "rR")]
+    theirs = objects(image, folder, len(sources) + len(third_party))
+    linked = [linked_bytes(image, theirs, kinds) for kinds in ("tT", "rR")]
     return [Run(*each, *linked) for each in zip(outputs, (int(s.max(initial=0)) for s in spent), strict=True)]
 
 
@@ -239,15 +240,20 @@ def split_outputs(
     return outputs
 
 
-def _linked_bytes(image: Path, folder: Path, sources: int, kinds: str) -> int:
-    """Return the linked size of the symbols of these kinds (as nm has them) that the last sources define."""
-    objects = sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-sources:]
-    theirs = {name for path in objects for name, _ in _symbols(path, kinds)}
-    return sum(size for name, size in _symbols(image, kinds) if name in theirs)
+def objects(image: Path, folder: Path, count: int) -> list[Path]:
+    """Return the objects of the last `count` sources of a test image."""
+    return sorted((folder / f"{image.stem}-objects").glob("*.o"), key=lambda path: int(path.stem))[-count:]
 
 
-def _symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
+def linked_bytes(image: Path, binaries: Sequence[Path], kinds: str) -> int:
+    """Return the linked size of the symbols of these kinds (as nm has them) that objects or libraries define."""
+    theirs = {name for path in binaries for name, _ in symbols(path, kinds)}
+    return sum(size for name, size in symbols(image, kinds) if name in theirs)
+
+
+def symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
+    """Return names and sizes of an object's or library's symbols of these kinds, as nm has them."""
     command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    symbols = (line.split() for line in listing.splitlines())
-    return [(symbol[3], int(symbol[1], 16)) for symbol in symbols if len(symbol) == 4 and symbol[2] in kinds]
+    fields = (line.split() for line in listing.splitlines())
+    return [(symbol[3], int(symbol[1], 16)) for symbol in fields if len(symbol) == 4 and symbol[2] in kinds]

@@ -39,7 +39,8 @@ def run(env: str, engine: str | None, port: int) -> None:
     Raises:
         ToolError: an environment or engine that cannot be emulated, nothing built, or the emulator failed.
     """
-    able = {name: known for name, known in _engines().items() if env in known}
+    board = emulator.board_of(env)
+    able = {name: known for name, known in _engines().items() if board in known}
     if not able:
         boards = sorted({board for known in _engines().values() for board in known})
         raise ToolError(f"no emulator knows the environment {env!r}; choose {', '.join(boards)}")
@@ -48,7 +49,7 @@ def run(env: str, engine: str | None, port: int) -> None:
         raise ToolError(f"{chosen} cannot emulate {env}; choose --engine {' or '.join(able)}")
     elf = emulator.built_image(env)
     with _asked_to_end():
-        able[chosen][env](elf, env, port)
+        able[chosen][board](elf, board, port)
 
 
 def _engines() -> Mapping[str, Mapping[str, Run]]:

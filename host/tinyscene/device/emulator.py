@@ -21,7 +21,7 @@ STOP_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class QemuMachine:
-    """A machine of QEMU that runs an environment's image.
+    """A machine of QEMU that runs a board's image.
 
     Attributes:
         name: QEMU's.
@@ -41,6 +41,11 @@ MACHINES = {
     "stm32l496": QemuMachine("b-l475e-iot01a", since=10, serial=5),
 }
 ONLY_EMULATED = ("mps2",)  # boards that say so of themselves: the images of the others do not know where they run
+
+
+def board_of(env: str) -> str:
+    """Return the board of a PlatformIO environment: what is before the runtime in its name."""
+    return env.removesuffix("_tflm")
 
 
 class Emulator:
@@ -63,7 +68,7 @@ class Emulator:
     def __init__(self, elf: Path, env: str = "mps2", port: int = 0) -> None:
         self.elf = Path(elf)
         self.url = ""
-        self._machine = MACHINES[env]
+        self._machine = MACHINES[board_of(env)]
         self._port = port
         self._errors: IO[str] | None = None
         self._said = ""

@@ -1,0 +1,4 @@
+#error an operator that the model lacks
+
+TFLMRegistration Register_SVDF() {
+}
