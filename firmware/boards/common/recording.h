@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #define RECORDING_BLOCK 1024u // samples that the DMA writes at once; a power of two
-#define RECORDING_BLOCKS 32u  // 0.7 s at 44 kHz: longer than the network takes
+#ifndef RECORDING_BLOCKS
+#define RECORDING_BLOCKS 32u // 0.7 s at 44 kHz: longer than the network takes
+#endif
 
 // Forgets what was recorded; so many samples are then left out, while the microphone settles.
 void recording_begin(uint32_t settling_samples);
