@@ -40,6 +40,10 @@ bool tflm_begin(void *arena, size_t bytes) {
     return interpreter->initialization_status() == kTfLiteOk && interpreter->AllocateTensors() == kTfLiteOk;
 }
 
+size_t tflm_used_bytes() {
+    return interpreter->arena_used_bytes();
+}
+
 bool tflm_run(const int8_t *input, int8_t *output) {
     TfLiteTensor *from = interpreter->input(0);
     std::memcpy(from->data.int8, input, from->bytes);

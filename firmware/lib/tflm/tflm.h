@@ -20,6 +20,9 @@ extern const uint8_t tflm_flatbuffer[];
 // or the model has what TensorFlow Lite Micro refuses. May be called again, with another arena.
 bool tflm_begin(void *arena, size_t bytes);
 
+// What the plan takes of the arena; planning itself may need more for a while.
+size_t tflm_used_bytes(void);
+
 // One inference after tflm_begin(), of a model with int8 ends; false: an operator failed.
 bool tflm_run(const int8_t *input, int8_t *output);
 

@@ -20,10 +20,10 @@ TfLiteStatus prepare(TfLiteContext *context, TfLiteNode *node) {
     while (i < tflm_kernel_count && tflm_kernels[i].output != output) {
         ++i;
     }
-    if (i == tflm_kernel_count) {
-        return kTfLiteError; // of another model
-    }
     OpData *data = static_cast<OpData *>(node->user_data);
+    if (i == tflm_kernel_count || data == nullptr) {
+        return kTfLiteError; // of another model, or no room
+    }
     data->kernel = &tflm_kernels[i];
     if (data->kernel->scratch_bytes == 0) {
         return kTfLiteOk;

@@ -15,6 +15,9 @@ class MicroInterpreter {
     MicroInterpreter(const Model *model, const MicroOpResolver &resolver, uint8_t *arena, size_t bytes);
     TfLiteStatus initialization_status() const;
     TfLiteStatus AllocateTensors();
+    size_t arena_used_bytes() const {
+        return ARENA;
+    }
     TfLiteStatus Invoke();
     TfLiteTensor *input(size_t index);
     TfLiteTensor *output(size_t index);
