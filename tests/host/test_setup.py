@@ -186,7 +186,7 @@ def test_another_system_is_told_what_to_look_for(checkout: Checkout) -> None:
     (checkout.bin / "arm-none-eabi-gcc").unlink()
     result = checkout.run()
     assert result.returncode == 1
-    assert result.stderr.endswith("gcc-arm-none-eabi libnewlib-arm-none-eabi\n")
+    assert result.stderr.endswith("gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib\n")
 
 
 def test_an_old_python_is_not_used(checkout: Checkout) -> None:
