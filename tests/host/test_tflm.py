@@ -18,6 +18,9 @@ from tinyscene.runtimes import Choice
 from tinyscene.tflm import emitter, kernels, library
 
 
+GUARD = 1024  # bytes behind an operator's scratch that it must leave alone
+
+
 class Kernel(ctypes.Structure):
     """struct tflm_kernel."""
 
@@ -65,8 +68,10 @@ def test_each_operator_by_itself_makes_the_reference_kernels_bytes(tmp_path: Pat
         kernel = table[op.outputs[0]]
         inputs = (ctypes.c_void_p * kernel.inputs)(*(values[index].ctypes.data for index in op.inputs[: kernel.inputs]))
         output = np.zeros_like(values[op.outputs[0]])
-        scratch = np.empty(kernel.scratch_bytes + 16, np.uint8)
-        kernel.run(inputs, output.ctypes.data, scratch.ctypes.data + -scratch.ctypes.data % 16)
+        scratch = np.full(kernel.scratch_bytes + 16 + GUARD, 165, np.uint8)
+        start = -scratch.ctypes.data % 16
+        kernel.run(inputs, output.ctypes.data, scratch.ctypes.data + start)
+        assert set(scratch[start + kernel.scratch_bytes :]) == {165}, f"{op} writes behind its scratch"
         assert output.tolist() == values[op.outputs[0]].tolist(), str(op)
 
 
