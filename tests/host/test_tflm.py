@@ -17,7 +17,6 @@ from tinyscene.paths import FIRMWARE_LIB, GENERATED
 from tinyscene.runtimes import Choice
 from tinyscene.tflm import emitter, kernels, library
 
-
 GUARD = 1024  # bytes behind an operator's scratch that it must leave alone
 
 
