@@ -25,9 +25,10 @@ from tinyscene import (
     run_folder,
 )
 from tinyscene.augment_waveform import EIGHT, EIGHT_MICROPHONES, Microphone, microphones
+from tinyscene.augmented_lists import Recording
 from tinyscene.config import RunConfig
 from tinyscene.console import console
-from tinyscene.dataset import SCENES, Dataset, location_disjoint_split
+from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError, TinysceneError
 from tinyscene.experiment import INT8, Row
 from tinyscene.experiment_scale import Scale
@@ -136,24 +137,18 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     return result
 
 
-def _part(
-    row: Row, dataset: Dataset, folder: Path
-) -> tuple[Part, list[augmented_lists.Recording], list[augmented_lists.Recording]]:
+def _part(row: Row, dataset: Dataset, folder: Path) -> tuple[Part, list[Recording], list[Recording]]:
     """Return the row's lists, and what it trains on and watches as recordings."""
-    settings = row.settings
-    fold = int(settings.data.folds)
-    originals, test = list(dataset.split(fold, "train")), list(dataset.split(fold, "evaluate"))
+    fold = part_training.fold(folder, row.settings, dataset, int(row.settings.data.folds))
     if row.split is None:
-        share = settings.data.validation_fraction
-        learnt, watching = location_disjoint_split(originals, share, settings.seed) if share else (originals, [])
-        shown, watched = ([augmented_lists.Recording(clip) for clip in clips] for clips in (learnt, watching))
+        shown, watched = ([Recording(clip) for clip in clips] for clips in (fold.training, fold.validation))
     else:
-        subset = augmented_lists.balanced_subset(originals, settings.seed)
+        originals = list(dataset.split(int(row.settings.data.folds), "train"))
+        subset = augmented_lists.balanced_subset(originals, row.settings.seed)
         copies = augmented_lists.through(subset, EIGHT_MICROPHONES)
-        shown, watched = augmented_lists.split(row.split, originals, copies, settings.seed)
-    training_clips, validation_clips = ([recording.clip for recording in each] for each in (shown, watched))
-    part = Part(folder, row.title, training_clips, validation_clips, test, f"fold{fold}_evaluate.csv")
-    return part, shown, watched
+        shown, watched = augmented_lists.split(row.split, originals, copies, row.settings.seed)
+    training, validation = ([recording.clip for recording in each] for each in (shown, watched))
+    return dataclasses.replace(fold, title=row.title, training=training, validation=validation), shown, watched
 
 
 def _scale(folder: Path, settings: RunConfig, clips: int, budget: float | None) -> Scale:

@@ -12,7 +12,7 @@ from tinyscene import fitting, quantisation_aware, quantize, schedule, teachers,
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.config import AugmentConfig, RunConfig
-from tinyscene.dataset import SCENES, Clip, Dataset
+from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
 from tinyscene.fitting import Examples, Task
 from tinyscene.variants import Images
 
@@ -40,6 +40,16 @@ class Part:
     validation: list[Clip]
     test: list[Clip]
     split: str
+
+
+def fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Part:
+    """Return the part of a fold: its own lists, with some locations of the training list held out to watch."""
+    training = list(dataset.split(number, "train"))
+    test = list(dataset.split(number, "evaluate"))
+    validation: list[Clip] = []
+    if settings.data.validation_fraction:
+        training, validation = location_disjoint_split(training, settings.data.validation_fraction, settings.seed)
+    return Part(folder, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
 
 
 def examples_of(part: Part, settings: RunConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:

@@ -35,7 +35,7 @@ from tinyscene import config as configuration
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle
 from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
-from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
+from tinyscene.dataset import SCENES, Clip, Dataset
 from tinyscene.errors import DatasetError, TinysceneError
 from tinyscene.fitting import Examples
 from tinyscene.part_training import Part
@@ -96,18 +96,9 @@ def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
         numbers = dataset.folds()
         if not numbers:
             raise DatasetError(f"{dataset.root} has no folds in evaluation_setup; add them, or set data.folds to 'all'")
-        parts = [_fold(folder / f"fold{number}", settings, dataset, number) for number in numbers]
+        parts = [part_training.fold(folder / f"fold{number}", settings, dataset, number) for number in numbers]
         return [*parts, _final(folder / "final", dataset)]
-    return [_fold(folder, settings, dataset, int(folds))]
-
-
-def _fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Part:
-    training = list(dataset.split(number, "train"))
-    test = list(dataset.split(number, "evaluate"))
-    validation: list[Clip] = []
-    if settings.data.validation_fraction:
-        training, validation = location_disjoint_split(training, settings.data.validation_fraction, settings.seed)
-    return Part(folder, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
+    return [part_training.fold(folder, settings, dataset, int(folds))]
 
 
 def _final(folder: Path, dataset: Dataset) -> Part:
