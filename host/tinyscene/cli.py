@@ -164,6 +164,14 @@ def evaluate(
     evaluation.report(bundle, data, split, frontend, workers, as_json)
 
 
+@app.command()
+def card(bundle: Path) -> None:
+    """Write the model card of a bundle again, from the bundle alone."""
+    from tinyscene import model_card
+
+    model_card.rewrite(bundle)
+
+
 @app.command("at-rate")
 def at_rate(
     bundle: Path,

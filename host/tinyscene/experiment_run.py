@@ -94,9 +94,7 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
         thesis_log_loss, thesis_accuracy.
     """
     settings = row.settings
-    origin = provenance.describe(
-        dataset, experiment.FOLDER / row.table / f"{row.name}.toml", folder, settings.seed, None
-    )
+    origin = provenance.describe(dataset, experiment.FOLDER / row.table / f"{row.name}.toml", folder, settings, None)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
     if (folder / RESULT).exists():
         return _read(folder / RESULT)

@@ -1,13 +1,40 @@
-"""The text of MODEL_CARD.md: what a bundle is, how well it does, where it comes from, how to make it again."""
+"""The text of MODEL_CARD.md: what a bundle is, how well it does, where it comes from, how to make it again.
 
-from collections.abc import Iterator
+A card is written from the bundle alone: the same bundle, the same card.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from tinyscene import complexity, feature_engines
-from tinyscene.bundle import Bundle
+import tomli_w
+
+from tinyscene import compiler, complexity, config, feature_engines, files, recipe
+from tinyscene.bundle import CARD_FILE, Bundle
+from tinyscene.console import console
+from tinyscene.errors import BundleError, ConfigError, ModelError
 
 SMALL = 10_000  # clips
 KINDS = (("float", "float"), ("int8", "INT8"))
+MEASURES = (("log_loss", "log loss"), ("accuracy", "accuracy"))
+OPTIMIZE: tuple[compiler.Optimize, ...] = ("memory", "speed")
+
+
+def rewrite(folder: Path) -> None:
+    """Write the card of the bundle in `folder` again: the command `tinyscene card`.
+
+    Raises:
+        BundleError: there is no sound bundle, or one that was not trained but derived.
+        TinysceneError: the card cannot be written.
+    """
+    bundle = Bundle.load(folder)
+    if "command" not in bundle.provenance:
+        raise BundleError(
+            f"{folder} was not written by a training run, nor is its card by this command; name the bundle that it was "
+            "made from"
+        )
+    files.write_text(Path(folder) / CARD_FILE, write(bundle))
+    console.print(f"card: {Path(folder) / CARD_FILE}", highlight=False)
 
 
 def write(bundle: Bundle) -> str:
@@ -16,9 +43,8 @@ def write(bundle: Bundle) -> str:
     Args:
         bundle: its `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
     """
-    return (
-        "\n".join([*_head(bundle), *_scores(bundle.metrics), *_data(bundle), *_cost(bundle), *_origin(bundle)]) + "\n"
-    )
+    parts = (_head, _scores, _calibration, _data, _recipe, _cost, _origin)
+    return "\n".join(line for part in parts for line in part(bundle)) + "\n"
 
 
 def _head(bundle: Bundle) -> Iterator[str]:
@@ -33,12 +59,14 @@ def _head(bundle: Bundle) -> Iterator[str]:
     yield f"Identity: `{bundle.identity}`, which the firmware reports."
 
 
-def _scores(metrics: dict[str, Any]) -> Iterator[str]:
+def _scores(bundle: Bundle) -> Iterator[str]:
+    metrics = bundle.metrics
     yield "\n## Scores\n"
     if not metrics:
         yield "Not scored: all clips were used for training."
         return
     folds = metrics.get("folds", [])
+    calibrated = metrics.get("calibrated", {})
     if len(folds) > 1:
         yield (
             f"{len(folds)}-fold cross-validation without a shared location; every fold is trained afresh. The weights "
@@ -47,40 +75,87 @@ def _scores(metrics: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"On {metrics['split']}, which took no part in the training."
     yield "INT8 is TensorFlow Lite's reference kernels; log loss is the mean cross-entropy in nats.\n"
-    yield "| list | clips | float log loss | float accuracy | INT8 log loss | INT8 accuracy |"
-    yield "|---|---|---|---|---|---|"
+    columns = ["clips", *(f"{name} {measure}" for _, measure in reversed(MEASURES) for _, name in KINDS)]
+    if calibrated:
+        columns += ["temperature", *(f"calibrated {name} log loss" for _, name in KINDS)]
+    yield from _table_head("list", columns)
     for fold in folds if len(folds) > 1 else []:
         yield _row(fold["split"], fold["clips"], fold)
     yield _row(metrics["split"], metrics["int8"]["clips"], metrics)
-    calibrated = metrics.get("calibrated")
     if calibrated:
-        yield _row("the same, calibrated", calibrated["int8"]["clips"], calibrated)
         yield (
-            f"\nCalibrated: the logits of each fold's network, float and INT8, are divided by a temperature, "
-            f"{', '.join(format(fold['calibrated']['temperature'], '.3f') for fold in folds)}, that gives the float "
-            "networks of the other folds their least log loss on the clips that these were tested on. The weights of "
-            f"this bundle's last layer are divided by {calibrated['temperature']:.3f}, the temperature of all folds "
-            "together, so that the probabilities that the board sends are calibrated. All below is calibrated."
+            "\nCalibrated: the logits of each fold's network, float and INT8, are divided by the temperature that "
+            "gives the float networks of the other folds their least log loss on the clips that these were tested on; "
+            "no answer changes. The weights of this bundle's last layer are divided by "
+            f"{calibrated['temperature']:.3f}, the temperature of all folds together, so that the probabilities that "
+            "the board sends are calibrated. All below is calibrated, unless it says otherwise."
         )
+    scored = calibrated or metrics
     yield ""
     for key, name in KINDS:
-        scored = calibrated or metrics
         low, high = scored[key]["intervals"]["log_loss"]
         worst, best = (100 * value for value in scored[key]["intervals"]["accuracy"])
         yield (
             f"- {name}, 95 % interval over locations (bootstrap): log loss {low:.2f} to {high:.2f}, accuracy "
             f"{worst:.1f} to {best:.1f} %"
         )
+    loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
+    yield f"- INT8 minus float: log loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points"
     for title, group in (("scene", "per_scene"), ("device", "per_device")):
-        yield f"\n| {title} | clips | INT8 log loss | INT8 accuracy |"
-        yield "|---|---|---|---|"
-        for name, part in (calibrated or metrics)["int8"][group].items():
+        yield ""
+        yield from _table_head(title, ("clips", "INT8 log loss", "INT8 accuracy"))
+        for name, part in scored["int8"][group].items():
             yield f"| {name} | {part['clips']} | {part['log_loss']:.3f} | {100 * part['accuracy']:.1f} % |"
+    yield "\nINT8 answers in clips; a row is a true scene, a column an answer:\n"
+    classes = scored["int8"]["classes"]
+    yield from _table_head("", classes)
+    for name, row in zip(classes, scored["int8"]["confusion"], strict=True):
+        yield f"| {name} | {' | '.join(str(count) if count else '·' for count in row)} |"
 
 
-def _row(title: str, clips: int, scores: dict[str, Any]) -> str:
-    cells = (f"{scores[key]['log_loss']:.3f} | {100 * scores[key]['accuracy']:.1f} %" for key, _ in KINDS)
-    return f"| {title} | {clips} | {' | '.join(cells)} |"
+def _table_head(first: str, columns: Sequence[str]) -> Iterator[str]:
+    yield f"| {first} | {' | '.join(columns)} |"
+    yield "|---" + "|---:" * len(columns) + "|"
+
+
+def _row(title: str, clips: int, scores: Mapping[str, Any]) -> str:
+    cells = [str(clips)]
+    cells += [f"{100 * scores[key]['accuracy']:.1f} %" for key, _ in KINDS]
+    cells += [f"{scores[key]['log_loss']:.3f}" for key, _ in KINDS]
+    if calibrated := scores.get("calibrated"):
+        cells += [f"{calibrated['temperature']:.3f}", *(f"{calibrated[key]['log_loss']:.3f}" for key, _ in KINDS)]
+    return f"| {title} | {' | '.join(cells)} |"
+
+
+def _calibration(bundle: Bundle) -> Iterator[str]:
+    stages = {
+        name: {key: scores[key]["reliability"] for key, _ in KINDS}
+        for name, scores in (("as trained", bundle.metrics), ("calibrated", bundle.metrics.get("calibrated", {})))
+        if all("reliability" in scores.get(key, {}) for key, _ in KINDS)
+    }
+    if not stages:
+        return
+    yield "\n## Calibration\n"
+    yield (
+        "Confidence is the probability of the answer. The expected calibration error (ECE) is how far it is from the "
+        "share of right answers, in bins of confidence, weighted by their clips (Guo et al., 2017).\n"
+    )
+    yield from _table_head("probabilities", [f"ECE {name}" for _, name in KINDS])
+    for stage, tables in stages.items():
+        yield f"| {stage} | {' | '.join(format(tables[key]['ece'], '.3f') for key, _ in KINDS)} |"
+    yield "\nINT8, by confidence:\n"
+    columns = [f"{what}, {stage}" for stage in stages for what in ("clips", "confidence", "accuracy")]
+    yield from _table_head("above", columns)
+    bins = [{each["above"]: each for each in tables["int8"]["bins"]} for tables in stages.values()]
+    for above in sorted(set().union(*bins)):
+        cells = (cell for table in bins for cell in _bin(table.get(above)))
+        yield f"| {100 * above:.0f} % | {' | '.join(cells)} |"
+
+
+def _bin(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if found is None:
+        return "·", "·", "·"
+    return str(found["clips"]), f"{100 * found['confidence']:.1f} %", f"{100 * found['accuracy']:.1f} %"
 
 
 def _data(bundle: Bundle) -> Iterator[str]:
@@ -97,6 +172,19 @@ def _data(bundle: Bundle) -> Iterator[str]:
         )
 
 
+def _recipe(bundle: Bundle) -> Iterator[str]:
+    resolved = bundle.provenance.get("configuration")
+    if resolved is None:  # a bundle of tinyscene 0.1.0
+        return
+    yield "\n## Recipe\n"
+    try:
+        yield from recipe.words(config.parse(resolved))
+    except ConfigError:  # of a tinyscene whose configurations had other keys
+        yield "The configuration is of another version of tinyscene."
+    yield "\n<details><summary>Every setting, as the run resolved it</summary>\n"
+    yield f"```toml\n{tomli_w.dumps(resolved).strip()}\n```\n</details>"
+
+
 def _cost(bundle: Bundle) -> Iterator[str]:
     counts = complexity.measure(bundle.model)
     yield "\n## Cost\n"
@@ -104,6 +192,17 @@ def _cost(bundle: Bundle) -> Iterator[str]:
         f"{counts.parameters:,} parameters and {counts.macs:,} multiply-accumulates a clip; by the challenge's counter "
         f"(NeSsi) {counts.nessi_parameters:,} and {counts.nessi_macs:,}. The file is {len(bundle.model):,} bytes."
     )
+    try:
+        compiled = {choice: compiler.plan_model(bundle.model, optimize=choice).report() for choice in OPTIMIZE}
+    except ModelError:  # the network has an operator that only the host can run
+        return
+    yield "\nCompiled to C for a Cortex-M4; instructions are the compiler's estimate, the front end is not in them:\n"
+    yield from _table_head("compiled for", ("M instructions a clip", "RAM, bytes", "constants, bytes"))
+    for choice, report in compiled.items():
+        known = [layer.instructions for layer in report.layers if layer.instructions is not None]
+        more = "> " * (len(known) < len(report.layers))
+        ram = report.arena_bytes + report.input_bytes + report.output_bytes
+        yield f"| {choice} | {more}{sum(known) / 1e6:.2f} | {ram:,} | {report.constant_bytes:,} |"
 
 
 def _origin(bundle: Bundle) -> Iterator[str]:

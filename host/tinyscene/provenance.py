@@ -1,5 +1,6 @@
 """Where a bundle comes from: data set, seed, commit, command and versions, without any machine's paths."""
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import subprocess
@@ -8,17 +9,18 @@ from typing import Any
 
 from tinyscene import __version__, feature_engines
 from tinyscene.backend import keras
+from tinyscene.config import AugmentConfig, RunConfig
 from tinyscene.dataset import Dataset
 from tinyscene.paths import REPOSITORY
 
 
-def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | None) -> dict[str, Any]:
+def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fold: int | None) -> dict[str, Any]:
     """Return what made a bundle, for its `provenance`.
 
     Args:
         dataset: what it is trained on; named by its folder and by a fingerprint of its clips.
         config, out, fold: of the command.
-        seed: of the run.
+        settings: of the run; they are kept as `configuration`, from which `config.parse` makes them again.
     """
     name, count, digest = dataset.root.resolve().name, 0, hashlib.sha256()
     for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
@@ -31,14 +33,32 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
         "data_licence": _licence(dataset.root / "LICENSE.txt"),
         "data_fingerprint": digest.hexdigest()[:16],
         "features": feature_engines.DEFAULT,
-        "seed": seed,
+        "seed": settings.seed,
         "command": command if fold is None else f"{command} --fold {fold}",
         "commit": commit(),
         "tinyscene": __version__,
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "tensorflow": importlib.metadata.version("tensorflow"),
+        "configuration": _without_paths(settings).to_dict(),
     }
+
+
+def _without_paths(settings: RunConfig) -> RunConfig:
+    """Return the settings with the folders of impulse responses as the command's paths are given."""
+
+    def plain(augment: AugmentConfig) -> AugmentConfig:
+        folder = augment.impulse_responses
+        return augment if folder is None else dataclasses.replace(augment, impulse_responses=_plain(Path(folder)))
+
+    return dataclasses.replace(
+        settings,
+        augment=plain(settings.augment),
+        teachers=tuple(
+            teacher if teacher.augment is None else dataclasses.replace(teacher, augment=plain(teacher.augment))
+            for teacher in settings.teachers
+        ),
+    )
 
 
 def _licence(path: Path) -> str:

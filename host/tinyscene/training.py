@@ -68,7 +68,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
         settings = dataclasses.replace(settings, data=dataclasses.replace(settings.data, folds=fold))
     dataset = Dataset(data)
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
-    origin = provenance.describe(dataset, config, out, settings.seed, fold)
+    origin = provenance.describe(dataset, config, out, settings, fold)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
     _train_parts(parts, settings, dataset, origin)
