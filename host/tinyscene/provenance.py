@@ -20,16 +20,13 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
         config, out, fold: of the command.
         seed: of the run.
     """
-    name, count, digest = dataset.root.resolve().name, 0, hashlib.sha256()
-    for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
-        digest.update(row.encode())
-        count += 1
+    name = dataset.root.resolve().name
     command = f"tinyscene train {_plain(config)} --data {name} --out {_plain(out)}"
     return {
         "data_set": name,
-        "data_clips": count,
+        "data_clips": sum(1 for _ in dataset.clips()),
         "data_licence": _licence(dataset.root / "LICENSE.txt"),
-        "data_fingerprint": digest.hexdigest()[:16],
+        "data_fingerprint": fingerprint(dataset),
         "features": feature_engines.DEFAULT,
         "seed": seed,
         "command": command if fold is None else f"{command} --fold {fold}",
@@ -39,6 +36,14 @@ def describe(dataset: Dataset, config: Path, out: Path, seed: int, fold: int | N
         "backend": keras.backend.backend(),
         "tensorflow": importlib.metadata.version("tensorflow"),
     }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return 16 hex digits over the names, scenes, locations and devices of a data set's clips, in any order."""
+    digest = hashlib.sha256()
+    for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
+        digest.update(row.encode())
+    return digest.hexdigest()[:16]
 
 
 def _licence(path: Path) -> str:
