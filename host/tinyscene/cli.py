@@ -172,6 +172,20 @@ def card(bundle: Path) -> None:
     model_card.rewrite(bundle)
 
 
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
+    run_b: Annotated[Path, typer.Argument(help="Folder of another one, on the same clips.")],
+    data: DataOption,
+    kind: Annotated[str, typer.Option(help="int8 or float predictions.")] = "int8",
+    as_json: JsonOption = None,
+) -> None:
+    """Compare two runs clip by clip on what their folds were tested on, with intervals over locations."""
+    from tinyscene import comparison
+
+    comparison.report(run_a, run_b, data, kind, as_json)
+
+
 @app.command("at-rate")
 def at_rate(
     bundle: Path,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import feature_engines, features, files, metrics, quantize
+from tinyscene import feature_engines, features, files, intervals, metrics, quantize
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
 from tinyscene.dataset import Clip, Dataset
@@ -17,8 +17,6 @@ from tinyscene.errors import DatasetError
 from tinyscene.features import FeatureStore
 from tinyscene.score_table import render_scores
 
-BOOTSTRAP_ROUNDS = 1000
-CONFIDENCE = 0.95
 BATCH = 64  # clips between two steps of the progress bar
 
 
@@ -116,10 +114,7 @@ def run(model: bytes, inputs: NDArray[np.int8], workers: int | None = None) -> N
 def confidence_intervals(
     clips: Sequence[Clip], probabilities: NDArray[np.floating], classes: Sequence[str], seed: int = 1
 ) -> dict[str, list[float]]:
-    """Return 95 % intervals of accuracy and log loss, by resampling whole locations.
-
-    Clips of one location are alike, so that an interval over clips would be far too narrow. Percentile bootstrap:
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """Return 95 % intervals of accuracy and log loss, by resampling whole locations; see `intervals`.
 
     Args:
         clips: labelled.
@@ -130,19 +125,7 @@ def confidence_intervals(
     Returns:
         {"accuracy": [low, high], "log_loss": [low, high]}.
     """
-    truth = np.array([list(classes).index(str(clip.scene)) for clip in clips])
-    probabilities = np.asarray(probabilities, np.float64)
-    losses = -np.log(np.maximum(probabilities[np.arange(len(clips)), truth], np.finfo(np.float64).tiny))
-    hits = probabilities.argmax(axis=1) == truth
-    _, place = np.unique([repr(clip.location) for clip in clips], return_inverse=True)
-    sums = np.stack([np.bincount(place), np.bincount(place, hits), np.bincount(place, losses)])
-    drawn = np.random.default_rng(seed).integers(sums.shape[1], size=(BOOTSTRAP_ROUNDS, sums.shape[1]))
-    counts, hit_sums, loss_sums = sums[:, drawn].sum(axis=2)
-    tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-    return {
-        "accuracy": [float(value) for value in np.percentile(hit_sums / counts, tails)],
-        "log_loss": [float(value) for value in np.percentile(loss_sums / counts, tails)],
-    }
+    return intervals.over_locations(clips, intervals.of_clips(clips, probabilities, classes), seed)
 
 
 def report(

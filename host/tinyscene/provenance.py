@@ -22,16 +22,13 @@ def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fol
         config, out, fold: of the command.
         settings: of the run; they are kept as `configuration`, from which `config.parse` makes them again.
     """
-    name, count, digest = dataset.root.resolve().name, 0, hashlib.sha256()
-    for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
-        digest.update(row.encode())
-        count += 1
+    name = dataset.root.resolve().name
     command = f"tinyscene train {_plain(config)} --data {name} --out {_plain(out)}"
     return {
         "data_set": name,
-        "data_clips": count,
+        "data_clips": sum(1 for _ in dataset.clips()),
         "data_licence": _licence(dataset.root / "LICENSE.txt"),
-        "data_fingerprint": digest.hexdigest()[:16],
+        "data_fingerprint": fingerprint(dataset),
         "features": feature_engines.DEFAULT,
         "seed": settings.seed,
         "command": command if fold is None else f"{command} --fold {fold}",
@@ -59,6 +56,14 @@ def _without_paths(settings: RunConfig) -> RunConfig:
             for teacher in settings.teachers
         ),
     )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return 16 hex digits over the names, scenes, locations and devices of a data set's clips, in any order."""
+    digest = hashlib.sha256()
+    for row in sorted(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t{clip.device}\n" for clip in dataset.clips()):
+        digest.update(row.encode())
+    return digest.hexdigest()[:16]
 
 
 def _licence(path: Path) -> str:

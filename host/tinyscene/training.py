@@ -22,11 +22,13 @@ from tinyscene import (
     features,
     files,
     fitting,
+    fold_predictions,
     metrics,
     model_card,
     part_training,
     provenance,
     quantize,
+    reliability,
     run_folder,
     variants,
     workers,
@@ -38,13 +40,12 @@ from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset
 from tinyscene.errors import DatasetError, TinysceneError
 from tinyscene.fitting import Examples
+from tinyscene.fold_predictions import FLOAT, INT8, PREDICTIONS
 from tinyscene.part_training import Part
 from tinyscene.paths import REPOSITORY
 from tinyscene.score_table import render_scores
 
-PREDICTIONS = "predictions.npz"
 EVALUATION = "evaluation.json"
-FLOAT, INT8 = "float", "int8"
 CALIBRATED = "calibrated"
 
 
@@ -201,6 +202,7 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
         kind: {
             **metrics.score(labels, probabilities, devices, SCENES),
             "intervals": evaluation.confidence_intervals(clips, probabilities, SCENES),
+            "reliability": reliability.reliability(part_training.labels_of(clips), probabilities),
         }
         for kind, probabilities in predictions.items()
     }
@@ -216,23 +218,18 @@ def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str,
     tested = [part for part in parts if part.test]
     if not tested:
         return {}
-    predictions = [dict(np.load(part.folder / PREDICTIONS)) for part in tested]
-    together = {kind: np.concatenate([each[kind] for each in predictions]) for kind in (FLOAT, INT8)}
+    predictions = [fold_predictions.read(part.folder) for part in tested]
+    together = fold_predictions.together(predictions)
     split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
     clips = [clip for part in tested for clip in part.test]
     pooled = _evaluation(split, clips, together)
     folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
     if len(tested) > 1:
         truths = [part_training.labels_of(part.test) for part in tested]
-        outside = calibration.temperatures_of_others([(p[FLOAT], t) for p, t in zip(predictions, truths, strict=True)])
-        tempered = [
-            {kind: calibration.tempered(each[kind], temperature) for kind in (FLOAT, INT8)}
-            for each, temperature in zip(predictions, outside, strict=True)
-        ]
-        everything = {kind: np.concatenate([each[kind] for each in tempered]) for kind in (FLOAT, INT8)}
+        outside, tempered = fold_predictions.calibrated(predictions, truths)
         pooled[CALIBRATED] = {
             "temperature": calibration.fit_temperature(together[FLOAT], np.concatenate(truths)),
-            **_evaluation(split, clips, everything),
+            **_evaluation(split, clips, fold_predictions.together(tempered)),
         }
         for part, fold, temperature, each in zip(tested, folds, outside, tempered, strict=True):
             fold[CALIBRATED] = {"temperature": temperature, **_summary(part, each)}

@@ -23,6 +23,7 @@ from tinyscene import (
     features,
     fitting,
     metrics,
+    model_card,
     part_training,
     quantize,
     training,
@@ -355,7 +356,7 @@ def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> N
     bundle, dataset = Bundle.load(finished / "bundle"), Dataset(synthetic)
     said = json.loads((finished / "run" / "evaluation.json").read_text())["int8"]
     result = evaluation.evaluate(bundle, dataset, list(dataset.split(1, "evaluate")), bundle.provenance["features"])
-    assert result.scores == {key: value for key, value in said.items() if key != "intervals"}
+    assert result.scores == {key: value for key, value in said.items() if key not in ("intervals", "reliability")}
     assert result.outputs.shape == (said["clips"], len(SCENES))
     assert bundle.metrics["int8"]["log_loss"] == said["log_loss"]
     assert bundle.output_kind == "logits"
@@ -387,8 +388,11 @@ def test_card_and_bundle_say_where_they_come_from_without_this_machines_paths(fi
         "Licence of the audio",
         "Features: the firmware's C front end",
         "NeSsi",
+        "ECE",
+        "Student: `student` of width 0.0625, relu; 2 epochs of batches of 32",
     ):
         assert needed in card
+    assert config.parse(origin["configuration"]) == config.load(finished / "tiny.toml")
     for text in (card, (finished / "bundle" / "bundle.toml").read_text()):
         assert str(finished) not in text
         assert str(synthetic.parent) not in text
@@ -516,7 +520,11 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
     spread = bundle.output.dequantise(quantize.run_reference(bundle.model, bundle.input.quantise(some)))
     assert (spread * answers).sum() / (answers**2).sum() == pytest.approx(1, abs=0.1), "the bundle's logits are divided"
     assert history(tmp_path / "run" / "final")[0]["val_log_loss"] is None, "no clip is left to watch the training"
+    for scores in (bundle.metrics, bundle.metrics["calibrated"]):
+        assert sum(each["clips"] for each in scores["int8"]["reliability"]["bins"]) == pooled["int8"]["clips"]
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "| calibrated | " in card
+    assert card == model_card.write(bundle), "the bundle alone gives the card"
     assert f"{len(tests)}-fold cross-validation" in card
     assert f"last layer are divided by {temperature:.3f}" in card
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["data"]["folds"] == "cross-validate"

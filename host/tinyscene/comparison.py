@@ -1,0 +1,150 @@
+"""Two predictions of the same clips: how far apart their scores are, and whether that is more than chance.
+
+The difference is taken clip by clip, so that clips which are hard for both count for neither: its interval is much
+narrower than those of the two scores.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from tinyscene import files, fold_predictions, intervals
+from tinyscene.console import console
+from tinyscene.dataset import SCENES, Clip, Dataset
+from tinyscene.errors import TinysceneError
+from tinyscene.fold_predictions import INT8
+
+SCORES = {"accuracy": "accuracy", "log_loss": "log loss"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Scores of A and B, and B's minus A's; every dictionary has the keys of `SCORES`.
+
+    Attributes:
+        clips, locations: how many; locations are what is resampled.
+        a, b: accuracy and log loss of each.
+        difference: of b from a.
+        intervals: [low, high], 95 %, of the difference.
+    """
+
+    clips: int
+    locations: int
+    a: dict[str, float]
+    b: dict[str, float]
+    difference: dict[str, float]
+    intervals: dict[str, list[float]]
+
+    def differs(self, score: str) -> bool:
+        """Whether the interval of a difference excludes zero."""
+        low, high = self.intervals[score]
+        return low > 0 or high < 0
+
+    def in_words(self, score: str, a: str = "A", b: str = "B") -> str:
+        """Say what the interval of a difference means, by the names of the two."""
+        if not self.differs(score):
+            return f"{SCORES[score]}: {a} and {b} cannot be told apart, the interval holds zero"
+        word = "higher" if self.intervals[score][0] > 0 else "lower"
+        least, most = sorted(abs(bound) for bound in self.intervals[score])
+        by = f"{_difference(score, least, '')} to {_difference(score, most, '')}"
+        return f"{SCORES[score]}: that of {b} is {word}, by {by}; the interval excludes zero"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields, and `differs` for each score."""
+        return {**dataclasses.asdict(self), "differs": {score: self.differs(score) for score in SCORES}}
+
+
+def compare(
+    clips: Sequence[Clip],
+    a: NDArray[np.floating],
+    b: NDArray[np.floating],
+    classes: Sequence[str] = SCENES,
+    seed: int = 1,
+) -> Comparison:
+    """Compare two predictions of the same clips, with 95 % intervals by resampling whole locations.
+
+    Args:
+        clips: labelled.
+        a, b: class probabilities [len(clips), len(classes)].
+        classes: scene names.
+        seed: of the resampling.
+
+    Raises:
+        TinysceneError: no clips, or predictions of another number of clips or classes.
+    """
+    if not clips:
+        raise TinysceneError("there are no clips to compare; name runs that were tested")
+    for each in (a, b):
+        if each.shape != (len(clips), len(classes)):
+            raise TinysceneError(
+                f"predictions of shape {each.shape} do not belong to {len(clips)} clips of {len(classes)} classes; "
+                "compare predictions of the same clips"
+            )
+    of_a, of_b = (intervals.of_clips(clips, each, classes) for each in (a, b))
+    difference = {score: of_b[score] - of_a[score] for score in SCORES}
+    a_mean, b_mean, mean = (
+        {score: float(values[score].mean()) for score in SCORES} for values in (of_a, of_b, difference)
+    )
+    places = len({clip.location for clip in clips})
+    return Comparison(
+        len(clips), places, a_mean, b_mean, mean, intervals=intervals.over_locations(clips, difference, seed)
+    )
+
+
+def report(run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path | None = None) -> None:
+    """Compare two runs on the clips that their folds test, and print and write what was found.
+
+    Args:
+        run_a, run_b: folders of runs.
+        data: the data set of both.
+        kind: `fold_predictions.INT8` or FLOAT.
+        as_json: file to write to.
+
+    Raises:
+        TinysceneError: predictions are missing or damaged, or the runs were tested on different clips.
+    """
+    if kind not in (fold_predictions.FLOAT, INT8):
+        raise TinysceneError(f"there is no kind {kind!r} of predictions; choose int8 or float")
+    dataset = Dataset(data)
+    a, b = (fold_predictions.of_run(run, dataset) for run in (run_a, run_b))
+    if a.clips != b.clips:
+        raise TinysceneError(
+            f"{run_a} was tested on {len(a.clips)} clips, {run_b} on {len(b.clips)} others; compare runs of the same "
+            "folds"
+        )
+    found = compare(a.clips, a.predictions[kind], b.predictions[kind])
+    if as_json is not None:
+        files.write_json(as_json, {"kind": kind, "calibrated": a.calibrated, **found.to_json()})
+    console.print(f"A: {run_a}\nB: {run_b}", highlight=False, soft_wrap=True)
+    console.print(_table(found, kind, a.calibrated))
+    for score in SCORES:
+        console.print(found.in_words(score), highlight=False, soft_wrap=True)
+
+
+def _table(found: Comparison, kind: str, calibrated: bool) -> Table:
+    how = f"{'INT8' if kind == INT8 else 'float'}, {'calibrated' if calibrated else 'not calibrated'}"
+    table = Table("", title=f"{found.clips} clips of {found.locations} locations, {how}")
+    for heading in ("A", "B", "B - A", "95 %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score, name in SCORES.items():
+        low, high = (_difference(score, bound) for bound in found.intervals[score])
+        table.add_row(
+            name,
+            *(_shown(score, values[score]) for values in (found.a, found.b)),
+            _difference(score, found.difference[score]),
+            f"{low} to {high}",
+        )
+    return table
+
+
+def _shown(score: str, value: float) -> str:
+    return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
+
+
+def _difference(score: str, value: float, sign: str = "+") -> str:
+    return f"{100 * value:{sign}.1f} points" if score == "accuracy" else f"{value:{sign}.3f}"
