@@ -10,9 +10,10 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tinyscene import frontend
+from tinyscene import frontend, networks
 from tinyscene.augment_waveform import ALL as ALL_MICROPHONES
 from tinyscene.augment_waveform import MICROPHONES
+from tinyscene.backend import keras
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig
 from tinyscene.networks import ACTIVATIONS, NETWORKS
@@ -21,15 +22,14 @@ from tinyscene.schedule import SCHEDULES
 CROSS_VALIDATE = "cross-validate"
 ALL = "all"
 TEACHER = "teacher"
-FOLDERS = (
-    "student",
-    "baseline",
-    "student-int8",
-    "baseline-int8",
+_STUDENTS = [network for network in NETWORKS if network != TEACHER]  # a student of that kind is in "student"
+FOLDERS = (  # of a run, beside its teachers'
+    *_STUDENTS,
+    *(f"{network}-int8" for network in _STUDENTS),
     "bundle",
     "figures",
     "final",
-)  # of a run, beside its teachers'
+)
 LARGEST_SEED = 2**32 - 1
 SPECAUGMENT: dict[str, dict[str, Any]] = {
     "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
@@ -45,7 +45,7 @@ def _limited(default: Any = dataclasses.MISSING, *, low: float | None = None, hi
     return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
-def _choice(default: Any = dataclasses.MISSING, *, among: tuple[str, ...]) -> Any:
+def _choice(default: Any = dataclasses.MISSING, *, among: tuple[Any, ...]) -> Any:
     return dataclasses.field(default=default, metadata={"among": among})
 
 
@@ -68,7 +68,7 @@ class NetworkConfig:
     """A network and how it is trained.
 
     Attributes:
-        network, width, activation, dropout: see `networks.build`.
+        network, width, activation, dropout, depth, expansion, stem_stride: see `networks.build`.
         epochs, batch_size: as usual.
         optimizer: "adam", or "adamw" (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
         weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
@@ -82,6 +82,9 @@ class NetworkConfig:
     width: float = _limited(1.0, low=0.01, high=4)
     activation: str = _choice("relu", among=ACTIVATIONS)
     dropout: float | None = _limited(None, low=0, high=0.9)
+    depth: int | None = _limited(None, low=1, high=8)
+    expansion: float | None = _limited(None, low=1, high=8)
+    stem_stride: int | None = _choice(None, among=(2, 4))
     epochs: int = _limited(low=1, high=100_000)
     batch_size: int = _limited(32, low=2, high=65_536)
     learning_rate: float = _limited(1e-3, low=1e-8, high=10)
@@ -92,6 +95,15 @@ class NetworkConfig:
     weight_decay: float = _limited(0.0, low=0, high=10)
     label_smoothing: float = _limited(0.0, low=0, high=0.9)
     average_from: float | None = _limited(None, low=0, high=1)
+
+    @property
+    def options(self) -> dict[str, float | None]:
+        """What `networks.build` takes as options."""
+        return {option: getattr(self, option) for option in ("dropout", "depth", "expansion", "stem_stride")}
+
+    def build(self, shape: tuple[int, int], classes: int) -> keras.Model:
+        """Build the network, with fresh weights, for images of `shape` (n_mels, frames)."""
+        return networks.build(self.network, (*shape, 1), classes, self.activation, self.width, **self.options)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -275,10 +287,19 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
     if config.frontend.peak_normalise and any(each.gain for each in config.augments()):
         raise ConfigError("augment.gain is set, which a front end with peak_normalise undoes; remove one of them")
     for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
+        try:
+            networks.check_options(network.network, network.options)
+        except ConfigError as error:
+            raise ConfigError(f"{place}.{error}") from error
         if network.weight_decay and network.optimizer != ADAMW:
             raise ConfigError(
                 f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
             )
+    if config.quantisation.epochs and config.student.network in networks.WITH_DEPTHWISE:
+        raise ConfigError(
+            f"quantisation.epochs is set, but no depthwise layer of the {config.student.network} can be "
+            "fine-tuned with rounding; remove it"
+        )
     if converted and config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"
@@ -370,7 +391,7 @@ def _section(kind: type[Section], place: str, table: Any) -> Section:
 def _check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
     low, high, among = limits.get("low"), limits.get("high"), limits.get("among")
     if among and value not in among:
-        raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(among)}")
+        raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(map(str, among))}")
     if low is not None and not low <= value <= high:  # NaN fails it too
         raise ConfigError(f"{place} is {value}; it must lie between {low} and {high}")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tinyscene import networks
 from tinyscene.backend import keras
 from tinyscene.config import NetworkConfig, RunConfig
 
@@ -75,7 +74,7 @@ def _networks(settings: RunConfig) -> Iterator[NetworkConfig]:
 
 def seconds_a_step(network: NetworkConfig, shape: tuple[int, int]) -> float:
     """Return the seconds that one training step takes here, measured on noise."""
-    model = networks.build(network.network, (*shape, 1), 10, network.activation, network.width, network.dropout)
+    model = network.build(shape, 10)
     model.compile(optimizer="adam", loss="mse")
     images = np.random.default_rng(0).normal(size=(network.batch_size, *shape, 1)).astype(np.float32)
     targets = np.zeros((network.batch_size, 10), np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, checkpoint, metrics, networks, schedule, variants
+from tinyscene import augment, checkpoint, metrics, schedule, variants
 from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
@@ -180,9 +180,7 @@ def _compiled(
     model = start
     if model is None:
         keras.utils.set_random_seed(int(task.random().integers(2**32)))
-        model = networks.build(
-            network.network, (*shape, 1), task.classes, network.activation, network.width, network.dropout
-        )
+        model = network.build(shape, task.classes)
     optimizer = _optimizer(network, model)
     model.compile(optimizer=optimizer, loss=loss)
     optimizer.build(model.trainable_variables)

@@ -1,24 +1,25 @@
-"""The networks: the DCASE 2022 baseline, the residual teacher and student, a Vision Transformer; all with logits out.
+"""The networks: the DCASE 2022 baseline, the residual teacher and student, a Vision Transformer, and the table of all,
+with those of `networks_compact`; all with logits out.
 
 Every convolution but the Transformer's has a bias and is followed by batch normalisation. Softmax is left to whoever
 reads the logits: INT8 logits keep far more of a confident answer than INT8 probabilities do.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from tinyscene import networks_compact
 from tinyscene.backend import keras
 from tinyscene.errors import ConfigError
+from tinyscene.network_layers import Tensor, classify, conv, dense, residual
 
 ACTIVATIONS = ("relu", "elu", "swish")
-BN_MOMENTUM = 0.9  # small data sets have few steps: 0.99 would still remember the initial statistics at the end
 STUDENT_CHANNELS = 32
 TEACHER_STAGES = (128, 256, 512)
 PATCH = (4, 3)  # mels, frames
 TRANSFORMER_WIDTH, TRANSFORMER_LAYERS, TRANSFORMER_HEADS = 32, 4, 4
 TRANSFORMER_DENSE = (40, 20)
-
-Tensor = Any  # a KerasTensor, whatever the back end
 
 
 def build(
@@ -27,25 +28,27 @@ def build(
     classes: int = 10,
     activation: str = "relu",
     width: float = 1.0,
-    dropout: float | None = None,
+    **options: float | None,
 ) -> keras.Model:
     """Build a network, with freshly initialised weights (`keras.utils.set_random_seed` fixes them).
 
     Args:
-        name: "baseline", "teacher", "student" or "transformer".
+        name: of `NETWORKS`.
         input_shape: (n_mels, frames, 1) of the standardised log-mel image.
         classes: outputs.
         activation: "relu", "elu" or "swish"; INT8 conversion keeps only "relu" in integers.
         width: multiplies the channels of every layer but the last ones, which follow the number of classes.
-        dropout: rate; None is the network's own: 0.3 for the baseline, 0.1 for the teacher and the
-            transformer, 0 for the student.
+        options: of this network, see `NETWORKS`; None is its own. `dropout`: rate; `depth`: blocks, a stage where there
+            are stages; `expansion`: of the channels inside an inverted residual; `stem_stride`: 2 or 4, by which the
+            first convolutions shrink the image.
 
     Returns:
         A model from float32 [batch, n_mels, frames, 1] to logits [batch, classes]. At width 1 and the reference
         image it has 46,246 (baseline, 40x51), 3,980,960 (teacher) or 57,856 (student, 80x51) parameters.
 
     Raises:
-        ConfigError: an unknown network or activation, an impossible width, or an image too small for the pooling.
+        ConfigError: an unknown network or activation, an impossible width, an option that the network does not have, or
+            an image too small for the pooling.
     """
     if name not in NETWORKS:
         raise ConfigError(f"no network {name!r}; networks are {', '.join(NETWORKS)}")
@@ -53,86 +56,60 @@ def build(
         raise ConfigError(f"no activation {activation!r}; activations are {', '.join(ACTIVATIONS)}")
     if not 0 < width <= 4:
         raise ConfigError(f"width {width} is out of range; choose one above 0 and up to 4")
-    body, smallest, own_dropout = NETWORKS[name]
-    if input_shape[0] < smallest[0] or input_shape[1] < smallest[1]:
+    check_options(name, options)
+    network = NETWORKS[name]
+    if input_shape[0] < network.smallest[0] or input_shape[1] < network.smallest[1]:
         raise ConfigError(
             f"a {input_shape[0]}x{input_shape[1]} image is too small for the {name}, which pools to nothing below "
-            f"{smallest[0]}x{smallest[1]}; choose a front end with more bands or frames"
+            f"{network.smallest[0]}x{network.smallest[1]}; choose a front end with more bands or frames"
         )
     image = keras.Input(input_shape, name="image")
-    rate = own_dropout if dropout is None else dropout
-    logits = body(image, classes, activation, lambda channels: max(1, round(channels * width)), rate)
+    chosen = {**network.options, **{option: value for option, value in options.items() if value is not None}}
+    logits = network.body(image, classes, activation, lambda channels: max(1, round(channels * width)), **chosen)
     return keras.Model(image, logits, name=name)
 
 
-def _conv(x: Tensor, channels: int, kernel: tuple[int, int]) -> Tensor:
-    """Convolution with bias, SAME padding, then batch normalisation."""
-    convolution = keras.layers.Conv2D(channels, kernel, padding="same")(x)
-    return keras.layers.BatchNormalization(momentum=BN_MOMENTUM)(convolution)
-
-
-def _dense(x: Tensor, units: int, activation: str | None = None) -> Tensor:
-    """Dense layer whose biases start off zero: the INT8 converter leaves an all-zero bias out of an untrained model."""
-    bias = keras.initializers.RandomUniform(-0.01, 0.01)
-    return keras.layers.Dense(units, activation=activation, bias_initializer=bias)(x)
-
-
-def _residual(
-    x: Tensor,
-    channels: int,
-    kernels: tuple[int, int],
-    activation: str,
-    *,
-    project: bool = False,
-    dropout: float = 0.0,
-) -> Tensor:
-    """He et al.'s block: conv-BN-activation, conv-BN, add (through a 1x1 conv-BN when `project`), activation."""
-    shortcut = _conv(x, channels, (1, 1)) if project else x
-    y = keras.layers.Activation(activation)(_conv(x, channels, (kernels[0], kernels[0])))
-    y = keras.layers.Add()([_conv(y, channels, (kernels[1], kernels[1])), shortcut])
-    y = keras.layers.Activation(activation)(y)
-    return keras.layers.SpatialDropout2D(dropout)(y) if dropout else y
-
-
-def _classify(x: Tensor, classes: int) -> Tensor:
-    """Conv `classes` 1x1, BN, global average pool (MEAN in TensorFlow Lite), dense."""
-    x = keras.layers.GlobalAveragePooling2D()(_conv(x, classes, (1, 1)))
-    return _dense(x, classes)
+def check_options(name: str, options: Mapping[str, float | None]) -> None:
+    """Raise ConfigError if an option is set (not None) that a network of `NETWORKS` does not have."""
+    own = NETWORKS[name].options
+    for option, value in options.items():
+        if value is not None and option not in own:
+            raise ConfigError(f"{option} is set, which the {name} does not have; its options are {', '.join(own)}")
 
 
 def _baseline(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
     """DCASE 2022 Task 1 baseline: three 7x7 convolutions and two dense layers."""
-    x = keras.layers.Activation(activation)(_conv(x, channels(16), (7, 7)))
+    x = keras.layers.Activation(activation)(conv(x, channels(16), (7, 7)))
     for filters, pool in ((16, (5, 5)), (32, (4, 10))):
-        x = keras.layers.Activation(activation)(_conv(x, channels(filters), (7, 7)))
+        x = keras.layers.Activation(activation)(conv(x, channels(filters), (7, 7)))
         x = keras.layers.Dropout(dropout)(keras.layers.MaxPooling2D(pool)(x))
-    x = _dense(keras.layers.Flatten()(x), channels(100), activation)
-    return _dense(keras.layers.Dropout(dropout)(x), classes)
+    x = dense(keras.layers.Flatten()(x), channels(100), activation)
+    return dense(keras.layers.Dropout(dropout)(x), classes)
 
 
 def _student(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
     """Three residual pairs of 3x3 convolutions at one width."""
     filters = channels(STUDENT_CHANNELS)
-    x = keras.layers.Activation(activation)(_conv(x, filters, (6, 5)))
-    x = _residual(keras.layers.MaxPooling2D((2, 2))(x), filters, (3, 3), activation, dropout=dropout)
-    x = _residual(keras.layers.MaxPooling2D((5, 2))(x), filters, (3, 3), activation, dropout=dropout)
-    x = _residual(x, filters, (3, 3), activation, dropout=dropout)
-    return _classify(x, classes)
+    x = keras.layers.Activation(activation)(conv(x, filters, (6, 5)))
+    x = residual(keras.layers.MaxPooling2D((2, 2))(x), filters, (3, 3), activation, dropout=dropout)
+    x = residual(keras.layers.MaxPooling2D((5, 2))(x), filters, (3, 3), activation, dropout=dropout)
+    x = residual(x, filters, (3, 3), activation, dropout=dropout)
+    return classify(x, classes)
 
 
 def _teacher(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
     """Three stages of four residual blocks whose receptive field stays small: 1x1 kernels from block 3.2 on."""
     first, second, third = (channels(filters) for filters in TEACHER_STAGES)
-    x = keras.layers.Activation(activation)(_conv(x, first, (5, 5)))
-    x = _residual(x, first, (3, 1), activation, dropout=dropout)
+    x = keras.layers.Activation(activation)(conv(x, first, (5, 5)))
+    x = residual(x, first, (3, 1), activation, dropout=dropout)
     x = keras.layers.MaxPooling2D((2, 2))(x)
     for _ in range(3):
-        x = _residual(x, first, (3, 3), activation, dropout=dropout)
+        x = residual(x, first, (3, 3), activation, dropout=dropout)
     for filters, kernels in ((second, (3, 1)), (third, (1, 1))):
-        x = _residual(x, filters, kernels, activation, project=True, dropout=dropout)
+        x = residual(x, filters, kernels, activation, project=True, dropout=dropout)
         for _ in range(3):
-            x = _residual(x, filters, (1, 1), activation, dropout=dropout)
-    return _classify(x, classes)
+            x = residual(x, filters, (1, 1), activation, dropout=dropout)
+    return classify(x, classes)
 
 
 def _transformer(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
@@ -149,12 +126,12 @@ def _transformer(x: Tensor, classes: int, activation: str, channels: Callable[[i
         y = keras.layers.LayerNormalization(epsilon=1e-6)(x)
         x = keras.layers.Add()([keras.layers.MultiHeadAttention(TRANSFORMER_HEADS, width)(y, y), x])
         y = keras.layers.LayerNormalization(epsilon=1e-6)(x)
-        y = _dense(_dense(y, 2 * width, activation), width)
+        y = dense(dense(y, 2 * width, activation), width)
         x = keras.layers.Add()([keras.layers.Dropout(dropout)(y), x])
     x = keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization(epsilon=1e-6)(x))
     for units in TRANSFORMER_DENSE:
-        x = keras.layers.Dropout(dropout)(_dense(x, units, activation))
-    return _dense(x, classes)
+        x = keras.layers.Dropout(dropout)(dense(x, units, activation))
+    return dense(x, classes)
 
 
 @keras.saving.register_keras_serializable("tinyscene")
@@ -168,10 +145,28 @@ class _PositionEmbedding(keras.layers.Layer):
         return x + self.positions
 
 
-# name: (body, smallest image, dropout)
-NETWORKS: dict[str, tuple[Callable[..., Tensor], tuple[int, int], float]] = {
-    "baseline": (_baseline, (20, 50), 0.3),
-    "teacher": (_teacher, (2, 2), 0.1),
-    "student": (_student, (10, 4), 0.0),
-    "transformer": (_transformer, PATCH, 0.1),
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A kind of network.
+
+    Attributes:
+        body: the layers from an image to logits.
+        smallest: mels and frames of an image that its pooling leaves something of.
+        options: that it has, each with its own value.
+    """
+
+    body: Callable[..., Tensor]
+    smallest: tuple[int, int]
+    options: Mapping[str, Any]
+
+
+NETWORKS = {
+    "baseline": Network(_baseline, (20, 50), {"dropout": 0.3}),
+    "teacher": Network(_teacher, (2, 2), {"dropout": 0.1}),
+    "student": Network(_student, (10, 4), {"dropout": 0.0}),
+    "transformer": Network(_transformer, PATCH, {"dropout": 0.1}),
+    "mobile": Network(networks_compact.mobile, (1, 1), {"dropout": 0.0, "depth": 2, "expansion": 3, "stem_stride": 4}),
+    "separable": Network(networks_compact.separable, (1, 1), {"dropout": 0.0, "depth": 4, "stem_stride": 2}),
+    "limited": Network(networks_compact.limited, (5, 5), {"dropout": 0.0, "depth": 1, "stem_stride": 2}),
 }
+WITH_DEPTHWISE = ("mobile", "separable")  # layers that `quantisation_aware` does not know

@@ -75,6 +75,9 @@ def test_the_teacher_drops_whole_maps_at_the_output_of_its_blocks() -> None:
         ({"name": "resnet"}, "no network 'resnet'; networks are baseline, teacher, student, transformer"),
         ({"name": "teacher", "activation": "tanh"}, "no activation 'tanh'"),
         ({"name": "teacher", "width": 0}, "width 0 is out of range"),
+        ({"name": "student", "depth": 2}, "depth is set, which the student does not have; its options are dropout"),
+        ({"name": "limited", "expansion": 2}, "expansion is set, which the limited does not have"),
+        ({"name": "limited", "input_shape": (4, 51, 1)}, "a 4x51 image is too small for the limited"),
         ({"name": "baseline", "input_shape": (40, 44, 1)}, "a 40x44 image is too small for the baseline"),
     ],
 )
