@@ -190,11 +190,13 @@ class TeacherConfig(NetworkConfig):
         name: of its folder in the run's; no two teachers share one.
         seed: of everything random in its training, beside its name; None: the run's.
         augment: of its training batches; None: the run's.
+        frontend: of the images that it sees of the same clips; None: the run's.
     """
 
     name: str = TEACHER
     seed: int | None = _limited(None, low=0, high=LARGEST_SEED)
     augment: AugmentConfig | None = None
+    frontend: FrontendConfig | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,9 +213,12 @@ class RunConfig:
     augment: AugmentConfig
     quantisation: QuantisationConfig = QuantisationConfig()
 
-    def augments(self) -> list[AugmentConfig]:
-        """Return the augmentation of the student and of every teacher that has its own."""
-        return [self.augment, *(teacher.augment for teacher in self.teachers if teacher.augment is not None)]
+    def images(self) -> list[tuple[FrontendConfig, AugmentConfig]]:
+        """Return the front end and the augmentation of the student, then those of every teacher."""
+        return [
+            (self.frontend, self.augment),
+            *((teacher.frontend or self.frontend, teacher.augment or self.augment) for teacher in self.teachers),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, resolved, without those that are None: what the run's config.toml holds."""
@@ -273,7 +278,7 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
     config = RunConfig(
         name=name,
         seed=seed,
-        frontend=_frontend(table.get("frontend", {"preset": "p1"})),
+        frontend=_frontend("frontend", table.get("frontend", {"preset": "p1"})),
         data=_section(DataConfig, "data", table.get("data", {})),
         teachers=teachers,
         student=_section(NetworkConfig, "student", table["student"]),
@@ -284,7 +289,7 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
     _check_folds(config.data.folds)
     if config.distillation is not None and config.distillation.cross_fit == 1:
         raise ConfigError("distillation.cross_fit is 1, which leaves no clips to train on; use 0, or 2 and more")
-    if config.frontend.peak_normalise and any(each.gain for each in config.augments()):
+    if any(image.peak_normalise and augment.gain for image, augment in config.images()):
         raise ConfigError("augment.gain is set, which a front end with peak_normalise undoes; remove one of them")
     for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
         try:
@@ -328,7 +333,8 @@ def _teacher(place: str, table: Any) -> TeacherConfig:
     _check_type(place, table, dict)
     fields = dict(table)
     augment = _augment(f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
-    teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment)
+    image = _frontend(f"{place}.frontend", fields.pop("frontend")) if "frontend" in fields else None
+    teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment, frontend=image)
     _check_name(f"{place}.name", teacher.name)
     if teacher.name in FOLDERS:
         raise ConfigError(f"{place}.name is {teacher.name!r}, a folder of the run itself; choose another")
@@ -360,14 +366,14 @@ def _check_folds(folds: int | str) -> None:
         raise ConfigError(f"data.folds is {folds}; folds are numbered from 1")
 
 
-def _frontend(table: Any) -> FrontendConfig:
-    _check_type("frontend", table, dict)
+def _frontend(place: str, table: Any) -> FrontendConfig:
+    _check_type(place, table, dict)
     fields = dict(table)
     base = frontend.preset(fields.pop("preset", "p1"))
     hints = typing.get_type_hints(FrontendConfig)
     for key, value in fields.items():
         if key in hints:
-            _check_type(f"frontend.{key}", value, hints[key])
+            _check_type(f"{place}.{key}", value, hints[key])
     return FrontendConfig.from_dict({**base.to_dict(), **fields})
 
 

@@ -103,7 +103,7 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     scale = _scale(folder, settings, len(part.training), budget)
     settings = scale.apply(settings)
     images, watching = (recordings.extract(dataset, each, settings.frontend, heard) for each in (shown, watched))
-    learnt, validation = part_training.examples_of(part, settings, images, watching)
+    learnt, validation = part_training.examples_of(part, settings.frontend, images, watching)
     model = part_training.train_networks(part, settings, dataset, learnt, validation, live=True)
     if row.scored == INT8:
         bundle = part_training.convert(model, learnt, settings, origin)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinyscene.backend import keras
-from tinyscene.config import NetworkConfig, RunConfig
+from tinyscene.config import NetworkConfig, RunConfig, TeacherConfig
 
 WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 _STEPS = 2  # that are timed, after one that is not: it compiles
@@ -57,7 +57,7 @@ def within(settings: RunConfig, clips: int, budget: float | None, step: Seconds 
     """
     if budget is None:
         return Scale()
-    measure = step or (lambda network: seconds_a_step(network, settings.frontend.shape))
+    measure = step or (lambda network: seconds_a_step(network, _shape(network, settings)))
     has_width = any(network.network == "teacher" for network in _networks(settings))
     for width in WIDTHS if has_width else WIDTHS[:1]:
         scaled = Scale(width).apply(settings)
@@ -70,6 +70,12 @@ def within(settings: RunConfig, clips: int, budget: float | None, step: Seconds 
 def _networks(settings: RunConfig) -> Iterator[NetworkConfig]:
     yield from settings.teachers
     yield settings.student
+
+
+def _shape(network: NetworkConfig, settings: RunConfig) -> tuple[int, int]:
+    """Return (n_mels, frames) of the images that a network sees: a teacher may have its own."""
+    own = network.frontend if isinstance(network, TeacherConfig) else None
+    return (own or settings.frontend).shape
 
 
 def seconds_a_step(network: NetworkConfig, shape: tuple[int, int]) -> float:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import fitting, quantisation_aware, quantize, schedule, teachers, variants
+from tinyscene import features, fitting, quantisation_aware, quantize, schedule, teachers, variants
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
-from tinyscene.config import AugmentConfig, RunConfig
+from tinyscene.config import AugmentConfig, RunConfig, TeacherConfig
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
 from tinyscene.fitting import Examples, Task
+from tinyscene.frontend import FrontendConfig
 from tinyscene.variants import Images
 
 CALIBRATION_CLIPS = 500
@@ -52,7 +53,13 @@ def fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Pa
     return Part(folder, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
 
 
-def examples_of(part: Part, settings: RunConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
+def examples(part: Part, frontend: FrontendConfig, dataset: Dataset) -> tuple[Examples, Examples]:
+    """Return a part's training and validation examples as a front end sees them."""
+    lists = (part.training, part.validation)
+    return examples_of(part, frontend, *(features.extract(dataset, clips, frontend).images for clips in lists))
+
+
+def examples_of(part: Part, frontend: FrontendConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
     """Return a part's training and validation examples of these images; the normalisation is the training images'."""
     normalisation = normalise(images)
     return (
@@ -61,7 +68,7 @@ def examples_of(part: Part, settings: RunConfig, images: Images, watching: Image
             labels_of(part.training),
             normalisation,
             devices=np.array([clip.device for clip in part.training]),
-            decibel=settings.frontend.decibel,
+            decibel=frontend.decibel,
         ),
         Examples(watching, labels_of(part.validation), normalisation),
     )
@@ -95,15 +102,19 @@ def train_networks(
 ) -> keras.Model:
     """Train the teachers, if there are any, then the student; each from its last checkpoint."""
 
-    def varied(augment: AugmentConfig) -> Examples:
-        groups = variants.extract(dataset, part.training, settings.frontend, augment)
-        return dataclasses.replace(training, variants=groups)
+    def varied(plain: Examples, frontend: FrontendConfig, augment: AugmentConfig) -> Examples:
+        return dataclasses.replace(plain, variants=variants.extract(dataset, part.training, frontend, augment))
+
+    def of_teacher(teacher: TeacherConfig) -> tuple[Examples, Examples]:
+        frontend, augment = teacher.frontend or settings.frontend, teacher.augment or settings.augment
+        plain, watching = (training, validation) if teacher.frontend is None else examples(part, frontend, dataset)
+        return varied(plain, frontend, augment), watching
 
     soft = None
     if settings.distillation is not None:
-        logits = teachers.logits(part.folder, part.title, settings, part.training, varied, validation, live=live)
+        logits = teachers.logits(part.folder, part.title, settings, part.training, of_teacher, live=live)
         soft = teachers.soft_targets(logits, settings.distillation)
-    training = dataclasses.replace(varied(settings.augment), soft_targets=soft)
+    training = dataclasses.replace(varied(training, settings.frontend, settings.augment), soft_targets=soft)
     student = fitting.train(
         student_task(part, settings, live), training, validation, distillation=settings.distillation
     )

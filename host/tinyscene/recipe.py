@@ -12,7 +12,9 @@ def words(settings: RunConfig) -> Iterator[str]:
     for teacher in settings.teachers:
         seed = f"; seed {teacher.seed}" if teacher.seed is not None else ""
         augment = f" Its own augmentation: {_augmentation(teacher.augment)}." if teacher.augment is not None else ""
-        yield f"- Teacher `{teacher.name}`: {_network(teacher)}{seed}.{augment}"
+        image = teacher.frontend
+        sees = f" It sees images of its own, {image.n_mels}x{image.frames}." if image is not None else ""
+        yield f"- Teacher `{teacher.name}`: {_network(teacher)}{seed}.{sees}{augment}"
     if settings.distillation is not None:
         yield f"- {_distillation(settings)}"
     yield f"- Augmentation: {_augmentation(settings.augment)}."

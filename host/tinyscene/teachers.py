@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files, fitting, metrics
-from tinyscene.config import AugmentConfig, DistillationConfig, RunConfig
+from tinyscene.config import DistillationConfig, RunConfig, TeacherConfig
 from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
 from tinyscene.errors import TinysceneError
 from tinyscene.fitting import Examples, Task
@@ -26,8 +26,7 @@ def logits(
     title: str,
     settings: RunConfig,
     clips: Sequence[Clip],
-    training: Callable[[AugmentConfig], Examples],
-    validation: Examples,
+    examples: Callable[[TeacherConfig], tuple[Examples, Examples]],
     *,
     live: bool = False,
 ) -> dict[str, Logits]:
@@ -41,8 +40,8 @@ def logits(
         title: of the part, for the progress display.
         settings: of the run; it has teachers.
         clips: the part's training clips.
-        training: gives the same clips as examples, with the variants that an augmentation asks for.
-        validation: watches every training; may be empty.
+        examples: gives a teacher's examples of the same clips, with the variants that its augmentation asks for, and
+            those that watch its training, which may be empty.
         live: whether to draw progress bars.
 
     Returns:
@@ -60,7 +59,7 @@ def logits(
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
         augment = teacher.augment or settings.augment
-        examples = training(augment)
+        training, validation = examples(teacher)
         for suffix, seen, taught in _rounds(settings, clips):
             task = Task(
                 folder=folder / f"{teacher.name}{suffix}",
@@ -71,8 +70,8 @@ def logits(
                 title=f"{title}: {teacher.name}{suffix}",
                 live=live,
             )
-            model = fitting.train(task, examples.take(seen), validation)
-            found[teacher.name][taught] = fitting.predict(model, examples.take(taught))
+            model = fitting.train(task, training.take(seen), validation)
+            found[teacher.name][taught] = fitting.predict(model, training.take(taught))
     files.write_arrays(path, {"clips": np.array(filenames), **{_key(name): found[name] for name in names}})
     return found
 

@@ -114,9 +114,9 @@ def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, o
             _train_part(part, settings, dataset, origin, live=True)
         return
     clips = list(dataset.clips())
-    features.extract(dataset, clips, settings.frontend)
-    for augment in settings.augments():
-        variants.extract(dataset, clips, settings.frontend, augment)
+    for frontend, augment in settings.images():
+        features.extract(dataset, clips, frontend)
+        variants.extract(dataset, clips, frontend, augment)
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
@@ -141,7 +141,9 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
     """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
     if not part.test:
         if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
-            part_training.train_networks(part, settings, dataset, *_examples(part, settings, dataset), live)
+            part_training.train_networks(
+                part, settings, dataset, *part_training.examples(part, settings.frontend, dataset), live
+            )
         return
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
@@ -165,7 +167,7 @@ def _bundle(
     folder = _bundle_folder(part)
     if (folder / DESCRIPTION_FILE).exists():
         return Bundle.load(folder)
-    training, validation = _examples(part, settings, dataset)
+    training, validation = part_training.examples(part, settings.frontend, dataset)
     model = part_training.train_networks(part, settings, dataset, training, validation, live)
     if temperature is not None:
         calibration.divide_logits(model, temperature)
@@ -174,14 +176,6 @@ def _bundle(
     bundle.save(folder, model_card.write(bundle))
     files.write_text(part.folder / "bundle.txt", f"{_relative(folder)}\n")
     return bundle
-
-
-def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Examples, Examples]:
-    """Return the part's training and validation examples."""
-    images, watching = (
-        features.extract(dataset, clips, settings.frontend).images for clips in (part.training, part.validation)
-    )
-    return part_training.examples_of(part, settings, images, watching)
 
 
 def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:

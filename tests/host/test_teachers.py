@@ -81,7 +81,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
 
 def compute(folder: Path, run: RunConfig) -> dict[str, np.ndarray]:
     return teachers.logits(
-        folder, "fold 1", run, clips(), lambda _: examples(), examples().take(np.zeros(len(clips()), bool))
+        folder, "fold 1", run, clips(), lambda _: (examples(), examples().take(np.zeros(len(clips()), bool)))
     )
 
 
@@ -117,7 +117,7 @@ def test_stored_logits_are_reused_and_others_refused(trained: list[Memory], tmp_
     assert all(np.array_equal(again[name], logits[name]) for name in logits)
     path = tmp_path / teachers.LOGITS
     with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged \(it is of other clips\); delete it"):
-        teachers.logits(tmp_path, "fold 1", settings(), clips()[1:], lambda _: examples(), examples())
+        teachers.logits(tmp_path, "fold 1", settings(), clips()[1:], lambda _: (examples(), examples()))
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged"):
         compute(tmp_path, settings())
@@ -144,7 +144,7 @@ def test_a_real_teacher_is_trained_and_its_logits_are_those_of_the_clips_as_they
     training = dataclasses.replace(training, normalisation=Normalisation((0.0,) * 16, (1.0,) * 16))
     nothing = training.take(np.zeros(len(clips()), bool))
     run = dataclasses.replace(run, teachers=(small,))
-    logits = teachers.logits(tmp_path, "fold 1", run, clips(), lambda _: training, nothing)
+    logits = teachers.logits(tmp_path, "fold 1", run, clips(), lambda _: (training, nothing))
     task = Task(
         folder=tmp_path / "one", config=small, augment=run.augment, seed=3, classes=len(SCENES), title="", live=False
     )
