@@ -23,17 +23,33 @@ def quiet() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # of JAX: else it takes most of a GPU's memory at once
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch's determinism on a GPU asks for it
+_ONE_ORDER = "--xla_cpu_multi_thread_eigen=false --xla_gpu_deterministic_ops=true"
+os.environ["XLA_FLAGS"] = f"{_ONE_ORDER} {os.environ.get('XLA_FLAGS', '')}".strip()  # a user's own flags come last
 with quiet():
     import keras
+    import tensorflow  # whatever the back end: later imports of it would not be quiet
 
-if keras.backend.backend() == "tensorflow":
-    with quiet():
-        import tensorflow
+BACKEND: str = keras.backend.backend()
 
-    # Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run; within
-    # an operation, and between operations where a network branches as the teacher does.
+# Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run; within an
+# operation, and between operations where a network branches as the teacher does. Products are of whole float32 numbers.
+if BACKEND == "tensorflow":
     tensorflow.config.threading.set_intra_op_parallelism_threads(1)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     tensorflow.config.experimental.enable_op_determinism()
+else:
+    tensorflow.config.set_visible_devices([], "GPU")  # it only converts and scores: the memory is the back end's
+if BACKEND == "jax":
+    import jax
 
-__all__ = ["keras", "quiet"]
+    jax.config.update("jax_default_matmul_precision", "highest")
+elif BACKEND == "torch":
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.allow_tf32 = False
+
+__all__ = ["BACKEND", "keras", "quiet"]

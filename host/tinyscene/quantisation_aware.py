@@ -117,7 +117,7 @@ def rounded(model: keras.Model) -> keras.Model:
         return kind.from_config(layer.get_config())
 
     body = _folded(model, copy, call)
-    return keras.Model(body.inputs, rounded_once(body.outputs[0])[0], name=model.name)
+    return keras.Model(body.inputs[0], rounded_once(body.outputs[0])[0], name=model.name)
 
 
 def plain(model: keras.Model) -> keras.Model:

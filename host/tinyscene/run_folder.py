@@ -7,15 +7,22 @@ from typing import Any
 import tomli_w
 
 from tinyscene import feature_engines, files
+from tinyscene.backend import BACKEND
 from tinyscene.config import RunConfig
 from tinyscene.errors import ConfigError
 
 RUN_CONFIG = "config.toml"
+_BACKEND = "KERAS_BACKEND"  # as a user sets it: back ends draw other numbers and round otherwise
 
 
 def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
     """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
-    wanted = {**settings.to_dict(), "data_fingerprint": fingerprint, "features": feature_engines.DEFAULT}
+    wanted = {
+        **settings.to_dict(),
+        "data_fingerprint": fingerprint,
+        "features": feature_engines.DEFAULT,
+        _BACKEND: BACKEND,
+    }
     path = folder / RUN_CONFIG
     if not path.exists():
         files.write_text(path, tomli_w.dumps(wanted))
@@ -24,6 +31,7 @@ def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
+    found.setdefault(_BACKEND, "tensorflow")  # older folders do not say it
     if difference := _difference(found, wanted):
         raise ConfigError(
             f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "
