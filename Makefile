@@ -12,7 +12,7 @@ export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 firmware size flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format firmware size flash bench bench-docs clean
+.PHONY: help setup demo test check format firmware size flash bench bench-docs results clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench: setup ## count instructions, RAM and flash on the emulated board, of netw
 bench-docs: setup ## the same, and bring the figures in docs/RESULTS.md up to date
 	@mkdir -p build
 	tinyscene bench --json build/bench.json --docs
+
+results: bench-docs ## bring every figure in docs/RESULTS.md and the model cards up to date
+	@for model in models/*/; do tinyscene card "$$model" || exit 1; done
+	python -m tinyscene.results_docs
 
 clean: ## remove what was built; keeps .venv, .deps, data and runs
 	rm -rf .pio build firmware/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis

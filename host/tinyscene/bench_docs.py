@@ -7,14 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tinyscene import figures, files
+from tinyscene import figures, page_section
 from tinyscene.bench_engine import Figures
-from tinyscene.errors import TinysceneError
 from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
 CHART = "bench.svg"  # beside the page
-BEGIN, END = "<!-- written by tinyscene bench --docs -->", "<!-- end -->"
+BEGIN = "<!-- written by tinyscene bench --docs -->"
 
 COLUMNS = ("M instructions", "RAM KB", "code KB", "constants KB", "mismatches")
 
@@ -44,7 +43,7 @@ def notes(rows: Sequence[Figures]) -> list[str]:
 
 def check(page: Path) -> None:
     """Raise TinysceneError unless the page has the two markers."""
-    _around(page)
+    page_section.around(page, BEGIN)
 
 
 def write(rows: Sequence[Figures], page: Path) -> None:
@@ -53,22 +52,10 @@ def write(rows: Sequence[Figures], page: Path) -> None:
     Raises:
         TinysceneError: the page is missing or has not both markers, or cannot be written.
     """
-    before, after = _around(page)
+    check(page)
     figures.save_svg(chart(rows), page.parent / CHART, "Instructions, RAM and flash of networks by engine")
     body = f"![Instructions, RAM and flash of every network, by engine]({CHART})\n\n" + "\n".join(_markdown(rows))
-    files.write_text(page, f"{before}{BEGIN}\n{body}\n{END}{after}")
-
-
-def _around(page: Path) -> tuple[str, str]:
-    try:
-        text = page.read_text()
-    except OSError as error:
-        raise TinysceneError(f"cannot read {page}: {error.strerror}; restore it from the repository") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise TinysceneError(f"{page} has not the lines {BEGIN!r} and {END!r} after it; put them where the table goes")
-    return before, after
+    page_section.replace(page, BEGIN, body)
 
 
 def _markdown(rows: Sequence[Figures]) -> Iterator[str]:

@@ -114,6 +114,28 @@ def confusion(score: Mapping[str, Any], title: str) -> Figure:
     return figure
 
 
+def reliability(tables: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw reliability diagrams side by side: accuracy against confidence, and how many clips are that confident.
+
+    Args:
+        tables: title -> what `reliability.reliability` returns.
+    """
+    figure = Figure(figsize=(4.2 * len(tables), 4), layout="constrained")
+    for axes, (title, table) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
+        bins = table["bins"]
+        clips = np.array([each["clips"] for each in bins])
+        confidence, accuracy = (np.array([each[key] for each in bins]) for key in ("confidence", "accuracy"))
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+        axes.bar([each["above"] for each in bins], clips / clips.sum(), 0.1, align="edge", color=GRID)
+        axes.plot(confidence, accuracy, color=FIRST, linewidth=2, marker="o", markersize=4)
+        style(axes)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_title(f"{title}: calibration error {table['ece']:.3f}", loc="left", fontsize=9, color=INK)
+        axes.set_xlabel("confidence", color=MUTED, fontsize=8)
+        axes.set_ylabel("accuracy; bars: share of clips", color=MUTED, fontsize=8)
+    return figure
+
+
 def style(axes: Axes) -> None:
     """Give axes the colours of the roles, and only the lines that carry numbers."""
     axes.set_facecolor("none")

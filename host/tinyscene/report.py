@@ -70,10 +70,10 @@ def write(run_dir: Path) -> Path:
     """
     run_dir = Path(run_dir)
     run = load(run_dir)
-    host = _host_scores(run)
+    host, tempered = _host_scores(run), _calibrated(run)
     boards = run.of_bundle("boards") or {}
     hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
-    compared = host or boards  # on the same clips, so that their scenes and devices can stand side by side
+    compared = host | tempered or boards  # on the same clips, so that their scenes and devices can stand side by side
     page = _template().render(
         run=run,
         folder=run_dir,
@@ -83,11 +83,12 @@ def write(run_dir: Path) -> Path:
         identical={title: all(boards[title].get(key) == hosts[title][key] for key in hosts[title]) for title in hosts},
         complexity=run.of_bundle("complexity"),
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
-        scores=host | boards,
+        scores=host | tempered | boards,
         compared=compared,
         rows=lambda key: sorted({row for score in compared.values() for row in score[key]}),
         curves=list(_curves(run, run_dir / "figures")),
         confusions=list(_confusions(host, run_dir / "figures")),
+        reliability=_reliability(run, run_dir / "figures"),
         version=__version__,
     )
     path = run_dir / PAGE
@@ -235,6 +236,24 @@ def _host_scores(run: Run) -> dict[str, dict[str, Any]]:
     evaluation = run.evaluation or {}
     titles = {"float": "float", "int8": "INT8"}
     return {title: evaluation[key] for key, title in titles.items() if key in evaluation}
+
+
+def _calibrated(run: Run) -> dict[str, Any]:
+    """Return title -> score of the INT8 model with a temperature; nothing for a run of one fold."""
+    calibrated = (run.evaluation or {}).get("calibrated")
+    return {"INT8, calibrated": calibrated["int8"]} if calibrated else {}
+
+
+def _reliability(run: Run, folder: Path) -> str | None:
+    """Return the INT8 model's reliability diagrams, without and with temperature, as an <svg>, and save the PNG."""
+    evaluation = run.evaluation or {}
+    scores = {"INT8": evaluation.get("int8", {}), **_calibrated(run)}
+    tables = {title: score["reliability"] for title, score in scores.items() if "reliability" in score}
+    if not tables:
+        return None
+    figure = figures.reliability(tables)
+    figures.save_png(figure, folder / "reliability.png")
+    return figures.svg(figure, "Reliability diagram: accuracy of the answers against their confidence")
 
 
 def _template() -> jinja2.Template:

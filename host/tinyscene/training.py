@@ -24,6 +24,7 @@ from tinyscene import (
     fold_predictions,
     metrics,
     model_card,
+    out_of_fold,
     part_training,
     provenance,
     reliability,
@@ -75,6 +76,11 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
     bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
     bundle.save(out, model_card.write(bundle))
+    if CALIBRATED in scores:
+        answers = fold_predictions.of_run(folder, dataset)
+        out_of_fold.write(out, answers.clips, answers.predictions[INT8])
+    else:
+        (out / out_of_fold.LIST).unlink(missing_ok=True)  # of an earlier bundle
     files.write_json(parts[-1].folder / "complexity.json", complexity.measure(bundle.model).to_json())
     for place in {folder, parts[-1].folder}:
         files.write_text(place / "bundle.txt", f"{_relative(out)}\n")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import tomli_w
+from numpy.typing import NDArray
 
-from tinyscene import files, metrics, provenance
+from tinyscene import files, metrics, provenance, reliability
 from tinyscene.bundle import Bundle, Normalisation, Quantisation
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.frontend import preset
@@ -32,15 +33,21 @@ def bundle(name: str = "student") -> Bundle:
     )
 
 
-def score(seed: int, clips: int = 200, skill: float = 1.5) -> dict[str, Any]:
-    """What `metrics.score` returns for made-up answers that are right more often the higher `skill` is."""
+def answers(seed: int, clips: int = 200, skill: float = 1.5) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """True classes, and made-up probabilities that are right more often the higher `skill` is."""
     random = np.random.default_rng(seed)
     truth = np.arange(clips) % len(SCENES)
     logits = random.normal(size=(clips, len(SCENES)))
     logits[np.arange(clips), truth] += skill
+    return truth, metrics.softmax(logits)
+
+
+def score(seed: int, clips: int = 200, skill: float = 1.5) -> dict[str, Any]:
+    """What `metrics.score` returns for `answers`."""
+    truth, probabilities = answers(seed, clips, skill)
     labels = [SCENES[k] for k in truth]
     devices = [DEVICES[k % len(DEVICES)] for k in range(clips)]
-    return metrics.score(labels, metrics.softmax(logits), devices, SCENES)
+    return metrics.score(labels, probabilities, devices, SCENES)
 
 
 def cross_validated(folder: Path, dataset: Dataset, seed: int, skill: float = 1.5) -> Path:
@@ -100,7 +107,11 @@ def write_run(folder: Path, *, seed: int = 1, networks: tuple[str, ...] = ("teac
     evaluation = {
         "split": "fold1_evaluate.csv",
         "float": {**score(seed), "intervals": intervals},
-        "int8": {**score(seed + 100, skill=1.4), "intervals": intervals},
+        "int8": {
+            **score(seed + 100, skill=1.4),
+            "intervals": intervals,
+            "reliability": reliability.reliability(*answers(seed + 100, skill=1.4)),
+        },
     }
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     (folder / "complexity.json").write_text(json.dumps(COMPLEXITY))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import engine_models
-from tinyscene import bench, bench_docs, bench_engine
+from tinyscene import bench, bench_docs, bench_engine, page_section
 from tinyscene.bench_engine import Figures, Measurement
 from tinyscene.compiler import execution
 from tinyscene.errors import TinysceneError
@@ -102,7 +102,7 @@ def test_what_packs_bring_is_measured_where_they_are(tmp_path: Path, monkeypatch
 @pytest.mark.usefixtures("quick")
 def test_docs_have_the_table_and_the_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "RESULTS.md"
-    page.write_text(f"before\n{bench_docs.BEGIN}\nold\n{bench_docs.END}\nafter\n")
+    page.write_text(f"before\n{bench_docs.BEGIN}\nold\n{page_section.END}\nafter\n")
     monkeypatch.setattr(bench_docs, "PAGE", page)
     bench.report(None, docs=True)
     first = page.read_bytes(), (tmp_path / bench_docs.CHART).read_bytes()
@@ -120,7 +120,7 @@ def test_docs_have_the_table_and_the_chart(tmp_path: Path, monkeypatch: pytest.M
         assert words in drawn
 
 
-@pytest.mark.parametrize("text", [None, "no markers", f"{bench_docs.END}{bench_docs.BEGIN}"])
+@pytest.mark.parametrize("text", [None, "no markers", f"{page_section.END}{bench_docs.BEGIN}"])
 def test_page_without_markers(tmp_path: Path, text: str | None) -> None:
     page = tmp_path / "RESULTS.md"
     if text:

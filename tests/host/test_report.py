@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds; most tests are about the words."""
-    for name in ("learning_curves", "confusion", "save_png"):
+    for name in ("learning_curves", "confusion", "reliability", "save_png"):
         monkeypatch.setattr(figures, name, lambda *_: None)
     monkeypatch.setattr(figures, "svg", lambda figure, description: f"<svg><title>{description}</title></svg>")  # noqa: ARG005
 
@@ -108,7 +108,13 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
     ):
         assert expected in shown.text
     pictures = sorted(path.name for path in (run / "figures").iterdir())
-    assert pictures == ["confusion_INT8.png", "confusion_float.png", "curves_student.png", "curves_teacher.png"]
+    assert pictures == [
+        "confusion_INT8.png",
+        "confusion_float.png",
+        "curves_student.png",
+        "curves_teacher.png",
+        "reliability.png",
+    ]
     assert all((run / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
 
 
@@ -120,7 +126,7 @@ def test_the_page_stands_alone(finished: tuple[Path, Page]) -> None:
     assert all(reference[1:] in shown.ids for reference in references)
     assert "<script" not in shown.source
     assert "@import" not in shown.source
-    assert shown.source.count('role="img"') == shown.source.count("<svg") == 4
+    assert shown.source.count('role="img"') == shown.source.count("<svg") == 5
 
 
 def test_the_confusion_matrix_is_in_the_picture(finished: tuple[Path, Page]) -> None:
@@ -172,6 +178,34 @@ def test_curves_of_folds_have_a_mean() -> None:
     assert len(loss.lines) == 2 * (3 + 1)
     mean = np.mean([[epoch["loss"] for epoch in runs.history(5, seed)] for seed in range(3)], axis=0)
     np.testing.assert_allclose(loss.lines[3].get_ydata(), mean)
+
+
+def test_a_reliability_diagram_shows_every_bin_with_clips() -> None:
+    bins = [
+        {"above": 0.2, "clips": 30, "confidence": 0.27, "accuracy": 0.2},
+        {"above": 0.8, "clips": 10, "confidence": 0.9, "accuracy": 0.75},
+    ]
+    before, after = figures.reliability(
+        {"INT8": {"ece": 0.09, "bins": bins}, "calibrated": {"ece": 0, "bins": bins}}
+    ).axes
+    assert [before.get_title(loc="left"), after.get_title(loc="left")] == [
+        "INT8: calibration error 0.090",
+        "calibrated: calibration error 0.000",
+    ]
+    np.testing.assert_allclose(before.lines[1].get_xydata(), [[0.27, 0.2], [0.9, 0.75]])
+    np.testing.assert_allclose([bar.get_height() for bar in before.patches], [0.75, 0.25])
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_calibrated_scores_stand_beside_the_others(run: Path) -> None:
+    path = run / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    tempered = {**evaluation["int8"], "log_loss": 1.2345}
+    path.write_text(json.dumps({**evaluation, "calibrated": {"temperature": 1.5, "int8": tempered}}))
+    shown = page(run)
+    assert "INT8, calibrated" in shown.text
+    assert "log loss 1.234" in shown.text or "log loss 1.235" in shown.text
+    assert "Reliability diagram" in shown.source
 
 
 def test_curves_without_validation() -> None:

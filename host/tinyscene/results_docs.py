@@ -1,0 +1,66 @@
+"""The shipped models' accuracy in docs/RESULTS.md, from their bundles alone: `python -m tinyscene.results_docs`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinyscene import comparison, out_of_fold, page_section
+from tinyscene.bundle import Bundle
+from tinyscene.paths import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "RESULTS.md"
+BEGIN = "<!-- written by make results -->"
+MODELS = ("student", "baseline")
+
+
+def body(models: Path = REPOSITORY / "models") -> str:
+    """Return the section's Markdown: a table of scores, what INT8 costs, and the paired difference of the two models.
+
+    Raises:
+        BundleError: a bundle, or its list of out-of-fold answers, is missing or damaged.
+    """
+    return "\n".join([*_scores(models), "", *_difference(models)])
+
+
+def _scores(models: Path) -> Iterator[str]:
+    yield "| model | probabilities | float accuracy | INT8 accuracy | float log loss | INT8 log loss | ECE, INT8 |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    for name in MODELS:
+        metrics: dict[str, Any] = Bundle.load(models / name).metrics
+        for stage, scores in (("as trained", metrics), ("calibrated", metrics["calibrated"])):
+            cells = [
+                *(_accuracy(scores[kind]) for kind in ("float", "int8")),
+                *(_log_loss(scores[kind]) for kind in ("float", "int8")),
+                f"{scores['int8']['reliability']['ece']:.3f}",
+            ]
+            yield f"| {name} | {stage} | {' | '.join(cells)} |"
+
+
+def _accuracy(score: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in score["intervals"]["accuracy"])
+    return f"{100 * score['accuracy']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def _log_loss(score: dict[str, Any]) -> str:
+    low, high = score["intervals"]["log_loss"]
+    return f"{score['log_loss']:.3f} ({low:.2f} to {high:.2f})"
+
+
+def _difference(models: Path) -> Iterator[str]:
+    (clips, student), (others, baseline) = (out_of_fold.read(models / name) for name in MODELS)
+    place = {clip.filename: row for row, clip in enumerate(others)}
+    found = comparison.compare(clips, baseline[[place[clip.filename] for clip in clips]], student)
+    yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), student - baseline:"
+    accuracy, loss = found.difference["accuracy"], found.difference["log_loss"]
+    low, high = (100 * bound for bound in found.intervals["accuracy"])
+    yield f"- accuracy {100 * accuracy:+.1f} points (95 %: {low:+.1f} to {high:+.1f}): {_verdict(found, 'accuracy')}"
+    low, high = found.intervals["log_loss"]
+    yield f"- log loss {loss:+.3f} (95 %: {low:+.3f} to {high:+.3f}): {_verdict(found, 'log_loss')}"
+
+
+def _verdict(found: comparison.Comparison, score: str) -> str:
+    return "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
+
+
+if __name__ == "__main__":
+    page_section.replace(PAGE, BEGIN, body())

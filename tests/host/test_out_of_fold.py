@@ -1,0 +1,54 @@
+"""The list of out-of-fold answers: what is written is read; what is damaged is refused; the page is what it gives."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import runs
+
+from tinyscene import out_of_fold, page_section, results_docs
+from tinyscene.dataset import SCENES, Clip
+from tinyscene.errors import BundleError
+
+CLIPS = [Clip(f"audio/{scene}-oslo-{n}-0-a.wav", scene, f"oslo-{n}", "oslo", "a", 0) for n, scene in enumerate(SCENES)]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    _, probabilities = runs.answers(1, clips=len(CLIPS))
+    out_of_fold.write(tmp_path, CLIPS, probabilities)
+    return tmp_path
+
+
+def test_what_is_written_is_read(bundle: Path) -> None:
+    clips, probabilities = out_of_fold.read(bundle)
+    assert [(clip.filename, clip.scene, clip.identifier, clip.device) for clip in clips] == [
+        (clip.filename, clip.scene, clip.identifier, clip.device) for clip in CLIPS
+    ]
+    np.testing.assert_allclose(probabilities, runs.answers(1, clips=len(CLIPS))[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda text: text.replace("tram", "trim", 1), "is damaged"),
+        (lambda text: text.replace("\t0.", "\t9.", 1), "do not add up to 1"),
+        (lambda text: text[: len(text) // 2], "is damaged"),
+    ],
+)
+def test_a_damaged_list_is_refused(bundle: Path, damage: Callable[[str], str], reason: str) -> None:
+    path = bundle / out_of_fold.LIST
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(BundleError, match=reason):
+        out_of_fold.read(bundle)
+
+
+def test_a_missing_list_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="train with cross-validation"):
+        out_of_fold.read(tmp_path)
+
+
+def test_the_committed_page_is_what_the_committed_models_give() -> None:
+    page = results_docs.PAGE
+    assert page_section.replaced(page, results_docs.BEGIN, results_docs.body()) == page.read_text(), "run make results"
