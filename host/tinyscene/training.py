@@ -70,9 +70,9 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
-    parts = _parts(folder, settings, dataset)
-    _train_parts(parts, settings, dataset, origin)
-    scores = _pool(folder, parts, settings)
+    parts = parts_of(folder, settings, dataset)
+    train_parts(parts, settings, dataset, origin)
+    scores = pool(folder, parts, settings)
     last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
     bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
     bundle.save(out, model_card.write(bundle))
@@ -88,7 +88,12 @@ def _relative(path: Path) -> str:
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
 
 
-def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
+def parts_of(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
+    """Return what a run trains: its fold, or every fold and, last, the final weights from all clips, or only these.
+
+    Raises:
+        DatasetError: the data set has no folds, or no such fold.
+    """
     folds = settings.data.folds
     if folds == ALL:
         return [_final(folder, dataset)]
@@ -105,8 +110,13 @@ def _final(folder: Path, dataset: Dataset) -> Part:
     return Part(folder, "all clips", list(dataset.clips()), [], [], "")
 
 
-def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
-    """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
+def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
+    """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`).
+
+    Raises:
+        ConfigError: impulse responses cannot be read.
+        TinysceneError: a file cannot be written, or is damaged.
+    """
     processes = min(os.cpu_count() or 1, len(parts))
     if processes == 1:
         for part in parts:
@@ -207,7 +217,7 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
     return {"split": split, **scores}
 
 
-def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
+def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
     """Score all tested clips together, write it to the run's folder, and return it for the bundle.
 
     Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the
