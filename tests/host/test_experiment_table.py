@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyscene import comparison, evaluation, experiment, experiment_run, fold_predictions, training
+from tinyscene import comparison, evaluation, experiment, experiment_run, files, fold_predictions, training
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError
+from tinyscene.part_training import Part
 
 COMMON = """
 title = "Ablation"
@@ -75,13 +76,12 @@ def report(name: str, data: Path, microphones: Path | None, out: Path) -> tuple[
     return capture.get(), json.loads((out / "all.json").read_text())
 
 
-def answer(parts: list[training.Part], *_: object) -> None:
+def answer(parts: list[Part], *_: object) -> None:
     """Leave made-up predictions in place of a training's."""
     for part in parts:
-        random = np.random.default_rng(len(part.folder.parent.name) + ord(part.folder.parent.name[-1]))
+        random = np.random.default_rng(ord(part.folder.parent.name))  # another one for each row
         answers = {kind: random.dirichlet(np.ones(len(SCENES)), len(part.test)) for kind in ("float", "int8")}
-        part.folder.mkdir(parents=True, exist_ok=True)
-        np.savez(part.folder / fold_predictions.PREDICTIONS, **answers)
+        files.write_arrays(part.folder / fold_predictions.PREDICTIONS, answers)
 
 
 def test_rows_are_compared_with_the_reference(
@@ -95,7 +95,7 @@ def test_rows_are_compared_with_the_reference(
     said, (plain, heard) = report("table", two_folds, microphone, out)
     assert plain["compared"] is None
     runs = [out / "table" / row for row in "ab"]
-    comparison.report(*runs, two_folds, scored, tmp_path / "found.json")
+    comparison.report(runs[0], runs[1], two_folds, scored, tmp_path / "found.json")
     expected = json.loads((tmp_path / "found.json").read_text())
     assert expected["calibrated"]
     assert heard["compared"] == {key: expected[key] for key in heard["compared"]}
