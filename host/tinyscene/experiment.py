@@ -1,4 +1,4 @@
-"""The experiments of the thesis: a folder a table, a TOML file a row, each a training run and the figure to compare.
+"""The experiments: a folder a table, a TOML file a row, each a training run and, of the thesis's tables, its figure.
 
 A row's file is merged over its table's `table.toml`:
 
@@ -6,7 +6,9 @@ A row's file is merged over its table's `table.toml`:
 - `thesis_log_loss`, `thesis_accuracy`: what the thesis reports on the official test list;
 - `split`: 1 to 3, the thesis's ways of mixing augmented clips in, see `augmented_lists`; left out: the fold's own list;
 - `scored`: "float", or "int8" after conversion;
-- `[run]`: a run configuration, see `config`. The thesis gives no learning rates: 1e-3 falling to 1e-5 is ours.
+- `reference`: in `table.toml` only: the row that the others are compared with, clip by clip;
+- `[run]`: a run configuration, see `config`, of one fold, or of "cross-validate": all folds pooled, no final weights.
+  The thesis gives no learning rates: 1e-3 falling to 1e-5 is ours.
 """
 
 import dataclasses
@@ -15,14 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from tinyscene import config
-from tinyscene.config import RunConfig
+from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.errors import ConfigError
 from tinyscene.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "experiments"
 TABLE_FILE = "table.toml"
 FLOAT, INT8 = "float", "int8"
-_KEYS = {"title": str, "thesis_log_loss": float, "thesis_accuracy": float, "split": int, "scored": str, "run": dict}
+_KEYS = {
+    "title": str,
+    "thesis_log_loss": float,
+    "thesis_accuracy": float,
+    "split": int,
+    "scored": str,
+    "reference": str,
+    "run": dict,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Row:
         thesis_log_loss, thesis_accuracy: None where the thesis does not say.
         split: of `augmented_lists`; None: the fold's own training list.
         scored: FLOAT or INT8.
+        reference: name of the row that this table's rows are compared with, or None.
         settings: the run.
     """
 
@@ -46,6 +57,7 @@ class Row:
     thesis_accuracy: float | None
     split: int | None
     scored: str
+    reference: str | None
     settings: RunConfig
 
 
@@ -67,6 +79,10 @@ def find(name: str, folder: Path = FOLDER) -> list[Row]:
     if row and row not in paths:
         raise ConfigError(f"table {table} has no row {row!r}; rows are {', '.join(paths)}")
     common = _read(folder / table / TABLE_FILE)
+    if (reference := common.get("reference")) not in (None, *paths):
+        raise ConfigError(
+            f"{folder / table / TABLE_FILE}: reference is {reference!r}, which is no row; rows are {', '.join(paths)}"
+        )
     return [_row(path, common) for stem, path in paths.items() if row in ("", stem)]
 
 
@@ -92,11 +108,15 @@ def _row(path: Path, common: dict[str, Any]) -> Row:
             raise ConfigError(f"scored is {scored!r}; use {FLOAT!r} or {INT8!r}")
         if split not in (None, 1, 2, 3):
             raise ConfigError(f"split is {split}; splits are 1, 2 and 3")
-        run = {"name": path.stem, **table.get("run", {})}
-        settings = config.parse(run, converted=scored == INT8)
-        if not isinstance(settings.data.folds, int):
+        if "reference" in own:
+            raise ConfigError(f"reference is set; a table has one: move it to {TABLE_FILE}")
+        settings = _settings({"name": path.stem, **table.get("run", {})}, scored)
+        folds = settings.data.folds
+        if split is not None and folds == CROSS_VALIDATE:
+            raise ConfigError(f"split is set, which mixes clips into one fold's list, but run.data.folds is {folds!r}")
+        if "reference" in common and folds != CROSS_VALIDATE:
             raise ConfigError(
-                f"run.data.folds is {settings.data.folds!r}; a row is scored on one fold: name its number"
+                f"run.data.folds is {folds!r}, but the table has a reference; use {CROSS_VALIDATE!r} to compare rows"
             )
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
@@ -109,8 +129,21 @@ def _row(path: Path, common: dict[str, Any]) -> Row:
         thesis_accuracy=table.get("thesis_accuracy"),
         split=split,
         scored=scored,
+        reference=common.get("reference"),
         settings=settings,
     )
+
+
+def _settings(run: dict[str, Any], scored: str) -> RunConfig:
+    settings = config.parse(run, converted=scored == INT8)
+    if settings.data.folds == ALL:
+        raise ConfigError(
+            f"run.data.folds is {ALL!r}; a row is scored on one fold or on all of them: name its number, or use "
+            f"{CROSS_VALIDATE!r}"
+        )
+    if settings.data.folds == CROSS_VALIDATE:
+        return config.parse(run)  # which converts every fold's student, whatever is scored
+    return settings
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Running rows of the thesis's tables, and printing them with the thesis's figures beside ours."""
+"""Running rows of the tables, and printing them."""
 
 import dataclasses
 import json
@@ -6,25 +6,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from tinyscene import (
     augmented_lists,
+    comparison,
     evaluation,
     experiment,
     experiment_scale,
+    experiment_table,
     features,
     files,
     fitting,
+    fold_predictions,
     metrics,
     part_training,
     provenance,
     recordings,
     run_folder,
+    training,
 )
 from tinyscene.augment_waveform import EIGHT, EIGHT_MICROPHONES, Microphone, microphones
 from tinyscene.augmented_lists import Recording
-from tinyscene.config import RunConfig
+from tinyscene.config import CROSS_VALIDATE, AugmentConfig, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError, TinysceneError
@@ -45,7 +47,8 @@ def report(
     Args:
         name: "table" or "table/row".
         data: data set in the TAU layout.
-        impulse_responses: folder of the MicIRP project's WAV files; needed by rows with a split 2 or 3.
+        impulse_responses: folder of the MicIRP project's WAV files; needed by rows with a split 2 or 3, and used by
+            rows with `augment.impulse_responses` in place of the folder that they name.
         out: folder of the runs.
         budget: minutes that a row's training may take, by shrinking it; None: as in the thesis.
         as_json: file to write the results to.
@@ -54,16 +57,18 @@ def report(
         ConfigError: no such experiment, or impulse responses are missing.
         TinysceneError: as `training.run`.
     """
-    rows = experiment.find(name)
+    rows = [_hearing(row, impulse_responses) for row in experiment.find(name)]
     heard = _microphones(rows, impulse_responses)
     dataset = Dataset(data)
     results = []
     for position, row in enumerate(rows, 1):
         console.print(f"{row.table}/{row.name}: {row.title} ({position} of {len(rows)})", highlight=False)
         results.append(run(row, dataset, heard, out / row.table / row.name, None if budget is None else 60 * budget))
-    console.print(table(rows, results))
+    if rows[0].reference is not None:
+        results = [_compared(row, result, out / row.table, dataset) for row, result in zip(rows, results, strict=True)]
+    console.print(experiment_table.draw(rows, results))
     clips = max(result["training_clips"] for result in results)
-    if clips < OFFICIAL_CLIPS:
+    if clips < OFFICIAL_CLIPS and any(row.thesis_log_loss is not None for row in rows):
         console.print(
             f"{dataset.root.name}: {clips:,} training examples. The thesis had {OFFICIAL_CLIPS:,} and more: compare "
             "the order of the rows, not their figures.",
@@ -71,6 +76,29 @@ def report(
         )
     if as_json:
         files.write_json(as_json, results)
+
+
+def _hearing(row: Row, folder: Path | None) -> Row:
+    """Return the row with this folder in place of those of its impulse responses, which are checked to be there."""
+
+    def replaced(augment: AugmentConfig) -> AugmentConfig:
+        if augment.impulse_responses is None or folder is None:
+            return augment
+        return dataclasses.replace(augment, impulse_responses=str(folder))
+
+    settings = row.settings
+    teachers = tuple(
+        each if each.augment is None else dataclasses.replace(each, augment=replaced(each.augment))
+        for each in settings.teachers
+    )
+    settings = dataclasses.replace(settings, augment=replaced(settings.augment), teachers=teachers)
+    for _, augment in settings.images():
+        if augment.impulse_responses is not None:
+            try:
+                microphones(Path(augment.impulse_responses), augment.microphones)
+            except ConfigError as error:
+                raise ConfigError(f"{row.table}/{row.name}: {error}, or with --impulse-responses") from error
+    return dataclasses.replace(row, settings=settings)
 
 
 def _microphones(rows: list[Row], folder: Path | None) -> list[Microphone]:
@@ -84,12 +112,25 @@ def _microphones(rows: list[Row], folder: Path | None) -> list[Microphone]:
     return microphones(folder, EIGHT)
 
 
+def _compared(row: Row, result: dict[str, Any], folder: Path, dataset: Dataset) -> dict[str, Any]:
+    """Return a row's result with its differences from the table's reference row, None if that is it, or is not done."""
+    reference = folder / str(row.reference)
+    compared = None
+    if row.name != row.reference and (reference / RESULT).exists():
+        a, b = (fold_predictions.of_run(each, dataset) for each in (reference, folder / row.name))
+        compared = comparison.compare(a.clips, a.predictions[row.scored], b.predictions[row.scored]).to_json()
+    return {**result, "reference": row.reference, "compared": compared}
+
+
 def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budget: float | None) -> dict[str, Any]:
     """Train and score one row, or read its result if it is done.
 
+    A row of all folds leaves its predictions, and its scores are those of `training.pool`, calibrated if there are two
+    folds or more; its folder is a run that `comparison` reads.
+
     Returns:
-        table, row, title, scored, log_loss, accuracy, intervals, test_clips, training_clips, scale, seconds,
-        thesis_log_loss, thesis_accuracy.
+        table, row, title, scored, log_loss, accuracy, intervals, test_clips, training_clips (of the largest fold),
+        scale, seconds, thesis_log_loss, thesis_accuracy.
     """
     settings = row.settings
     origin = provenance.describe(dataset, experiment.FOLDER / row.table / f"{row.name}.toml", folder, settings, None)
@@ -97,9 +138,46 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     if (folder / RESULT).exists():
         return _read(folder / RESULT)
     started = time.monotonic()
+    if settings.data.folds == CROSS_VALIDATE:
+        found = _all_folds(row, dataset, folder, budget, origin)
+    else:
+        found = _one_fold(row, dataset, heard, folder, budget, origin)
+    result = {
+        "table": row.table,
+        "row": row.name,
+        "title": row.title,
+        "scored": row.scored,
+        **found,
+        "seconds": round(time.monotonic() - started, 1),
+        "thesis_log_loss": row.thesis_log_loss,
+        "thesis_accuracy": row.thesis_accuracy,
+    }
+    files.write_json(folder / RESULT, result)
+    return result
+
+
+def _all_folds(
+    row: Row, dataset: Dataset, folder: Path, budget: float | None, origin: dict[str, Any]
+) -> dict[str, Any]:
+    *folds, _ = training.parts_of(folder, row.settings, dataset)  # the last one makes final weights: no table has them
+    scale = _scale(folder, row.settings, sum(len(part.training) for part in folds), budget)
+    settings = scale.apply(row.settings)
+    training.train_parts(folds, settings, dataset, origin)
+    pooled = training.pool(folder, folds, settings)
+    return _found(row, folds, pooled.get(training.CALIBRATED, pooled)[row.scored], scale)
+
+
+def _one_fold(
+    row: Row,
+    dataset: Dataset,
+    heard: list[Microphone],
+    folder: Path,
+    budget: float | None,
+    origin: dict[str, Any],
+) -> dict[str, Any]:
     part, shown, watched = _part(row, dataset, folder)
-    scale = _scale(folder, settings, len(part.training), budget)
-    settings = scale.apply(settings)
+    scale = _scale(folder, row.settings, len(part.training), budget)
+    settings = scale.apply(row.settings)
     images, watching = (recordings.extract(dataset, each, settings.frontend, heard) for each in (shown, watched))
     learnt, validation = part_training.examples_of(part, settings.frontend, images, watching)
     model = part_training.train_networks(part, settings, dataset, learnt, validation, live=True)
@@ -112,24 +190,21 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
             fitting.predict(model, Examples(tested, part_training.labels_of(part.test), learnt.normalisation))
         )
     scenes, devices = [str(clip.scene) for clip in part.test], [clip.device for clip in part.test]
-    scores = metrics.score(scenes, probabilities, devices, SCENES)
-    result = {
-        "table": row.table,
-        "row": row.name,
-        "title": row.title,
-        "scored": row.scored,
-        "log_loss": scores["log_loss"],
-        "accuracy": scores["accuracy"],
+    scores = {
+        **metrics.score(scenes, probabilities, devices, SCENES),
         "intervals": evaluation.confidence_intervals(part.test, probabilities, SCENES),
-        "test_clips": len(part.test),
-        "training_clips": len(part.training),
-        "scale": scale.describe(row.settings),
-        "seconds": round(time.monotonic() - started, 1),
-        "thesis_log_loss": row.thesis_log_loss,
-        "thesis_accuracy": row.thesis_accuracy,
     }
-    files.write_json(folder / RESULT, result)
-    return result
+    return _found(row, [part], scores, scale)
+
+
+def _found(row: Row, parts: list[Part], scores: dict[str, Any], scale: Scale) -> dict[str, Any]:
+    """Return what a result says of the scores of a row's folds."""
+    return {
+        **{key: scores[key] for key in ("log_loss", "accuracy", "intervals")},
+        "test_clips": sum(len(part.test) for part in parts),
+        "training_clips": max(len(part.training) for part in parts),
+        "scale": scale.describe(row.settings),
+    }
 
 
 def _part(row: Row, dataset: Dataset, folder: Path) -> tuple[Part, list[Recording], list[Recording]]:
@@ -161,22 +236,3 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise TinysceneError(f"{path} is damaged ({error}); delete {path.parent} to run the row again") from error
-
-
-def table(rows: list[Row], results: list[dict[str, Any]]) -> Table:
-    """Return the rows with the thesis's figures beside ours."""
-    drawn = Table("row", title=rows[0].table_title)
-    for name in ("thesis", "here", "95 %", "accuracy"):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("scale")
-    for row, result in zip(rows, results, strict=True):
-        low, high = result["intervals"]["log_loss"]
-        drawn.add_row(
-            row.title,
-            "" if row.thesis_log_loss is None else f"{row.thesis_log_loss:.3f}",
-            f"{result['log_loss']:.3f}",
-            f"{low:.2f} to {high:.2f}",
-            f"{100 * result['accuracy']:.1f} %",
-            result["scale"],
-        )
-    return drawn

@@ -10,6 +10,7 @@ import numpy as np
 from tinyscene.backend import keras
 from tinyscene.config import NetworkConfig, RunConfig, TeacherConfig
 
+FULL = "full"
 WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 _STEPS = 2  # that are timed, after one that is not: it compiles
 
@@ -38,12 +39,12 @@ class Scale:
         return dataclasses.replace(network, width=width, epochs=max(1, round(network.epochs * self.epochs)))
 
     def describe(self, settings: RunConfig) -> str:
-        """Return what was made smaller, for a table; "full" if nothing was."""
+        """Return what was made smaller, for a table; FULL if nothing was."""
         student = settings.student
         small = [f"width {self.width:g}"] if self.width < 1 else []
         if self.epochs < 1:
             small.append(f"{self.apply(settings).student.epochs} of {student.epochs} epochs")
-        return ", ".join(small) or "full"
+        return ", ".join(small) or FULL
 
 
 def within(settings: RunConfig, clips: int, budget: float | None, step: Seconds | None = None) -> Scale:

@@ -28,6 +28,7 @@ class Part:
 
     Attributes:
         folder: its place in the run's folder.
+        number: the fold's, or config.ALL.
         title: shown in the progress display.
         training: clips to learn from.
         validation: clips that only watch the training; may be empty.
@@ -36,6 +37,7 @@ class Part:
     """
 
     folder: Path
+    number: int | str
     title: str
     training: list[Clip]
     validation: list[Clip]
@@ -50,7 +52,7 @@ def fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Pa
     validation: list[Clip] = []
     if settings.data.validation_fraction:
         training, validation = location_disjoint_split(training, settings.data.validation_fraction, settings.seed)
-    return Part(folder, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
+    return Part(folder, number, f"fold {number}", training, validation, test, f"fold{number}_evaluate.csv")
 
 
 def examples(part: Part, frontend: FrontendConfig, dataset: Dataset) -> tuple[Examples, Examples]:

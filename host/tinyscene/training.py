@@ -70,9 +70,9 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
     origin = provenance.describe(dataset, config, out, settings, fold)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
-    parts = _parts(folder, settings, dataset)
-    _train_parts(folder, parts, settings, dataset, origin)
-    scores = _pool(folder, parts, settings)
+    parts = parts_of(folder, settings, dataset)
+    train_parts(parts, settings, dataset, origin)
+    scores = pool(folder, parts, settings)
     last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
     bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
     bundle.save(out, model_card.write(bundle))
@@ -93,33 +93,36 @@ def _relative(path: Path) -> str:
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
 
 
-def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
-    return [_part(folder, settings, dataset, number) for number in _numbers(settings, dataset)]
+def parts_of(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
+    """Return what a run trains: its fold, or every fold and, last, the final weights from all clips, or only these.
 
-
-def _numbers(settings: RunConfig, dataset: Dataset) -> list[int | str]:
-    """Return what names the parts: folds by their numbers, and the final weights by ALL."""
-    if settings.data.folds != CROSS_VALIDATE:
-        return [settings.data.folds]
+    Raises:
+        DatasetError: the data set has no folds, or no such fold.
+    """
+    folds = settings.data.folds
+    if folds != CROSS_VALIDATE:
+        return [_part(folder, settings, dataset, folds)]
     numbers = dataset.folds()
     if not numbers:
         raise DatasetError(f"{dataset.root} has no folds in evaluation_setup; add them, or set data.folds to 'all'")
-    return [*numbers, ALL]
+    parts = [_part(folder / f"fold{number}", settings, dataset, number) for number in numbers]
+    return [*parts, _part(folder / "final", settings, dataset, ALL)]
 
 
 def _part(folder: Path, settings: RunConfig, dataset: Dataset, number: int | str) -> Part:
-    """Return one of `_parts`, reading its lists only."""
-    if settings.data.folds == CROSS_VALIDATE:
-        folder = folder / ("final" if number == ALL else f"fold{number}")
+    """Return the part that is a fold, by its number, or the final weights, by ALL."""
     if number == ALL:
-        return Part(folder, "all clips", list(dataset.clips()), [], [], "")
+        return Part(folder, ALL, "all clips", list(dataset.clips()), [], [], "")
     return part_training.fold(folder, settings, dataset, int(number))
 
 
-def _train_parts(
-    folder: Path, parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]
-) -> None:
-    """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
+def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
+    """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`).
+
+    Raises:
+        ConfigError: impulse responses cannot be read.
+        TinysceneError: a file cannot be written, or is damaged.
+    """
     processes = min(os.cpu_count() or 1, len(parts))
     if processes == 1:
         for part in parts:
@@ -132,8 +135,7 @@ def _train_parts(
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(
-        joblib.delayed(_train_in_worker)(folder, number, settings, dataset.root, origin, me)
-        for number in _numbers(settings, dataset)
+        joblib.delayed(_train_in_worker)(part.folder, part.number, settings, dataset.root, origin, me) for part in parts
     )
     for answer in answers:
         if answer is not None:
@@ -221,7 +223,7 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
     return {"split": split, **scores}
 
 
-def _pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
+def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
     """Score all tested clips together, write it to the run's folder, and return it for the bundle.
 
     Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the

@@ -364,7 +364,7 @@ def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> N
 
 def test_normalisation_and_calibration_use_training_clips_only(finished: Path, synthetic: Path) -> None:
     dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
-    (part,) = training._parts(finished / "run", settings, dataset)
+    (part,) = training.parts_of(finished / "run", settings, dataset)
     places = [{clip.location for clip in clips} for clips in (part.training, part.validation, part.test)]
     assert places[1]
     assert not places[0] & places[1] | places[0] & places[2] | places[1] & places[2]
@@ -476,7 +476,7 @@ def test_a_student_is_fine_tuned_with_the_rounding_of_int8(finished: Path, synth
     assert bundle.identity != before.identity
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert scores["float"]["log_loss"] == pytest.approx(scores["int8"]["log_loss"], abs=0.05)
-    settings, (part,) = config.load(path), training._parts(tmp_path / "run", config.load(path), Dataset(synthetic))
+    settings, (part,) = config.load(path), training.parts_of(tmp_path / "run", config.load(path), Dataset(synthetic))
     examples_, _ = training._examples(part, settings, Dataset(synthetic))
     model = part_training.load_student(part, settings)
     assert quantize.convert(model, part_training._calibration(examples_)) == bundle.model
