@@ -58,7 +58,7 @@ def draw(microphone: Microphone = MADE_UP, examples: Sequence[AugmentConfig] = E
     """
     config = frontend.preset(PRESET)
     firsts = [next(plans) for _, plans in itertools.groupby(synth.plan_clips(10, SEED), lambda plan: plan.scene)]
-    signals = [np.float32(synth.render(plan, SEED) / 32768) for plan in firsts]
+    signals = [(synth.render(plan, SEED) / 32768).astype(np.float32) for plan in firsts]
     images = np.stack([frontend.log_mel(signal, config) for signal in signals]).astype(np.float32)
     normalisation = part_training.normalise(images)
     standard = normalisation.apply(images)
