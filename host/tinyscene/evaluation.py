@@ -14,7 +14,8 @@ from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.errors import DatasetError
-from tinyscene.features import FeatureStore
+from tinyscene.features import FeatureImages
+from tinyscene.recordings import RecordingImages
 from tinyscene.score_table import render_scores
 
 BATCH = 64  # clips between two steps of the progress bar
@@ -65,7 +66,7 @@ def evaluate(
     quantize.run_reference(bundle.model, np.empty((0, *bundle.frontend.shape), np.int8))  # loads TensorFlow
     begin = time.perf_counter(), time.process_time()
     store = features.extract(dataset, clips, bundle.frontend, engine=frontend, workers=workers)
-    outputs = run(bundle.model, _quantised(bundle, store), workers=workers)
+    outputs = run(bundle.model, quantised(bundle, store.images), workers=workers)
     seconds, ours = time.perf_counter() - begin[0], time.process_time() - begin[1]
     scores = metrics.score(labels, bundle.probabilities(outputs), [clip.device for clip in clips], bundle.classes)
     return Evaluation(scores, outputs, store.computed, seconds, ours + store.elsewhere)
@@ -90,13 +91,14 @@ def quantised_inputs(
 
     The firmware quantises its features by the same float32 operations in the same order, so that these are its bytes.
     """
-    return _quantised(bundle, features.extract(dataset, clips, bundle.frontend, engine=frontend))
+    return quantised(bundle, features.extract(dataset, clips, bundle.frontend, engine=frontend).images)
 
 
-def _quantised(bundle: Bundle, store: FeatureStore) -> NDArray[np.int8]:
-    inputs = np.empty(store.images.shape, np.int8)
+def quantised(bundle: Bundle, images: FeatureImages | RecordingImages) -> NDArray[np.int8]:
+    """Return the model's INT8 inputs of log-mel images [n, n_mels, frames], which are read a few at a time."""
+    inputs = np.empty(images.shape, np.int8)
     for start in range(0, len(inputs), BATCH):
-        inputs[start : start + BATCH] = bundle.quantised_features(store.images[start : start + BATCH])
+        inputs[start : start + BATCH] = bundle.quantised_features(images[start : start + BATCH])
     return inputs
 
 
