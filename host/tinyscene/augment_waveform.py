@@ -174,7 +174,7 @@ def microphones(folder: Path, which: str) -> list[Microphone]:
     folder = Path(folder)
     names = EIGHT_MICROPHONES if which == EIGHT else sorted(path.stem for path in folder.glob("*.wav"))
     if not folder.is_dir() or not names:
-        raise ConfigError(f"{folder} has no impulse responses; name a folder of WAV files in augment.impulse_responses")
+        raise ConfigError(f"{folder} has no impulse responses; name a folder of WAV files with them")
     return [_microphone(folder / f"{name}.wav") for name in names]
 
 

@@ -186,6 +186,21 @@ def compare(
     comparison.report(run_a, run_b, data, kind, as_json)
 
 
+@app.command()
+def microphones(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
+    data: DataOption,
+    impulse_responses: Annotated[Path, typer.Option(help="Folder of microphones' impulse responses (MicIRP).")],
+    count: Annotated[int, typer.Option(min=1, help="Microphones to draw.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same microphones.")] = 1,
+    as_json: JsonOption = None,
+) -> None:
+    """Score a run's test clips through microphones that its training did not hear, beside the clips as they are."""
+    from tinyscene import unheard_microphones
+
+    unheard_microphones.report(run, data, impulse_responses, count, seed, as_json)
+
+
 @app.command("at-rate")
 def at_rate(
     bundle: Path,

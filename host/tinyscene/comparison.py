@@ -121,28 +121,34 @@ def report(run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path
     if as_json is not None:
         files.write_json(as_json, {"kind": kind, "calibrated": a.calibrated, **found.to_json()})
     console.print(f"A: {run_a}\nB: {run_b}", highlight=False, soft_wrap=True)
-    console.print(_table(found, kind, a.calibrated))
+    console.print(table(found, how(kind, a.calibrated)))
     for score in SCORES:
         console.print(found.in_words(score), highlight=False, soft_wrap=True)
 
 
-def _table(found: Comparison, kind: str, calibrated: bool) -> Table:
-    how = f"{'INT8' if kind == INT8 else 'float'}, {'calibrated' if calibrated else 'not calibrated'}"
-    table = Table("", title=f"{found.clips} clips of {found.locations} locations, {how}")
-    for heading in ("A", "B", "B - A", "95 %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def how(kind: str, calibrated: bool) -> str:
+    """Say what predictions are compared."""
+    return f"{'INT8' if kind == INT8 else 'float'}, {'calibrated' if calibrated else 'not calibrated'}"
+
+
+def table(found: Comparison, title: str, a: str = "A", b: str = "B", difference: str = "B - A") -> Table:
+    """Return the scores of both and their difference as a table with these headings."""
+    rows = Table("", title=f"{found.clips} clips of {found.locations} locations, {title}")
+    for heading in (a, b, difference, "95 %"):
+        rows.add_column(heading, justify="right", no_wrap=True)
     for score, name in SCORES.items():
         low, high = (_difference(score, bound) for bound in found.intervals[score])
-        table.add_row(
+        rows.add_row(
             name,
-            *(_shown(score, values[score]) for values in (found.a, found.b)),
+            *(shown(score, values[score]) for values in (found.a, found.b)),
             _difference(score, found.difference[score]),
             f"{low} to {high}",
         )
-    return table
+    return rows
 
 
-def _shown(score: str, value: float) -> str:
+def shown(score: str, value: float) -> str:
+    """Return a score as a table shows it."""
     return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
 
 

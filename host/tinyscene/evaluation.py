@@ -14,8 +14,8 @@ from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.errors import DatasetError
-from tinyscene.features import FeatureImages
 from tinyscene.score_table import render_scores
+from tinyscene.variants import Images
 
 BATCH = 64  # clips whose INT8 images are in memory
 
@@ -83,9 +83,7 @@ def _labels(bundle: Bundle, clips: Sequence[Clip]) -> list[str]:
     return [str(clip.scene) for clip in clips]
 
 
-def run(
-    bundle: Bundle, images: NDArray[np.float32] | FeatureImages, workers: int | None = None, live: bool = True
-) -> NDArray[np.int8]:
+def run(bundle: Bundle, images: Images, workers: int | None = None, live: bool = True) -> NDArray[np.int8]:
     """Run the reference kernels on log-mel images, which are read and quantised a batch at a time.
 
     Args:

@@ -5,6 +5,7 @@ import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +25,32 @@ Predictions = dict[str, NDArray[np.float64]]
 
 
 @dataclasses.dataclass(frozen=True)
+class TestedFold:
+    """A fold of a run.
+
+    Attributes:
+        folder: with its bundle and its predictions.
+        clips: of its test list.
+        temperature: what its logits are divided by.
+    """
+
+    folder: Path
+    clips: list[Clip]
+    temperature: float
+
+
+@dataclasses.dataclass(frozen=True)
 class RunPredictions:
     """What a run answered to all clips that it was tested on.
 
     Attributes:
+        folds: one after the other.
         clips: of the test lists of its folds, one after the other.
         predictions: of these clips.
         calibrated: whether a fold's logits are divided by the temperature of the others; a single fold's are not.
     """
 
+    folds: list[TestedFold]
     clips: list[Clip]
     predictions: Predictions
     calibrated: bool
@@ -78,6 +96,23 @@ def calibrated(
     ]
 
 
+def settings(run: Path) -> dict[str, Any]:
+    """Return what a run's config.toml holds; at least `data.folds` and `data_fingerprint`.
+
+    Raises:
+        TinysceneError: not a run.
+    """
+    path = run / RUN_CONFIG
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        _ = table["data"]["folds"], table["data_fingerprint"]
+    except FileNotFoundError as error:
+        raise TinysceneError(f"{run} holds no run: {RUN_CONFIG} is missing; name the folder of a training") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise TinysceneError(f"{path} cannot be read ({error}); restore it or train again") from error
+    return table
+
+
 def folders(run: Path, dataset: Dataset) -> dict[int, Path]:
     """Return the folders of the folds that a run tests, by the numbers of the folds.
 
@@ -88,14 +123,8 @@ def folders(run: Path, dataset: Dataset) -> dict[int, Path]:
     Raises:
         TinysceneError: not a run, one on other clips, or one that tests none.
     """
-    path = run / RUN_CONFIG
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        wanted, found = settings["data"]["folds"], settings["data_fingerprint"]
-    except FileNotFoundError as error:
-        raise TinysceneError(f"{run} holds no run: {RUN_CONFIG} is missing; name the folder of a training") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise TinysceneError(f"{path} cannot be read ({error}); restore it or train again") from error
+    table = settings(run)
+    wanted, found = table["data"]["folds"], table["data_fingerprint"]
     if found != provenance.fingerprint(dataset):
         raise TinysceneError(f"{run} was trained on other clips than {dataset.root} has; name its data set with --data")
     if wanted == CROSS_VALIDATE:
@@ -121,7 +150,8 @@ def of_run(run: Path, dataset: Dataset) -> RunPredictions:
                 f"{place / PREDICTIONS} has {len(fold[INT8])} clips, its test list {len(test)}; restore the list or "
                 "train again"
             )
-    several = len(folds) > 1
+    several, temperatures = len(folds) > 1, [1.0] * len(folds)
     if several:
-        _, folds = calibrated(folds, [labels_of(test) for test in tests])
-    return RunPredictions([clip for test in tests for clip in test], together(folds), several)
+        temperatures, folds = calibrated(folds, [labels_of(test) for test in tests])
+    tested = [TestedFold(*fold) for fold in zip(places.values(), tests, temperatures, strict=True)]
+    return RunPredictions(tested, [clip for test in tests for clip in test], together(folds), several)
