@@ -14,12 +14,12 @@ from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
 from tinyscene.dataset import Clip, Dataset
 from tinyscene.errors import DatasetError
-from tinyscene.features import FeatureStore
+from tinyscene.features import FeatureImages
 from tinyscene.score_table import render_scores
 
 BOOTSTRAP_ROUNDS = 1000
 CONFIDENCE = 0.95
-BATCH = 64  # clips between two steps of the progress bar
+BATCH = 64  # clips whose INT8 images are in memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def evaluate(
     quantize.run_reference(bundle.model, np.empty((0, *bundle.frontend.shape), np.int8))  # loads TensorFlow
     begin = time.perf_counter(), time.process_time()
     store = features.extract(dataset, clips, bundle.frontend, engine=frontend, workers=workers)
-    outputs = run(bundle.model, _quantised(bundle, store), workers=workers)
+    outputs = run(bundle, store.images, workers)
     seconds, ours = time.perf_counter() - begin[0], time.process_time() - begin[1]
     scores = metrics.score(labels, bundle.probabilities(outputs), [clip.device for clip in clips], bundle.classes)
     return Evaluation(scores, outputs, store.computed, seconds, ours + store.elsewhere)
@@ -85,31 +85,27 @@ def _labels(bundle: Bundle, clips: Sequence[Clip]) -> list[str]:
     return [str(clip.scene) for clip in clips]
 
 
-def quantised_inputs(
-    bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], frontend: str = feature_engines.LIBROSA
+def run(
+    bundle: Bundle, images: NDArray[np.float32] | FeatureImages, workers: int | None = None, live: bool = True
 ) -> NDArray[np.int8]:
-    """Return the model's INT8 inputs [len(clips), n_mels, frames], from librosa's front end or from the firmware's.
+    """Run the reference kernels on log-mel images, which are read and quantised a batch at a time.
 
-    The firmware quantises its features by the same float32 operations in the same order, so that these are its bytes.
+    Args:
+        bundle: the classifier.
+        images: [n, n_mels, frames] float32, n at least 1.
+        workers: cores to use; default: all.
+        live: whether to draw a progress bar.
+
+    Returns:
+        The model's outputs, INT8 [n, classes].
     """
-    return _quantised(bundle, features.extract(dataset, clips, bundle.frontend, engine=frontend))
-
-
-def _quantised(bundle: Bundle, store: FeatureStore) -> NDArray[np.int8]:
-    inputs = np.empty(store.images.shape, np.int8)
-    for start in range(0, len(inputs), BATCH):
-        inputs[start : start + BATCH] = bundle.quantised_features(store.images[start : start + BATCH])
-    return inputs
-
-
-def run(model: bytes, inputs: NDArray[np.int8], workers: int | None = None) -> NDArray[np.int8]:
-    """Run the reference kernels on inputs [n, n_mels, frames] with a progress bar; returns [n, classes]."""
-    with progress_bar() as progress:
-        bar = progress.add_task("INT8 reference kernels", total=len(inputs))
+    with progress_bar(disable=not live) as progress:
+        bar = progress.add_task("INT8 reference kernels", total=len(images))
         outputs = []
-        for start in range(0, len(inputs), BATCH):
-            outputs.append(quantize.run_reference(model, inputs[start : start + BATCH], workers=workers))
-            progress.advance(bar, len(outputs[-1]))
+        for start in range(0, len(images), BATCH):
+            inputs = bundle.quantised_features(np.asarray(images[start : start + BATCH]))
+            outputs.append(quantize.run_reference(bundle.model, inputs, workers=workers))
+            progress.advance(bar, len(inputs))
     return np.concatenate(outputs)
 
 

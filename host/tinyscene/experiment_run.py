@@ -13,14 +13,12 @@ from tinyscene import (
     evaluation,
     experiment,
     experiment_scale,
-    feature_engines,
     features,
     files,
     fitting,
     metrics,
     part_training,
     provenance,
-    quantize,
     recordings,
     run_folder,
 )
@@ -107,12 +105,11 @@ def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budge
     images, watching = (recordings.extract(dataset, each, settings.frontend, heard) for each in (shown, watched))
     learnt, validation = part_training.examples_of(part, settings, images, watching)
     model = part_training.train_networks(part, settings, dataset, learnt, validation, live=True)
+    tested = features.extract(dataset, part.test, settings.frontend).images
     if row.scored == INT8:
         bundle = part_training.convert(model, learnt, settings, origin)
-        inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
-        probabilities = bundle.probabilities(quantize.run_reference(bundle.model, inputs))
+        probabilities = bundle.probabilities(evaluation.run(bundle, tested))
     else:
-        tested = features.extract(dataset, part.test, settings.frontend).images
         probabilities = metrics.softmax(
             fitting.predict(model, Examples(tested, part_training.labels_of(part.test), learnt.normalisation))
         )

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import itertools
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -172,8 +173,8 @@ def extract(
     title = engine if variant is None else f"{engine}, {variant.title}"
     folder = name if variant is None else f"{name}-{variant.identity}"
     store = FeatureCache((cache or cache_directory() / "features") / folder, config.shape)
-    paths = [str(dataset.path(clip).absolute()) for clip in clips]
-    keys = [file_key(Path(path)) for path in paths]
+    paths = [dataset.path(clip).absolute() for clip in clips]
+    keys = file_keys(paths)
     rows = store.find(keys)
     computed, elsewhere = 0, 0.0
     if any(key not in rows for key in keys):
@@ -185,7 +186,7 @@ def extract(
             job = functools.partial(
                 _compute_batch, config=config, engine=engine, identity=name, remote=remote, variant=variant
             )
-            work = [(key, by_key[key]) for key in writer.missing]
+            work = [(key, str(by_key[key])) for key in writer.missing]
             for images, seconds in _compute(work, job, workers or joblib.cpu_count(), scheduler):
                 for key, image in images:
                     writer.add(key, image)
@@ -199,17 +200,28 @@ def extract(
     return FeatureStore(clips, FeatureImages(store.rows(), order), store.folder, computed, elsewhere)
 
 
-def file_key(path: Path) -> bytes:
-    """Return a key of a file as it is now: its path, size and time of modification.
+def file_keys(paths: Sequence[Path]) -> list[bytes]:
+    """Return a key of every file as it is now: its path, size and time of modification.
 
     Raises:
         DatasetError: there is no such file.
     """
+    resolve = functools.cache(
+        Path.resolve
+    )  # asks the system about every part of a path: once a folder, not once a clip
+    return [_file_key(path, resolve) for path in paths]
+
+
+def _file_key(path: Path, resolve: Callable[[Path], Path]) -> bytes:
     try:
-        status = path.stat()
+        status = path.lstat()
+        link = stat.S_ISLNK(status.st_mode)
+        if link:
+            status = path.stat()
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); restore it or remove its rows") from error
-    words = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    place = path.resolve() if link else resolve(path.parent) / path.name
+    words = f"{place}\0{status.st_size}\0{status.st_mtime_ns}"
     return hashlib.blake2b(words.encode(), digest_size=KEY_BYTES).digest()
 
 

@@ -86,7 +86,7 @@ def fillings(original: Bundle, bundle: Bundle) -> dict[str, Bundle]:
 
 def probabilities(bundle: Bundle, images: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the INT8 model's class probabilities [clips, classes] of log-mel images [clips, n_mels, frames]."""
-    return bundle.probabilities(evaluation.run(bundle.model, bundle.quantised_features(images)))
+    return bundle.probabilities(evaluation.run(bundle, images))
 
 
 def agreement(wanted: NDArray[np.float64], answers: NDArray[np.float64]) -> float:

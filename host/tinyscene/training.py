@@ -18,7 +18,6 @@ from tinyscene import (
     calibration,
     complexity,
     evaluation,
-    feature_engines,
     features,
     files,
     fitting,
@@ -26,7 +25,6 @@ from tinyscene import (
     model_card,
     part_training,
     provenance,
-    quantize,
     run_folder,
     variants,
     workers,
@@ -71,7 +69,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     origin = provenance.describe(dataset, config, out, settings.seed, fold)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
     parts = _parts(folder, settings, dataset)
-    _train_parts(parts, settings, dataset, origin)
+    _train_parts(folder, parts, settings, dataset, origin)
     scores = _pool(folder, parts, settings)
     last = _bundle(parts[-1], settings, dataset, origin, temperature=scores.get(CALIBRATED, {}).get("temperature"))
     bundle = dataclasses.replace(last, metrics=scores, provenance={**origin, **last.provenance})
@@ -89,23 +87,31 @@ def _relative(path: Path) -> str:
 
 
 def _parts(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
-    folds = settings.data.folds
-    if folds == ALL:
-        return [_final(folder, dataset)]
-    if folds == CROSS_VALIDATE:
-        numbers = dataset.folds()
-        if not numbers:
-            raise DatasetError(f"{dataset.root} has no folds in evaluation_setup; add them, or set data.folds to 'all'")
-        parts = [part_training.fold(folder / f"fold{number}", settings, dataset, number) for number in numbers]
-        return [*parts, _final(folder / "final", dataset)]
-    return [part_training.fold(folder, settings, dataset, int(folds))]
+    return [_part(folder, settings, dataset, number) for number in _numbers(settings, dataset)]
 
 
-def _final(folder: Path, dataset: Dataset) -> Part:
-    return Part(folder, "all clips", list(dataset.clips()), [], [], "")
+def _numbers(settings: RunConfig, dataset: Dataset) -> list[int | str]:
+    """Return what names the parts: folds by their numbers, and the final weights by ALL."""
+    if settings.data.folds != CROSS_VALIDATE:
+        return [settings.data.folds]
+    numbers = dataset.folds()
+    if not numbers:
+        raise DatasetError(f"{dataset.root} has no folds in evaluation_setup; add them, or set data.folds to 'all'")
+    return [*numbers, ALL]
 
 
-def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
+def _part(folder: Path, settings: RunConfig, dataset: Dataset, number: int | str) -> Part:
+    """Return one of `_parts`, reading its lists only."""
+    if settings.data.folds == CROSS_VALIDATE:
+        folder = folder / ("final" if number == ALL else f"fold{number}")
+    if number == ALL:
+        return Part(folder, "all clips", list(dataset.clips()), [], [], "")
+    return part_training.fold(folder, settings, dataset, int(number))
+
+
+def _train_parts(
+    folder: Path, parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]
+) -> None:
     """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`)."""
     processes = min(os.cpu_count() or 1, len(parts))
     if processes == 1:
@@ -118,19 +124,26 @@ def _train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, o
         variants.extract(dataset, clips, settings.frontend, augment)
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
-    answers = parallel(joblib.delayed(_train_in_worker)(part, settings, dataset, origin, me) for part in parts)
+    answers = parallel(
+        joblib.delayed(_train_in_worker)(folder, number, settings, dataset.root, origin, me)
+        for number in _numbers(settings, dataset)
+    )
     for answer in answers:
         if answer is not None:
             raise TinysceneError(answer)
 
 
 def _train_in_worker(
-    part: Part, settings: RunConfig, dataset: Dataset, origin: dict[str, Any], parent: int
+    folder: Path, number: int | str, settings: RunConfig, data: Path, origin: dict[str, Any], parent: int
 ) -> str | None:
-    """Do one part in a worker; a user's mistake comes back as its message."""
+    """Do one part in a worker; a user's mistake comes back as its message.
+
+    The worker reads the part's lists itself: they, and what a `Dataset` keeps, are large to send.
+    """
     workers.end_with(parent)
     try:
-        _train_part(part, settings, dataset, origin, live=False)
+        dataset = Dataset(data)
+        _train_part(_part(folder, settings, dataset, number), settings, dataset, origin, live=False)
     except TinysceneError as error:
         return str(error)
     return None
@@ -144,7 +157,7 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
         return
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
-        _score(part, bundle, settings, dataset)
+        _score(part, bundle, settings, dataset, live)
 
 
 def _bundle_folder(part: Part) -> Path:
@@ -183,13 +196,12 @@ def _examples(part: Part, settings: RunConfig, dataset: Dataset) -> tuple[Exampl
     return part_training.examples_of(part, settings, images, watching)
 
 
-def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset) -> None:
+def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset, live: bool) -> None:
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
     images = features.extract(dataset, part.test, settings.frontend).images
     test = Examples(images, part_training.labels_of(part.test), bundle.normalisation)
     model = part_training.load_student(part, settings)
-    inputs = evaluation.quantised_inputs(bundle, dataset, part.test, feature_engines.DEFAULT)
-    outputs = quantize.run_reference(bundle.model, inputs)
+    outputs = evaluation.run(bundle, images, live=live)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
     files.write_arrays(part.folder / PREDICTIONS, predictions)
     files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))

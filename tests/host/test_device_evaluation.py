@@ -25,6 +25,7 @@ from tinyscene.device.evaluation import Options, report, spread
 from tinyscene.device.journal import Header, Journal
 from tinyscene.device.messages import Inference, Request, parse_probabilities
 from tinyscene.errors import LinkError, TinysceneError
+from tinyscene.features import FeatureImages
 from tinyscene.frontend import PRESETS
 
 CLIPS = 10
@@ -404,9 +405,9 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The host's INT8 run, in the place of TensorFlow Lite's: the fake boards' own answers. Keeps the inputs."""
     inputs: list[np.ndarray] = []
 
-    def run(_: bytes, images: np.ndarray) -> np.ndarray:
-        inputs.append(images)
-        return np.stack([outputs_of(image.tobytes(), len(CLASSES)) for image in images])
+    def run(bundle: Bundle, images: FeatureImages) -> np.ndarray:
+        inputs.append(bundle.quantised_features(images[:]))
+        return np.stack([outputs_of(image.tobytes(), len(CLASSES)) for image in inputs[-1]])
 
     monkeypatch.setattr("tinyscene.evaluation.run", run)
     return inputs

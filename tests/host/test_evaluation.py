@@ -47,11 +47,16 @@ def clips(count: int, per_location: int) -> list[Clip]:
     ]
 
 
+def quantised(bundle: Bundle, dataset: Dataset, some: list[Clip], frontend: str) -> np.ndarray:
+    """The model's INT8 inputs, all at once."""
+    return bundle.quantised_features(features.extract(dataset, some, bundle.frontend, engine=frontend).images[:])
+
+
 def test_both_front_ends_give_nearly_the_same_scores(bundle: Bundle, synthetic: Path) -> None:
     dataset = Dataset(synthetic)
     some = list(dataset.split(1, "evaluate"))[:12]
-    reference = evaluation.quantised_inputs(bundle, dataset, some, "librosa")
-    firmware = evaluation.quantised_inputs(bundle, dataset, some, "c")
+    reference = quantised(bundle, dataset, some, "librosa")
+    firmware = quantised(bundle, dataset, some, "c")
     assert reference.shape == (12, 40, 51)
     assert np.abs(reference.astype(int) - firmware).max() <= 1
     assert (reference != firmware).mean() < 0.01
@@ -64,7 +69,7 @@ def test_inputs_of_the_c_front_end_are_the_firmwares_bytes(bundle: Bundle, synth
     some = list(dataset.split(1, "evaluate"))[:12]
     host = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
     expected = [host.features(features.clip_pcm(dataset.path(clip), bundle.frontend)) for clip in some]
-    assert np.array_equal(evaluation.quantised_inputs(bundle, dataset, some, "c"), expected)
+    assert np.array_equal(quantised(bundle, dataset, some, "c"), expected)
 
 
 def test_on_real_clips_both_front_ends_score_the_same_to_three_decimals(tau_mini: Path) -> None:
@@ -88,11 +93,14 @@ def test_what_was_computed_and_what_it_took(bundle: Bundle, synthetic: Path, tmp
     assert first.processor_seconds > 0
 
 
-def test_the_outputs_are_the_oracles(bundle: Bundle, synthetic: Path) -> None:
+def test_the_outputs_are_the_oracles_batch_after_batch(
+    bundle: Bundle, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "BATCH", 2)
     dataset = Dataset(synthetic)
     some = list(dataset.split(1, "evaluate"))[:5]
     outputs = evaluation.evaluate(bundle, dataset, some).outputs
-    expected = quantize.run_reference(bundle.model, evaluation.quantised_inputs(bundle, dataset, some))
+    expected = quantize.run_reference(bundle.model, quantised(bundle, dataset, some, "librosa"))
     assert np.array_equal(outputs, expected)
 
 

@@ -1,6 +1,7 @@
 """The feature cache: right images, nothing computed twice, nothing lost to a kill, a full disk or a rotten file."""
 
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -347,10 +348,27 @@ def test_a_missing_clip_is_named(few, tmp_path):
         extract(few, tmp_path)
 
 
+def test_a_key_is_of_the_resolved_path_whatever_way_leads_to_it(few, tmp_path, monkeypatch):
+    dataset, clips = few
+    (tmp_path / "folder").symlink_to(dataset.path(clips[0]).parent)
+    (tmp_path / "clip.wav").symlink_to(dataset.path(clips[0]))
+    paths = [tmp_path / "folder" / name for name in names(clips)] + [tmp_path / "clip.wav"]
+    expected = []
+    for path in paths:
+        status = path.stat()
+        words = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+        expected.append(hashlib.blake2b(words.encode(), digest_size=16).digest())
+    resolved, resolve = [], Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda path: resolved.append(path) or resolve(path))
+    assert features.file_keys(paths) == expected
+    assert expected[0] == expected[-1]
+    assert resolved == [tmp_path / "folder", tmp_path / "clip.wav"], "a folder once, and a link"
+
+
 def test_a_second_process_waits_and_finds_the_work_done(few, tmp_path, computed):
     cache = feature_cache.FeatureCache(cache_file(tmp_path, "journal").parent, CONFIG.shape)
     command = [sys.executable, "-c", KILLED, str(few[0].root), str(tmp_path / "cache")]
-    keys = [features.file_key(few[0].path(clip)) for clip in few[1]]
+    keys = features.file_keys([few[0].path(clip) for clip in few[1]])
     with cache.adding(keys) as writer:
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert "waiting for another process" in process.stderr.readline()

@@ -159,8 +159,8 @@ def _compare(
     from tinyscene import evaluation  # imports TensorFlow
 
     assert options.diff
-    inputs = evaluation.quantised_inputs(bundle, dataset, clips, FRONTENDS[options.mode])
-    host = evaluation.run(bundle.model, inputs)
+    images = features.extract(dataset, clips, bundle.frontend, engine=FRONTENDS[options.mode]).images
+    host = evaluation.run(bundle, images)
     answers.write_differences(options.diff, bundle, clips, journal.ports, outputs, host)
     return answers.compare(outputs, host)
 
