@@ -37,9 +37,12 @@ IMAGES = {  # mels, frames, 1
     "student": (80, 51, 1),
     "baseline": (40, 51, 1),
     "teacher": (80, 51, 1),
+    "mobile": (80, 51, 1),
+    "separable": (80, 51, 1),
+    "limited": (80, 51, 1),
     "transformer": (80, 51, 1),
 }
-CONVERTED = ("student", "baseline")  # the others stay in Keras
+CONVERTED = ("student", "baseline", "mobile", "separable", "limited")  # the others stay in Keras
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def converted(name: str) -> bytes:
     """Return a network with random weights as an INT8 .tflite file; the same bytes every time.
 
     Args:
-        name: "student" or "baseline", at its reference image size.
+        name: one of CONVERTED, at its reference image size.
     """
     from tinyscene.quantize import convert
 
