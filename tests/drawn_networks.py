@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tflite_models import ModelBuilder, Ref
@@ -139,12 +139,20 @@ def _function(net: DrawnBuilder, x: Ref) -> Ref:
 
 
 def _folded(net: DrawnBuilder, x: Ref) -> Ref:
+    """Floats between two INT8 tensors, within what QUANTIZE can take: beyond 32 bits, TensorFlow Lite is undefined."""
     y = real = net.dequantize(x)
+    first = largest = 255 * x.scale
     for _ in range(net.whole(1, 3)):
-        y = net.function(net.pick(*FLOAT_FUNCTIONS), y, alpha=0.2)
+        function = net.pick(*FLOAT_FUNCTIONS)
+        y = net.function(function, y, alpha=0.2)
+        largest = max(6.0, largest**2 if function == "SQUARE" else largest)
     if net.is_so():
-        y = net.float_operation(net.pick("ADD", "SUB", "MUL", "MAXIMUM"), real, y)
-    return net.quantize(y, max(x.scale, 1e-4) * 10 ** net.draw(st.floats(-0.5, 3)), net.zero_point())
+        operation = net.pick("ADD", "SUB", "MUL", "MAXIMUM")
+        y = net.float_operation(operation, real, y)
+        largest = first * largest if operation == "MUL" else first + largest
+    scale = max(max(x.scale, 1e-4) * 10 ** net.draw(st.floats(-0.5, 3)), largest / 2**30)
+    assume(scale <= MAX_SCALE)
+    return net.quantize(y, scale, net.zero_point())
 
 
 def _mean(net: DrawnBuilder, x: Ref) -> Ref:

@@ -25,6 +25,7 @@ PYTHON_VERSIONS = ((3, 11), (3, 13))  # what TensorFlow 2.21 has wheels for
 DISK_GIB = 4  # a full set-up, a build and a small run
 SETUP = "make setup"
 SHOWN = ("tensorflow", "keras", "librosa", "platformio")  # the versions that people ask for
+BACK_ENDS = {"jax", "torch"}  # extras that set-up leaves out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _packages() -> Iterator[Finding]:
 def _is_for_this_system(requirement: str) -> bool:
     """Say whether the part of a requirement after the semicolon holds here, with every extra that set-up installs."""
     marker = Requirement(requirement).marker
-    extras = importlib.metadata.metadata("tinyscene").get_all("Provides-Extra") or []
+    extras = set(importlib.metadata.metadata("tinyscene").get_all("Provides-Extra") or []) - BACK_ENDS
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
 
 

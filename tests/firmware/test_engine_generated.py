@@ -13,7 +13,7 @@ from tinyscene.compiler import plan_model, verify
 from tinyscene.errors import TinysceneError
 from tinyscene.paths import REPOSITORY
 
-DRAWN = 360  # some are alike
+DRAWN = 420  # some are alike
 BATCHES = 3
 VECTORS, SEED = 6, 11
 FAILED = REPOSITORY / "build" / "failed"
