@@ -37,6 +37,11 @@ def dense(x: Tensor, units: int, activation: str | None = None) -> Tensor:
     return keras.layers.Dense(units, activation, kernel_initializer=_kernels(), bias_initializer=bias)(x)
 
 
+def drop(x: Tensor, rate: float) -> Tensor:
+    """Drop whole channels in training; a rate of 0 adds no layer."""
+    return keras.layers.SpatialDropout2D(rate)(x) if rate else x
+
+
 def residual(
     x: Tensor,
     channels: int,
@@ -51,7 +56,7 @@ def residual(
     y = keras.layers.Activation(activation)(conv(x, channels, (kernels[0], kernels[0])))
     y = keras.layers.Add()([conv(y, channels, (kernels[1], kernels[1])), shortcut])
     y = keras.layers.Activation(activation)(y)
-    return keras.layers.SpatialDropout2D(dropout)(y) if dropout else y
+    return drop(y, dropout)
 
 
 def classify(x: Tensor, classes: int) -> Tensor:

@@ -7,7 +7,7 @@ engine's kernels compute at once. Their layers are those that TensorFlow Lite ha
 from collections.abc import Callable
 
 from tinyscene.backend import keras
-from tinyscene.network_layers import Tensor, classify, conv, depthwise, residual
+from tinyscene.network_layers import Tensor, classify, conv, depthwise, drop, residual
 
 MOBILE_STAGES = ((24, 1), (40, 2), (64, 1))  # channels, stride
 SEPARABLE_CHANNELS = 64
@@ -25,10 +25,6 @@ def _stem(x: Tensor, channels: int, activation: str, stride: int) -> Tensor:
         x = keras.layers.Activation(activation)(conv(x, _quads(channels / 4), (3, 3), 2))
         stride //= 2
     return keras.layers.Activation(activation)(conv(x, channels, (3, 3), 2))
-
-
-def _drop(x: Tensor, rate: float) -> Tensor:
-    return keras.layers.SpatialDropout2D(rate)(x) if rate else x
 
 
 def _inverted(x: Tensor, channels: int, activation: str, expansion: float, stride: int) -> Tensor:
@@ -61,7 +57,7 @@ def mobile(
     for filters, stride in MOBILE_STAGES:
         for block in range(depth):
             x = _inverted(x, _quads(channels(filters)), activation, expansion, 1 if block else stride)
-        x = _drop(x, dropout)
+        x = drop(x, dropout)
     return classify(x, classes)
 
 
@@ -83,7 +79,7 @@ def separable(
     x = _stem(x, filters, activation, stem_stride)
     for _ in range(depth):
         x = keras.layers.Activation(activation)(depthwise(x))
-        x = _drop(keras.layers.Activation(activation)(conv(x, filters, (1, 1))), dropout)
+        x = drop(keras.layers.Activation(activation)(conv(x, filters, (1, 1))), dropout)
     return classify(x, classes)
 
 

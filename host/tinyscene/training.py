@@ -210,11 +210,14 @@ def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset, li
     files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
 
 
+def _scores(clips: Sequence[Clip], probabilities: NDArray[np.float64]) -> dict[str, Any]:
+    return metrics.score([str(clip.scene) for clip in clips], probabilities, [clip.device for clip in clips], SCENES)
+
+
 def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    labels, devices = [str(clip.scene) for clip in clips], [clip.device for clip in clips]
     scores = {
         kind: {
-            **metrics.score(labels, probabilities, devices, SCENES),
+            **_scores(clips, probabilities),
             "intervals": evaluation.confidence_intervals(clips, probabilities, SCENES),
             "reliability": reliability.reliability(part_training.labels_of(clips), probabilities),
         }
@@ -254,8 +257,8 @@ def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, 
 
 def _summary(part: Part, predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
     """Return what a table says of one fold."""
-    scores = _evaluation(part.split, part.test, predictions)
-    summary = {kind: {key: scores[kind][key] for key in ("accuracy", "log_loss")} for kind in (FLOAT, INT8)}
+    scores = {kind: _scores(part.test, predictions[kind]) for kind in (FLOAT, INT8)}
+    summary = {kind: {key: score[key] for key in ("accuracy", "log_loss")} for kind, score in scores.items()}
     return {"split": part.split, "clips": len(part.test), **summary}
 
 
