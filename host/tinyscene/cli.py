@@ -148,6 +148,22 @@ def experiment_run(
 
 
 @app.command()
+def search(
+    config: Path,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+        "runs/search"
+    ),
+    figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Try the networks that CONFIG (TOML) lists, in rounds, and print the front of accuracy, instructions and RAM."""
+    from tinyscene import search_run
+
+    search_run.report(config, data, out, as_json, figure)
+
+
+@app.command()
 def evaluate(
     bundle: Path,
     data: DataOption,

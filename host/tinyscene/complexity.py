@@ -18,7 +18,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Column, Table
 
 from tinyscene import files
@@ -126,11 +125,9 @@ def converted(name: str) -> bytes:
     Args:
         name: one of CONVERTED, at its reference image size.
     """
-    from tinyscene.quantize import convert
+    from tinyscene.quantize import convert_untrained
 
-    _keras().utils.set_random_seed(1)
-    generator = np.random.default_rng(1)
-    return convert(_build(name), (generator.normal(size=IMAGES[name]).astype(np.float32) for _ in range(8)))
+    return convert_untrained(lambda: _build(name), IMAGES[name])
 
 
 def _keras() -> Any:

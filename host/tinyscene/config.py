@@ -40,7 +40,7 @@ OPTIMIZERS = (ADAM, ADAMW)
 Section = TypeVar("Section")
 
 
-def _limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
+def limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
     """A field whose value lies between low and high, both allowed."""
     return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
@@ -60,7 +60,7 @@ class DataConfig:
     """
 
     folds: int | str = CROSS_VALIDATE
-    validation_fraction: float = _limited(0.1, low=0, high=0.5)
+    validation_fraction: float = limited(0.1, low=0, high=0.5)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,22 +79,22 @@ class NetworkConfig:
     """
 
     network: str = _choice(among=tuple(NETWORKS))
-    width: float = _limited(1.0, low=0.01, high=4)
+    width: float = limited(1.0, low=0.01, high=4)
     activation: str = _choice("relu", among=ACTIVATIONS)
-    dropout: float | None = _limited(None, low=0, high=0.9)
-    depth: int | None = _limited(None, low=1, high=8)
-    expansion: float | None = _limited(None, low=1, high=8)
+    dropout: float | None = limited(None, low=0, high=0.9)
+    depth: int | None = limited(None, low=1, high=8)
+    expansion: float | None = limited(None, low=1, high=8)
     stem_stride: int | None = _choice(None, among=(2, 4))
-    epochs: int = _limited(low=1, high=100_000)
-    batch_size: int = _limited(32, low=2, high=65_536)
-    learning_rate: float = _limited(1e-3, low=1e-8, high=10)
-    final_learning_rate: float = _limited(1e-5, low=0, high=10)
+    epochs: int = limited(low=1, high=100_000)
+    batch_size: int = limited(32, low=2, high=65_536)
+    learning_rate: float = limited(1e-3, low=1e-8, high=10)
+    final_learning_rate: float = limited(1e-5, low=0, high=10)
     schedule: str = _choice("sigmoid", among=SCHEDULES)
-    warmup: float = _limited(0.1, low=0, high=0.9)
+    warmup: float = limited(0.1, low=0, high=0.9)
     optimizer: str = _choice("adam", among=OPTIMIZERS)
-    weight_decay: float = _limited(0.0, low=0, high=10)
-    label_smoothing: float = _limited(0.0, low=0, high=0.9)
-    average_from: float | None = _limited(None, low=0, high=1)
+    weight_decay: float = limited(0.0, low=0, high=10)
+    label_smoothing: float = limited(0.0, low=0, high=0.9)
+    average_from: float | None = limited(None, low=0, high=1)
 
     @property
     def options(self) -> dict[str, float | None]:
@@ -117,9 +117,9 @@ class DistillationConfig:
             others, as the test clips will be unknown; 0: teachers teach the clips that they were trained on.
     """
 
-    temperature: float = _limited(2.0, low=0.1, high=100)
-    soft_weight: float = _limited(0.9, low=0, high=1)
-    cross_fit: int = _limited(0, low=0, high=100)
+    temperature: float = limited(2.0, low=0.1, high=100)
+    soft_weight: float = limited(0.9, low=0, high=1)
+    cross_fit: int = limited(0, low=0, high=100)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,9 +131,9 @@ class QuantisationConfig:
         learning_rate, final_learning_rate: from the one to the other along half a cosine.
     """
 
-    epochs: int = _limited(0, low=0, high=10_000)
-    learning_rate: float = _limited(1e-4, low=1e-8, high=1)
-    final_learning_rate: float = _limited(1e-6, low=0, high=1)
+    epochs: int = limited(0, low=0, high=10_000)
+    learning_rate: float = limited(1e-4, low=1e-8, high=1)
+    final_learning_rate: float = limited(1e-6, low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,25 +161,25 @@ class AugmentConfig:
         freq_mixstyle_alpha: of the Beta distribution.
     """
 
-    time_roll: int = _limited(0, low=0, high=10_000)
+    time_roll: int = limited(0, low=0, high=10_000)
     specaugment: str | None = _choice(None, among=tuple(SPECAUGMENT))
-    frequency_masks: int = _limited(0, low=0, high=100)
-    frequency_mask_width: int = _limited(8, low=1, high=10_000)
-    time_masks: int = _limited(0, low=0, high=100)
-    time_mask_width: int = _limited(8, low=1, high=10_000)
+    frequency_masks: int = limited(0, low=0, high=100)
+    frequency_mask_width: int = limited(8, low=1, high=10_000)
+    time_masks: int = limited(0, low=0, high=100)
+    time_mask_width: int = limited(8, low=1, high=10_000)
     impulse_responses: str | None = None
     microphones: str = _choice(ALL_MICROPHONES, among=MICROPHONES)
-    impulse_response_probability: float = _limited(0.4, low=0, high=1)
-    time_stretch: float = _limited(0.0, low=0, high=0.5)
-    time_stretch_probability: float = _limited(0.2, low=0, high=1)
-    pitch_shift: float = _limited(0.0, low=0, high=12)
-    pitch_shift_probability: float = _limited(0.2, low=0, high=1)
-    gain: float = _limited(0.0, low=0, high=60)
-    noise: float = _limited(0.0, low=0, high=10)
-    device_balance: float = _limited(0.0, low=0, high=1)
-    mixup: float = _limited(0.0, low=0, high=100)
-    freq_mixstyle: float = _limited(0.0, low=0, high=1)
-    freq_mixstyle_alpha: float = _limited(0.3, low=0.01, high=100)
+    impulse_response_probability: float = limited(0.4, low=0, high=1)
+    time_stretch: float = limited(0.0, low=0, high=0.5)
+    time_stretch_probability: float = limited(0.2, low=0, high=1)
+    pitch_shift: float = limited(0.0, low=0, high=12)
+    pitch_shift_probability: float = limited(0.2, low=0, high=1)
+    gain: float = limited(0.0, low=0, high=60)
+    noise: float = limited(0.0, low=0, high=10)
+    device_balance: float = limited(0.0, low=0, high=1)
+    mixup: float = limited(0.0, low=0, high=100)
+    freq_mixstyle: float = limited(0.0, low=0, high=1)
+    freq_mixstyle_alpha: float = limited(0.3, low=0.01, high=100)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ class TeacherConfig(NetworkConfig):
     """
 
     name: str = TEACHER
-    seed: int | None = _limited(None, low=0, high=LARGEST_SEED)
+    seed: int | None = limited(None, low=0, high=LARGEST_SEED)
     augment: AugmentConfig | None = None
     frontend: FrontendConfig | None = None
 
@@ -279,12 +279,12 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
         name=name,
         seed=seed,
         frontend=_frontend("frontend", table.get("frontend", {"preset": "p1"})),
-        data=_section(DataConfig, "data", table.get("data", {})),
+        data=section(DataConfig, "data", table.get("data", {})),
         teachers=teachers,
-        student=_section(NetworkConfig, "student", table["student"]),
-        distillation=_section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
+        student=section(NetworkConfig, "student", table["student"]),
+        distillation=section(DistillationConfig, "distillation", table.get("distillation", {})) if teachers else None,
         augment=_augment("augment", table.get("augment", {})),
-        quantisation=_section(QuantisationConfig, "quantisation", table.get("quantisation", {})),
+        quantisation=section(QuantisationConfig, "quantisation", table.get("quantisation", {})),
     )
     _check_folds(config.data.folds)
     if config.distillation is not None and config.distillation.cross_fit == 1:
@@ -334,7 +334,7 @@ def _teacher(place: str, table: Any) -> TeacherConfig:
     fields = dict(table)
     augment = _augment(f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
     image = _frontend(f"{place}.frontend", fields.pop("frontend")) if "frontend" in fields else None
-    teacher = dataclasses.replace(_section(TeacherConfig, place, fields), augment=augment, frontend=image)
+    teacher = dataclasses.replace(section(TeacherConfig, place, fields), augment=augment, frontend=image)
     _check_name(f"{place}.name", teacher.name)
     if teacher.name in FOLDERS:
         raise ConfigError(f"{place}.name is {teacher.name!r}, a folder of the run itself; choose another")
@@ -342,7 +342,7 @@ def _teacher(place: str, table: Any) -> TeacherConfig:
 
 
 def _augment(place: str, table: Any) -> AugmentConfig:
-    config = _section(AugmentConfig, place, table)
+    config = section(AugmentConfig, place, table)
     chances = (
         config.impulse_response_probability if config.impulse_responses is not None else 0,
         config.time_stretch_probability if config.time_stretch else 0,
@@ -377,7 +377,7 @@ def _frontend(place: str, table: Any) -> FrontendConfig:
     return FrontendConfig.from_dict({**base.to_dict(), **fields})
 
 
-def _section(kind: type[Section], place: str, table: Any) -> Section:
+def section(kind: type[Section], place: str, table: Any) -> Section:
     """Build a dataclass from a TOML table, with every key checked."""
     _check_type(place, table, dict)
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]

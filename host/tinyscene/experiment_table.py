@@ -7,7 +7,7 @@ from rich.table import Table
 from tinyscene.experiment import Row
 from tinyscene.experiment_scale import FULL
 
-_SHOWN = {"log_loss": ("log loss", 1, 3), "accuracy": ("accuracy, %", 100, 1)}  # heading, factor, decimals
+SHOWN = {"log_loss": ("log loss", 1, 3), "accuracy": ("accuracy, %", 100, 1)}  # heading, factor, decimals
 
 
 def draw(rows: list[Row], results: list[dict[str, Any]]) -> Table:
@@ -44,7 +44,7 @@ def _beside_reference(rows: list[Row], results: list[dict[str, Any]]) -> Table:
     drawn = Table("row", title=rows[0].table_title, caption=caption)
     if with_thesis:
         drawn.add_column("thesis", justify="right", no_wrap=True)
-    for heading, _, _ in _SHOWN.values():
+    for heading, _, _ in SHOWN.values():
         drawn.add_column(heading, justify="right")
         drawn.add_column("difference", justify="right", no_wrap=True)
     if scaled:
@@ -53,17 +53,17 @@ def _beside_reference(rows: list[Row], results: list[dict[str, Any]]) -> Table:
         cells = [row.title]
         if with_thesis:
             cells.append("" if row.thesis_log_loss is None else f"{row.thesis_log_loss:.3f}")
-        for score, (_, factor, decimals) in _SHOWN.items():
-            cells += [f"{factor * result[score]:.{decimals}f}", _difference(result["compared"], score)]
+        for score, (_, factor, decimals) in SHOWN.items():
+            cells += [f"{factor * result[score]:.{decimals}f}", difference(result["compared"], score)]
         drawn.add_row(*cells, *([result["scale"]] if scaled else []))
     return drawn
 
 
-def _difference(compared: dict[str, Any] | None, score: str) -> str:
-    """Return a difference with its interval below it."""
+def difference(compared: dict[str, Any] | None, score: str) -> str:
+    """Return a difference of `Comparison.to_json` with its interval below it; nothing if there is none."""
     if compared is None:
         return ""
-    _, factor, decimals = _SHOWN[score]
+    _, factor, decimals = SHOWN[score]
     bounds = (compared["difference"][score], *compared["intervals"][score])
     value, low, high = (f"{factor * bound:+.{decimals}f}" for bound in bounds)
     return f"{value}\n{low} to {high}"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -66,6 +66,18 @@ def convert(model: keras.Model, calibration: Iterable[NDArray[np.float32]]) -> b
             f"TensorFlow Lite cannot convert {model.name} to INT8 ({str(error).splitlines()[0]}); "
             "use layers and activations that it has in integers"
         ) from error
+
+
+def convert_untrained(build: Callable[[], keras.Model], shape: tuple[int, ...]) -> bytes:
+    """Return a network with random weights as an INT8 .tflite file; the same bytes every time.
+
+    Args:
+        build: returns the network.
+        shape: of an input, without the batch axis.
+    """
+    keras.utils.set_random_seed(1)
+    generator = np.random.default_rng(1)
+    return convert(build(), (generator.normal(size=shape).astype(np.float32) for _ in range(8)))
 
 
 def _single(model: keras.Model) -> keras.Model:
