@@ -58,9 +58,10 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
     """Search; see `report`.
 
     Returns:
-        title, reference (its name), rounds (how many), epochs (of the last one), clips, and `networks`, a list: name, title, cost,
-        refused (why it was not tried, or ""), rounds (epochs, log_loss, accuracy, intervals, each), and of those in the
-        last round compared (paired with the reference, None for itself) and front (of which scores they are on it).
+        title, reference (its name), rounds (how many), epochs (of the last one), data_set, clips, and `networks`, a
+        list: name, title, cost, refused (why it was not tried, or ""), rounds (epochs, log_loss, accuracy, intervals,
+        each), and of those in the last round compared (paired with the reference, None for itself) and front (of
+        which scores they are on it).
     """
     everyone = (wanted.reference, *wanted.candidates)
     costs = _costs(everyone, dataset, out, path)
