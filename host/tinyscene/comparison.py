@@ -20,6 +20,8 @@ from tinyscene.errors import TinysceneError
 from tinyscene.fold_predictions import INT8
 
 SCORES = {"accuracy": "accuracy", "log_loss": "log loss"}
+INT8_MINUS_FLOAT = "int8_minus_float"  # key of a run's scores: what rounding changes
+_SHOWN = {"accuracy": (100, 1, " points"), "log_loss": (1, 3, "")}  # of differences: factor, decimals, unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,5 +154,13 @@ def shown(score: str, value: float) -> str:
     return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
 
 
+def with_interval(score: str, value: float, interval: Sequence[float]) -> str:
+    """Return a difference with its 95 % interval as a text shows them."""
+    factor, decimals, _ = _SHOWN[score]
+    low, high = (f"{factor * bound:+.{decimals}f}" for bound in interval)
+    return f"{_difference(score, value)} (95 %: {low} to {high})"
+
+
 def _difference(score: str, value: float, sign: str = "+") -> str:
-    return f"{100 * value:{sign}.1f} points" if score == "accuracy" else f"{value:{sign}.3f}"
+    factor, decimals, unit = _SHOWN[score]
+    return f"{factor * value:{sign}.{decimals}f}{unit}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from tinyscene import compiler, complexity, config, feature_engines, files, recipe
+from tinyscene import comparison, compiler, complexity, config, feature_engines, files, recipe
 from tinyscene.bundle import CARD_FILE, Bundle
 from tinyscene.console import console
 from tinyscene.errors import BundleError, ConfigError, ModelError
@@ -99,8 +99,7 @@ def _scores(bundle: Bundle) -> Iterator[str]:
             f"- {name}, 95 % interval over locations (bootstrap): log loss {low:.2f} to {high:.2f}, accuracy "
             f"{worst:.1f} to {best:.1f} %"
         )
-    loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
-    yield f"- INT8 minus float: log loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points"
+    yield _int8_minus_float(scored)
     for title, group in (("scene", "per_scene"), ("device", "per_device")):
         yield ""
         yield from _table_head(title, ("clips", "INT8 log loss", "INT8 accuracy"))
@@ -111,6 +110,16 @@ def _scores(bundle: Bundle) -> Iterator[str]:
     yield from _table_head("", classes)
     for name, row in zip(classes, scored["int8"]["confusion"], strict=True):
         yield f"| {name} | {' | '.join(str(count) if count else '·' for count in row)} |"
+
+
+def _int8_minus_float(scored: Mapping[str, Any]) -> str:
+    if paired := scored.get(comparison.INT8_MINUS_FLOAT):
+        loss_said, accuracy_said = (
+            f"{name} {comparison.with_interval(key, paired[key], paired['intervals'][key])}" for key, name in MEASURES
+        )
+        return f"- INT8 minus float, clip by clip: {loss_said}, {accuracy_said}"
+    loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
+    return f"- INT8 minus float: log loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points"
 
 
 def _table_head(first: str, columns: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinyscene import comparison, out_of_fold, page_section
 from tinyscene.bundle import Bundle
+from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, with_interval
 from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
@@ -19,7 +20,7 @@ def body(models: Path = REPOSITORY / "models") -> str:
     Raises:
         BundleError: a bundle, or its list of out-of-fold answers, is missing or damaged.
     """
-    return "\n".join([*_scores(models), "", *_difference(models)])
+    return "\n".join([*_scores(models), "", *_rounding(models), *_difference(models)])
 
 
 def _scores(models: Path) -> Iterator[str]:
@@ -46,20 +47,31 @@ def _log_loss(score: dict[str, Any]) -> str:
     return f"{score['log_loss']:.3f} ({low:.2f} to {high:.2f})"
 
 
+def _rounding(models: Path) -> Iterator[str]:
+    """Yield what INT8 costs each model; nothing for bundles that do not say."""
+    paired = {name: Bundle.load(models / name).metrics["calibrated"].get(INT8_MINUS_FLOAT) for name in MODELS}
+    if not any(paired.values()):
+        return
+    yield "Paired, clip by clip (calibrated), INT8 - float:"
+    for name, found in paired.items():
+        if found:
+            said = (
+                f"{title} {with_interval(key, found[key], found['intervals'][key])}" for key, title in SCORES.items()
+            )
+            yield f"- {name}: {', '.join(said)}"
+    yield ""
+
+
 def _difference(models: Path) -> Iterator[str]:
     (clips, student), (others, baseline) = (out_of_fold.read(models / name) for name in MODELS)
     place = {clip.filename: row for row, clip in enumerate(others)}
     found = comparison.compare(clips, baseline[[place[clip.filename] for clip in clips]], student)
     yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), student - baseline:"
-    accuracy, loss = found.difference["accuracy"], found.difference["log_loss"]
-    low, high = (100 * bound for bound in found.intervals["accuracy"])
-    yield f"- accuracy {100 * accuracy:+.1f} points (95 %: {low:+.1f} to {high:+.1f}): {_verdict(found, 'accuracy')}"
-    low, high = found.intervals["log_loss"]
-    yield f"- log loss {loss:+.3f} (95 %: {low:+.3f} to {high:+.3f}): {_verdict(found, 'log_loss')}"
-
-
-def _verdict(found: comparison.Comparison, score: str) -> str:
-    return "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
+    for score, name in SCORES.items():
+        said = with_interval(score, found.difference[score], found.intervals[score])
+        yield f"- {name} {said}: " + (
+            "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
+        )
 
 
 if __name__ == "__main__":

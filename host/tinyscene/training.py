@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinyscene import (
     calibration,
+    comparison,
     complexity,
     evaluation,
     features,
@@ -223,7 +224,9 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
         }
         for kind, probabilities in predictions.items()
     }
-    return {"split": split, **scores}
+    paired = comparison.compare(clips, predictions[FLOAT], predictions[INT8])
+    difference = {**paired.difference, "intervals": paired.intervals}
+    return {"split": split, **scores, comparison.INT8_MINUS_FLOAT: difference}
 
 
 def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pytest
 from tinyscene import (
     calibration,
     checkpoint,
+    comparison,
     config,
     evaluation,
     features,
@@ -503,6 +504,12 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
         other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
         chosen.append(calibration.tempered(each["int8"], other)[np.arange(len(truth)), truth])
     assert calibrated["int8"]["log_loss"] == pytest.approx(-np.log(np.concatenate(chosen)).mean())
+    clips, kinds = [clip for test in tests for clip in test], ("float", "int8")
+    paired = comparison.compare(clips, *(np.concatenate([each[kind] for each in predictions]) for kind in kinds))
+    assert pooled["int8_minus_float"] == {**paired.difference, "intervals": paired.intervals}
+    for score in ("accuracy", "log_loss"):
+        difference = calibrated["int8"][score] - calibrated["float"][score]
+        assert calibrated["int8_minus_float"][score] == pytest.approx(difference, abs=1e-9)
     bundle = Bundle.load(tmp_path / "bundle")
     everything = np.concatenate([each["float"] for each in predictions]), np.concatenate(truths)
     temperature = calibration.fit_temperature(*everything)
@@ -524,6 +531,8 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
         assert sum(each["clips"] for each in scores["int8"]["reliability"]["bins"]) == pooled["int8"]["clips"]
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
     assert "| calibrated | " in card
+    low, high = calibrated["int8_minus_float"]["intervals"]["log_loss"]
+    assert f"INT8 minus float, clip by clip: log loss {difference:+.3f} (95 %: {low:+.3f} to {high:+.3f})," in card
     assert card == model_card.write(bundle), "the bundle alone gives the card"
     assert f"{len(tests)}-fold cross-validation" in card
     assert f"last layer are divided by {temperature:.3f}" in card
