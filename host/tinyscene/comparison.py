@@ -5,7 +5,7 @@ narrower than those of the two scores.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,19 @@ def table(found: Comparison, title: str, a: str = "A", b: str = "B", difference:
     return rows
 
 
+def score_with_interval(score: str, scores: Mapping[str, Any]) -> str:
+    """Return one of the scores (with `intervals`) and its 95 % interval as a table shows them."""
+    low, high = scores["intervals"][score]
+    bounds = f"{100 * low:.1f} to {100 * high:.1f}" if score == "accuracy" else f"{low:.2f} to {high:.2f}"
+    return f"{shown(score, scores[score])} ({bounds})"
+
+
 def shown(score: str, value: float) -> str:
     """Return a score as a table shows it."""
     return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
 
 
-def with_interval(score: str, value: float, interval: Sequence[float]) -> str:
+def difference_with_interval(score: str, value: float, interval: Sequence[float]) -> str:
     """Return a difference with its 95 % interval as a text shows them."""
     factor, decimals, _ = _SHOWN[score]
     low, high = (f"{factor * bound:+.{decimals}f}" for bound in interval)

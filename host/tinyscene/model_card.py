@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from tinyscene import comparison, compiler, complexity, config, feature_engines, files, recipe
+from tinyscene import comparison, compiler, complexity, config, feature_engines, files, recipe, teacher_scores
 from tinyscene.bundle import CARD_FILE, Bundle
 from tinyscene.console import console
 from tinyscene.errors import BundleError, ConfigError, ModelError
@@ -43,7 +43,7 @@ def write(bundle: Bundle) -> str:
     Args:
         bundle: its `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
     """
-    parts = (_head, _scores, _calibration, _data, _recipe, _cost, _origin)
+    parts = (_head, _scores, _calibration, _teachers, _data, _recipe, _cost, _origin)
     return "\n".join(line for part in parts for line in part(bundle)) + "\n"
 
 
@@ -115,7 +115,8 @@ def _scores(bundle: Bundle) -> Iterator[str]:
 def _int8_minus_float(scored: Mapping[str, Any]) -> str:
     if paired := scored.get(comparison.INT8_MINUS_FLOAT):
         loss_said, accuracy_said = (
-            f"{name} {comparison.with_interval(key, paired[key], paired['intervals'][key])}" for key, name in MEASURES
+            f"{name} {comparison.difference_with_interval(key, paired[key], paired['intervals'][key])}"
+            for key, name in MEASURES
         )
         return f"- INT8 minus float, clip by clip: {loss_said}, {accuracy_said}"
     loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
@@ -165,6 +166,20 @@ def _bin(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
     if found is None:
         return "·", "·", "·"
     return str(found["clips"]), f"{100 * found['confidence']:.1f} %", f"{100 * found['accuracy']:.1f} %"
+
+
+def _teachers(bundle: Bundle) -> Iterator[str]:
+    if not (rows := teacher_scores.rows(bundle.metrics)):
+        return
+    yield "\n## Teachers\n"
+    yield (
+        "The networks that the student learned from, in float, on the same clips; as trained, without temperature. The "
+        "answer of several networks is the mean of their probabilities. 95 % intervals over locations.\n"
+    )
+    yield from _table_head("network", [name for _, name in MEASURES])
+    for title, scores in rows:
+        cells = (comparison.score_with_interval(key, scores) for key, _ in MEASURES)
+        yield f"| {title} | {' | '.join(cells)} |"
 
 
 def _data(bundle: Bundle) -> Iterator[str]:

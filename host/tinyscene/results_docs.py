@@ -6,7 +6,7 @@ from typing import Any
 
 from tinyscene import comparison, out_of_fold, page_section
 from tinyscene.bundle import Bundle
-from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, with_interval
+from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, difference_with_interval, score_with_interval
 from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
@@ -30,21 +30,10 @@ def _scores(models: Path) -> Iterator[str]:
         metrics: dict[str, Any] = Bundle.load(models / name).metrics
         for stage, scores in (("as trained", metrics), ("calibrated", metrics["calibrated"])):
             cells = [
-                *(_accuracy(scores[kind]) for kind in ("float", "int8")),
-                *(_log_loss(scores[kind]) for kind in ("float", "int8")),
+                *(score_with_interval(key, scores[kind]) for key in SCORES for kind in ("float", "int8")),
                 f"{scores['int8']['reliability']['ece']:.3f}",
             ]
             yield f"| {name} | {stage} | {' | '.join(cells)} |"
-
-
-def _accuracy(score: dict[str, Any]) -> str:
-    low, high = (100 * bound for bound in score["intervals"]["accuracy"])
-    return f"{100 * score['accuracy']:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _log_loss(score: dict[str, Any]) -> str:
-    low, high = score["intervals"]["log_loss"]
-    return f"{score['log_loss']:.3f} ({low:.2f} to {high:.2f})"
 
 
 def _rounding(models: Path) -> Iterator[str]:
@@ -56,7 +45,8 @@ def _rounding(models: Path) -> Iterator[str]:
     for name, found in paired.items():
         if found:
             said = (
-                f"{title} {with_interval(key, found[key], found['intervals'][key])}" for key, title in SCORES.items()
+                f"{title} {difference_with_interval(key, found[key], found['intervals'][key])}"
+                for key, title in SCORES.items()
             )
             yield f"- {name}: {', '.join(said)}"
     yield ""
@@ -68,7 +58,7 @@ def _difference(models: Path) -> Iterator[str]:
     found = comparison.compare(clips, baseline[[place[clip.filename] for clip in clips]], student)
     yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), student - baseline:"
     for score, name in SCORES.items():
-        said = with_interval(score, found.difference[score], found.intervals[score])
+        said = difference_with_interval(score, found.difference[score], found.intervals[score])
         yield f"- {name} {said}: " + (
             "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
         )

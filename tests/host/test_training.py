@@ -335,6 +335,7 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
         "teacher/checkpoint.npz",
         "teacher/history.jsonl",
         "teacher_logits.npz",
+        "teacher_test_logits.npz",
         "student/checkpoint.npz",
         "student/history.jsonl",
         "bundle/bundle.toml",
@@ -351,6 +352,25 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
     for kind in ("float", "int8"):
         low, high = result[kind]["intervals"]["log_loss"]
         assert low < result[kind]["log_loss"] < high
+
+
+def test_the_teacher_is_scored_on_the_same_clips(finished: Path, synthetic: Path) -> None:
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training.parts_of(finished / "run", settings, dataset)
+    images = features.extract(dataset, part.test, settings.frontend).images
+    tested = Examples(images, part_training.labels_of(part.test), Bundle.load(finished / "bundle").normalisation)
+    (teacher,) = settings.teachers
+    of_teacher = dataclasses.replace(task(part.folder), folder=part.folder / "teacher", config=teacher)
+    model = fitting.load(of_teacher, images.shape[1:])
+    probabilities = metrics.softmax(fitting.predict(model, tested))
+    chosen = probabilities[np.arange(len(part.test)), tested.labels]
+    found = json.loads((finished / "run" / "evaluation.json").read_text())["teachers"]
+    assert list(found) == ["each"]
+    assert found["each"]["teacher"]["log_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert found["each"]["teacher"]["accuracy"] == (probabilities.argmax(axis=1) == tested.labels).mean()
+    bundle = Bundle.load(finished / "bundle")
+    assert bundle.metrics["teachers"] == found
+    assert f"| teacher teacher | {-np.log(chosen).mean():.3f} (" in model_card.write(bundle)
 
 
 def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> None:
