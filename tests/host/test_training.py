@@ -27,6 +27,7 @@ from tinyscene import (
     model_card,
     part_training,
     quantize,
+    teachers,
     training,
 )
 from tinyscene.backend import keras
@@ -371,6 +372,22 @@ def test_the_teacher_is_scored_on_the_same_clips(finished: Path, synthetic: Path
     bundle = Bundle.load(finished / "bundle")
     assert bundle.metrics["teachers"] == found
     assert f"| teacher teacher | {-np.log(chosen).mean():.3f} (" in model_card.write(bundle)
+
+
+def test_a_teacher_answers_to_images_of_its_own(
+    finished: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training.parts_of(finished / "run", settings, dataset)
+    (same,), small = settings.teachers, dataclasses.replace(settings.frontend, n_mels=20)
+    asked: list = []
+    monkeypatch.setattr(teachers, "store_answers", lambda *arguments: asked.append(arguments[-1]))
+    normalisation = Normalisation((1.0,) * settings.frontend.n_mels, (2.0,) * settings.frontend.n_mels)
+    part_training.store_teachers_answers(part, settings, dataset, normalisation)
+    assert asked[0](same).normalisation == normalisation
+    own = asked[0](dataclasses.replace(same, frontend=small))
+    assert np.array_equal(own.images, features.extract(dataset, part.test, small).images)
+    assert own.normalisation == part_training.normalise(features.extract(dataset, part.training, small).images)
 
 
 def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> None:
