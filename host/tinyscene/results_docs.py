@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyscene import comparison, out_of_fold, page_section
+from tinyscene import ablation, comparison, out_of_fold, page_section
 from tinyscene.bundle import Bundle
 from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, difference_with_interval, score_with_interval
 from tinyscene.paths import REPOSITORY
@@ -15,12 +15,13 @@ MODELS = ("student", "baseline")
 
 
 def body(models: Path = REPOSITORY / "models") -> str:
-    """Return the section's Markdown: a table of scores, what INT8 costs, and the paired difference of the two models.
+    """Return the section's Markdown: a table of scores, what INT8 costs, the paired difference of the two models, and
+    the tables of ablations that are kept beside them.
 
     Raises:
-        BundleError: a bundle, or its list of out-of-fold answers, is missing or damaged.
+        BundleError: a bundle, its list of out-of-fold answers, or its table, is missing or damaged.
     """
-    return "\n".join([*_scores(models), "", *_rounding(models), *_difference(models)])
+    return "\n".join([*_scores(models), "", *_rounding(models), *_difference(models), *_ablations(models)])
 
 
 def _scores(models: Path) -> Iterator[str]:
@@ -62,6 +63,13 @@ def _difference(models: Path) -> Iterator[str]:
         yield f"- {name} {said}: " + (
             "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
         )
+
+
+def _ablations(models: Path) -> Iterator[str]:
+    for name in MODELS:
+        if results := ablation.read(models / name, Bundle.load(models / name)):
+            yield ""
+            yield from ablation.lines(results)
 
 
 if __name__ == "__main__":
