@@ -182,7 +182,7 @@ def evaluate(
 
 @app.command()
 def card(bundle: Path) -> None:
-    """Write the model card of a bundle again, from the bundle alone."""
+    """Write the model card of a bundle again, from what its folder holds."""
     from tinyscene import model_card
 
     model_card.rewrite(bundle)

@@ -5,7 +5,7 @@ narrower than those of the two scores.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from tinyscene.errors import TinysceneError
 from tinyscene.fold_predictions import INT8
 
 SCORES = {"accuracy": "accuracy", "log_loss": "log loss"}
+INT8_MINUS_FLOAT = "int8_minus_float"  # key of a run's scores: what rounding changes
+_SHOWN = {"accuracy": (100, 1, " points"), "log_loss": (1, 3, "")}  # of differences: factor, decimals, unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,10 +149,25 @@ def table(found: Comparison, title: str, a: str = "A", b: str = "B", difference:
     return rows
 
 
+def score_with_interval(score: str, scores: Mapping[str, Any]) -> str:
+    """Return one of the scores (with `intervals`) and its 95 % interval as a table shows them."""
+    low, high = scores["intervals"][score]
+    bounds = f"{100 * low:.1f} to {100 * high:.1f}" if score == "accuracy" else f"{low:.2f} to {high:.2f}"
+    return f"{shown(score, scores[score])} ({bounds})"
+
+
 def shown(score: str, value: float) -> str:
     """Return a score as a table shows it."""
     return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
 
 
+def difference_with_interval(score: str, value: float, interval: Sequence[float]) -> str:
+    """Return a difference with its 95 % interval as a text shows them."""
+    factor, decimals, _ = _SHOWN[score]
+    low, high = (f"{factor * bound:+.{decimals}f}" for bound in interval)
+    return f"{_difference(score, value)} (95 %: {low} to {high})"
+
+
 def _difference(score: str, value: float, sign: str = "+") -> str:
-    return f"{100 * value:{sign}.1f} points" if score == "accuracy" else f"{value:{sign}.3f}"
+    factor, decimals, unit = _SHOWN[score]
+    return f"{factor * value:{sign}.{decimals}f}{unit}"

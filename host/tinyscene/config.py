@@ -300,11 +300,6 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
             raise ConfigError(
                 f"{place}.weight_decay is set, which {network.optimizer} ignores; add optimizer = 'adamw'"
             )
-    if config.quantisation.epochs and config.student.network in networks.WITH_DEPTHWISE:
-        raise ConfigError(
-            f"quantisation.epochs is set, but no depthwise layer of the {config.student.network} can be "
-            "fine-tuned with rounding; remove it"
-        )
     if converted and config.student.activation != "relu":
         raise ConfigError(
             f"student.activation is {config.student.activation!r}, which INT8 conversion leaves in float; use 'relu'"

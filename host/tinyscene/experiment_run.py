@@ -51,7 +51,7 @@ def report(
             rows with `augment.impulse_responses` in place of the folder that they name.
         out: folder of the runs.
         budget: minutes that a row's training may take, by shrinking it; None: as in the thesis.
-        as_json: file to write the results to.
+        as_json: file to write the results to, with the table's title and the data set; `ablation` reads it.
 
     Raises:
         ConfigError: no such experiment, or impulse responses are missing.
@@ -75,7 +75,11 @@ def report(
             highlight=False,
         )
     if as_json:
-        files.write_json(as_json, results)
+        of = {"data_set": dataset.root.resolve().name, "data_fingerprint": provenance.fingerprint(dataset)}
+        files.write_json(
+            as_json,
+            [{**result, "table_title": row.table_title, **of} for row, result in zip(rows, results, strict=True)],
+        )
 
 
 def _hearing(row: Row, folder: Path | None) -> Row:

@@ -1,6 +1,7 @@
 """The text of MODEL_CARD.md: what a bundle is, how well it does, where it comes from, how to make it again.
 
-A card is written from the bundle alone: the same bundle, the same card.
+A card is written from the bundle alone, and from the table of ablations if one is kept beside it: the same folder, the
+same card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from tinyscene import compiler, complexity, config, feature_engines, files, recipe
+from tinyscene import ablation, comparison, compiler, complexity, config, feature_engines, files, recipe, teacher_scores
 from tinyscene.bundle import CARD_FILE, Bundle
 from tinyscene.console import console
 from tinyscene.errors import BundleError, ConfigError, ModelError
@@ -27,24 +28,32 @@ def rewrite(folder: Path) -> None:
         BundleError: there is no sound bundle, or one that was not trained but derived.
         TinysceneError: the card cannot be written.
     """
+    card = of_folder(Path(folder))
+    files.write_text(Path(folder) / CARD_FILE, card)
+    console.print(f"card: {Path(folder) / CARD_FILE}", highlight=False)
+
+
+def of_folder(folder: Path) -> str:
+    """Return the card of the bundle in `folder`, with the table of ablations that is there; errors as `rewrite`."""
     bundle = Bundle.load(folder)
     if "command" not in bundle.provenance:
         raise BundleError(
             f"{folder} was not written by a training run, nor is its card by this command; name the bundle that it was "
             "made from"
         )
-    files.write_text(Path(folder) / CARD_FILE, write(bundle))
-    console.print(f"card: {Path(folder) / CARD_FILE}", highlight=False)
+    return write(bundle, ablation.read(folder, bundle))
 
 
-def write(bundle: Bundle) -> str:
+def write(bundle: Bundle, ablations: Sequence[dict[str, Any]] = ()) -> str:
     """Return the card, Markdown, from what the bundle says of itself.
 
     Args:
         bundle: its `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
+        ablations: of `ablation.read`.
     """
-    parts = (_head, _scores, _calibration, _data, _recipe, _cost, _origin)
-    return "\n".join(line for part in parts for line in part(bundle)) + "\n"
+    before, after = (_head, _scores, _calibration, _teachers, _data, _recipe), (_cost, _origin)
+    parts = [*(part(bundle) for part in before), _ablations(ablations), *(part(bundle) for part in after)]
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _head(bundle: Bundle) -> Iterator[str]:
@@ -99,8 +108,7 @@ def _scores(bundle: Bundle) -> Iterator[str]:
             f"- {name}, 95 % interval over locations (bootstrap): log loss {low:.2f} to {high:.2f}, accuracy "
             f"{worst:.1f} to {best:.1f} %"
         )
-    loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
-    yield f"- INT8 minus float: log loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points"
+    yield _int8_minus_float(scored)
     for title, group in (("scene", "per_scene"), ("device", "per_device")):
         yield ""
         yield from _table_head(title, ("clips", "INT8 log loss", "INT8 accuracy"))
@@ -111,6 +119,17 @@ def _scores(bundle: Bundle) -> Iterator[str]:
     yield from _table_head("", classes)
     for name, row in zip(classes, scored["int8"]["confusion"], strict=True):
         yield f"| {name} | {' | '.join(str(count) if count else '·' for count in row)} |"
+
+
+def _int8_minus_float(scored: Mapping[str, Any]) -> str:
+    if paired := scored.get(comparison.INT8_MINUS_FLOAT):
+        loss_said, accuracy_said = (
+            f"{name} {comparison.difference_with_interval(key, paired[key], paired['intervals'][key])}"
+            for key, name in MEASURES
+        )
+        return f"- INT8 minus float, clip by clip: {loss_said}, {accuracy_said}"
+    loss, accuracy = (scored["int8"][key] - scored["float"][key] for key, _ in MEASURES)
+    return f"- INT8 minus float: log loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points"
 
 
 def _table_head(first: str, columns: Sequence[str]) -> Iterator[str]:
@@ -158,6 +177,20 @@ def _bin(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
     return str(found["clips"]), f"{100 * found['confidence']:.1f} %", f"{100 * found['accuracy']:.1f} %"
 
 
+def _teachers(bundle: Bundle) -> Iterator[str]:
+    if not (rows := teacher_scores.rows(bundle.metrics)):
+        return
+    yield "\n## Teachers\n"
+    yield (
+        "The networks that the student learned from, in float, on the same clips; as trained, without temperature. The "
+        "answer of several networks is the mean of their probabilities. 95 % intervals over locations.\n"
+    )
+    yield from _table_head("network", [name for _, name in MEASURES])
+    for title, scores in rows:
+        cells = (comparison.score_with_interval(key, scores) for key, _ in MEASURES)
+        yield f"| {title} | {' | '.join(cells)} |"
+
+
 def _data(bundle: Bundle) -> Iterator[str]:
     origin = bundle.provenance
     yield "\n## Data\n"
@@ -183,6 +216,12 @@ def _recipe(bundle: Bundle) -> Iterator[str]:
         yield "The configuration is of another version of tinyscene."
     yield "\n<details><summary>Every setting, as the run resolved it</summary>\n"
     yield f"```toml\n{tomli_w.dumps(resolved).strip()}\n```\n</details>"
+
+
+def _ablations(results: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if results:
+        yield "\n## Ablations\n"
+        yield from ablation.lines(results)
 
 
 def _cost(bundle: Bundle) -> Iterator[str]:

@@ -169,4 +169,3 @@ NETWORKS = {
     "separable": Network(networks_compact.separable, (1, 1), {"dropout": 0.0, "depth": 4, "stem_stride": 2}),
     "limited": Network(networks_compact.limited, (5, 5), {"dropout": 0.0, "depth": 1, "stem_stride": 2}),
 }
-WITH_DEPTHWISE = ("mobile", "separable")  # layers that `quantisation_aware` does not know

@@ -61,6 +61,12 @@ def examples(part: Part, frontend: FrontendConfig, dataset: Dataset) -> tuple[Ex
     return examples_of(part, frontend, *(features.extract(dataset, clips, frontend).images for clips in lists))
 
 
+def tested(part: Part, frontend: FrontendConfig, dataset: Dataset, normalisation: Normalisation) -> Examples:
+    """Return a part's test examples as a front end sees them."""
+    images = features.extract(dataset, part.test, frontend).images
+    return Examples(images, labels_of(part.test), normalisation)
+
+
 def examples_of(part: Part, frontend: FrontendConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
     """Return a part's training and validation examples of these images; the normalisation is the training images'."""
     normalisation = normalise(images)
@@ -128,6 +134,18 @@ def train_networks(
     fitting.train(task, training, validation, distillation=settings.distillation, start=rounded)
     quantisation_aware.copy_weights(rounded, plain)
     return plain
+
+
+def store_teachers_answers(part: Part, settings: RunConfig, dataset: Dataset, normalisation: Normalisation) -> None:
+    """Keep what the teachers say of a part's test clips; `normalisation` is that of the run's own front end."""
+
+    def of_teacher(teacher: TeacherConfig) -> Examples:
+        if teacher.frontend is None:
+            return tested(part, settings.frontend, dataset, normalisation)
+        training, _ = examples(part, teacher.frontend, dataset)
+        return tested(part, teacher.frontend, dataset, training.normalisation)
+
+    teachers.store_answers(part.folder, settings, part.test, of_teacher)
 
 
 def _calibration(training: Examples) -> NDArray[np.float32]:

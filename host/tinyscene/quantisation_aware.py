@@ -23,26 +23,15 @@ _ON_THE_GRID = (keras.layers.MaxPooling2D, keras.layers.Flatten)  # what they gi
 _KINDS_ON_THE_GRID = ("MAX_POOL_2D", "RESHAPE")
 
 
-def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:
-    """Return `rounded` with the gradient of `values`."""
-    return values + keras.ops.stop_gradient(rounded - values)
+def to_steps(values: Tensor, scale: Tensor) -> Tensor:
+    """Round to multiples of a scale, with the gradient of the values."""
+    return values + keras.ops.stop_gradient(keras.ops.round(values / scale) * scale - values)
 
 
-def rounded_weights(kernel: Tensor) -> Tensor:
-    """Round a kernel [..., outputs] to int8, symmetric, with a scale for every output."""
-    scale = _scale(kernel)
-    return _straight_through(kernel, keras.ops.round(kernel / scale) * scale)
-
-
-def _scale(kernel: Tensor) -> Tensor:
-    largest = keras.ops.max(keras.ops.abs(kernel), axis=tuple(range(len(kernel.shape) - 1)))
+def scales(kernel: Tensor, output_axes: int = 1) -> Tensor:
+    """Return the scale of every output of a symmetric int8 kernel, in the shape of its last axes, the outputs."""
+    largest = keras.ops.max(keras.ops.abs(kernel), axis=tuple(range(len(kernel.shape) - output_axes)))
     return keras.ops.maximum(largest / HIGHEST, TINY)
-
-
-def _rounded_bias(bias: Tensor, kernel: Tensor, input_scale: Tensor) -> Tensor:
-    """Round a bias [outputs] as int32 with the scale of the products."""
-    scale = _scale(kernel) * input_scale
-    return _straight_through(bias, keras.ops.round(bias / scale) * scale)
 
 
 class RoundedActivation(keras.layers.Layer):
@@ -56,33 +45,65 @@ class RoundedActivation(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Return the rounded inputs."""
         low, high = (LOWEST - self.zero_point) * self.scale, (HIGHEST - self.zero_point) * self.scale
-        inside = keras.ops.clip(inputs, low, high)
-        return _straight_through(inside, keras.ops.round(inside / self.scale) * self.scale)
+        return to_steps(keras.ops.clip(inputs, low, high), self.scale)
 
 
-class RoundedConv2D(keras.layers.Conv2D):
-    """A convolution with weights rounded to int8; `input_scale` returns the scale of what it takes."""
+class _RoundedProducts:
+    """Part of a layer that multiplies by a kernel: kernel and bias are rounded, to int8 and int32.
 
+    Attributes:
+        output_axes: how many of the kernel's last axes are its outputs.
+        input_scale: returns the scale of what the layer takes.
+    """
+
+    output_axes = 1
     input_scale: Callable[[], Tensor]
+    kernel: Tensor
+    bias: Tensor
+    activation: Callable[[Tensor], Tensor]
+
+    def products(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Return what the layer makes of a kernel, without bias and activation."""
+        raise NotImplementedError
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Convolve with the rounded kernel."""
-        bias = _rounded_bias(self.bias, self.kernel, self.input_scale())
-        return self.activation(self.convolution_op(inputs, rounded_weights(self.kernel)) + bias)
+        """Do what the layer does with the rounded kernel and bias."""
+        scale = scales(self.kernel, self.output_axes)
+        bias = to_steps(self.bias, keras.ops.reshape(scale, (-1,)) * self.input_scale())
+        return self.activation(self.products(inputs, to_steps(self.kernel, scale)) + bias)
 
 
-class RoundedDense(keras.layers.Dense):
-    """A dense layer with weights rounded to int8; `input_scale` returns the scale of what it takes."""
+class RoundedConv2D(_RoundedProducts, keras.layers.Conv2D):
+    """A convolution with a kernel [height, width, inputs, outputs]."""
 
-    input_scale: Callable[[], Tensor]
-
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # noqa: ARG002 - of all layers
-        """Multiply by the rounded kernel."""
-        bias = _rounded_bias(self.bias, self.kernel, self.input_scale())
-        return self.activation(keras.ops.matmul(inputs, rounded_weights(self.kernel)) + bias)
+    def products(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Convolve."""
+        return self.convolution_op(inputs, kernel)
 
 
-_ROUNDED: dict[Any, Any] = {keras.layers.Conv2D: RoundedConv2D, keras.layers.Dense: RoundedDense}
+class RoundedDepthwiseConv2D(_RoundedProducts, keras.layers.DepthwiseConv2D):
+    """A convolution of each channel by itself, with a kernel [height, width, channels, multiplier]."""
+
+    output_axes = 2
+
+    def products(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Convolve."""
+        return keras.ops.depthwise_conv(inputs, kernel, self.strides, self.padding)
+
+
+class RoundedDense(_RoundedProducts, keras.layers.Dense):
+    """A dense layer with a kernel [inputs, outputs]."""
+
+    def products(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Multiply."""
+        return keras.ops.matmul(inputs, kernel)
+
+
+_ROUNDED: dict[Any, Any] = {
+    keras.layers.Conv2D: RoundedConv2D,
+    keras.layers.DepthwiseConv2D: RoundedDepthwiseConv2D,
+    keras.layers.Dense: RoundedDense,
+}
 
 
 def rounded(model: keras.Model) -> keras.Model:
@@ -151,7 +172,9 @@ def _folded(
         if (normalisation := normalisations.get(id(layer.output))) is not None:
             gamma, beta, mean, variance = normalisation.get_weights()
             factor = gamma / np.sqrt(variance + np.float32(normalisation.epsilon))
-            weights = [weights[0] * factor, (weights[1] - mean) * factor + beta]
+            kernel, bias = weights
+            outputs = kernel.shape[-_ROUNDED[type(layer)].output_axes :]
+            weights = [kernel * factor.reshape(outputs), (bias - mean) * factor + beta]
         folded.get_layer(layer.name).set_weights(weights)
     return folded
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from tinyscene import __version__, figures, files
+from tinyscene import __version__, comparison, figures, files, teacher_scores
 from tinyscene.bundle import Bundle
 from tinyscene.complexity import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
@@ -85,6 +85,8 @@ def write(run_dir: Path) -> Path:
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
         scores=host | tempered | boards,
         compared=compared,
+        teachers=teacher_scores.rows(run.evaluation or {}),
+        with_interval=comparison.score_with_interval,
         rows=lambda key: sorted({row for score in compared.values() for row in score[key]}),
         curves=list(_curves(run, run_dir / "figures")),
         confusions=list(_confusions(host, run_dir / "figures")),
@@ -200,6 +202,8 @@ def _read_evaluation(path: Path) -> dict[str, Any] | None:
     for form in ("float", "int8"):
         if evaluation is not None and form in evaluation:
             _require(path, evaluation[form], SCORE_KEYS)
+    for _, score in teacher_scores.rows(evaluation or {}):
+        _require(path, score, ("accuracy", "log_loss", "intervals"))
     return evaluation
 
 

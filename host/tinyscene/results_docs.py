@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyscene import comparison, out_of_fold, page_section
+from tinyscene import ablation, comparison, out_of_fold, page_section
 from tinyscene.bundle import Bundle
+from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, difference_with_interval, score_with_interval
 from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
@@ -14,12 +15,13 @@ MODELS = ("student", "baseline")
 
 
 def body(models: Path = REPOSITORY / "models") -> str:
-    """Return the section's Markdown: a table of scores, what INT8 costs, and the paired difference of the two models.
+    """Return the section's Markdown: a table of scores, what INT8 costs, the paired difference of the two models, and
+    the tables of ablations that are kept beside them.
 
     Raises:
-        BundleError: a bundle, or its list of out-of-fold answers, is missing or damaged.
+        BundleError: a bundle, its list of out-of-fold answers, or its table, is missing or damaged.
     """
-    return "\n".join([*_scores(models), "", *_difference(models)])
+    return "\n".join([*_scores(models), "", *_rounding(models), *_difference(models), *_ablations(models)])
 
 
 def _scores(models: Path) -> Iterator[str]:
@@ -29,21 +31,26 @@ def _scores(models: Path) -> Iterator[str]:
         metrics: dict[str, Any] = Bundle.load(models / name).metrics
         for stage, scores in (("as trained", metrics), ("calibrated", metrics["calibrated"])):
             cells = [
-                *(_accuracy(scores[kind]) for kind in ("float", "int8")),
-                *(_log_loss(scores[kind]) for kind in ("float", "int8")),
+                *(score_with_interval(key, scores[kind]) for key in SCORES for kind in ("float", "int8")),
                 f"{scores['int8']['reliability']['ece']:.3f}",
             ]
             yield f"| {name} | {stage} | {' | '.join(cells)} |"
 
 
-def _accuracy(score: dict[str, Any]) -> str:
-    low, high = (100 * bound for bound in score["intervals"]["accuracy"])
-    return f"{100 * score['accuracy']:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _log_loss(score: dict[str, Any]) -> str:
-    low, high = score["intervals"]["log_loss"]
-    return f"{score['log_loss']:.3f} ({low:.2f} to {high:.2f})"
+def _rounding(models: Path) -> Iterator[str]:
+    """Yield what INT8 costs each model; nothing for bundles that do not say."""
+    paired = {name: Bundle.load(models / name).metrics["calibrated"].get(INT8_MINUS_FLOAT) for name in MODELS}
+    if not any(paired.values()):
+        return
+    yield "Paired, clip by clip (calibrated), INT8 - float:"
+    for name, found in paired.items():
+        if found:
+            said = (
+                f"{title} {difference_with_interval(key, found[key], found['intervals'][key])}"
+                for key, title in SCORES.items()
+            )
+            yield f"- {name}: {', '.join(said)}"
+    yield ""
 
 
 def _difference(models: Path) -> Iterator[str]:
@@ -51,15 +58,18 @@ def _difference(models: Path) -> Iterator[str]:
     place = {clip.filename: row for row, clip in enumerate(others)}
     found = comparison.compare(clips, baseline[[place[clip.filename] for clip in clips]], student)
     yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), student - baseline:"
-    accuracy, loss = found.difference["accuracy"], found.difference["log_loss"]
-    low, high = (100 * bound for bound in found.intervals["accuracy"])
-    yield f"- accuracy {100 * accuracy:+.1f} points (95 %: {low:+.1f} to {high:+.1f}): {_verdict(found, 'accuracy')}"
-    low, high = found.intervals["log_loss"]
-    yield f"- log loss {loss:+.3f} (95 %: {low:+.3f} to {high:+.3f}): {_verdict(found, 'log_loss')}"
+    for score, name in SCORES.items():
+        said = difference_with_interval(score, found.difference[score], found.intervals[score])
+        yield f"- {name} {said}: " + (
+            "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
+        )
 
 
-def _verdict(found: comparison.Comparison, score: str) -> str:
-    return "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
+def _ablations(models: Path) -> Iterator[str]:
+    for name in MODELS:
+        if results := ablation.read(models / name, Bundle.load(models / name)):
+            yield ""
+            yield from ablation.lines(results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The teachers of one part of a run: their training, and what they say of the student's training clips.
+"""The teachers of one part of a run: their training, and what they say of the student's clips.
 
-Their logits are stored once, of the clips as they are; the student's batches blend them as they blend the labels.
+Their logits are stored once, of the clips as they are: of the training clips, which the student's batches blend as they
+blend the labels, and of the test clips, which are scored.
 """
 
 import zipfile
@@ -16,7 +17,7 @@ from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
 from tinyscene.errors import TinysceneError
 from tinyscene.fitting import Examples, Task
 
-LOGITS = "teacher_logits.npz"
+LOGITS, TEST_LOGITS = "teacher_logits.npz", "teacher_test_logits.npz"
 
 Logits = NDArray[np.float32]
 
@@ -58,38 +59,95 @@ def logits(
         return _stored(path, filenames, names)
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
-        augment = teacher.augment or settings.augment
         training, validation = examples(teacher)
-        for suffix, seen, taught in _rounds(settings, clips):
-            task = Task(
-                folder=folder / f"{teacher.name}{suffix}",
-                config=teacher,
-                augment=augment,
-                seed=settings.seed if teacher.seed is None else teacher.seed,
-                classes=len(SCENES),
-                title=f"{title}: {teacher.name}{suffix}",
-                live=live,
-            )
+        networks = _networks(settings, teacher)
+        for network, (seen, taught) in zip(networks, _rounds(settings, clips, len(networks)), strict=True):
+            task = _task(folder, settings, teacher, network, title, live)
             model = fitting.train(task, training.take(seen), validation)
             found[teacher.name][taught] = fitting.predict(model, training.take(taught))
-    files.write_arrays(path, {"clips": np.array(filenames), **{_key(name): found[name] for name in names}})
+    _store(path, filenames, found)
     return found
 
 
-def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield the folder's suffix, which clips a teacher is trained on, and which it then teaches."""
+def _networks(settings: RunConfig, teacher: TeacherConfig) -> list[str]:
+    """Return the names of a teacher's networks: its own, or, cross-fitted, those for each subset of the clips."""
     count = settings.distillation.cross_fit if settings.distillation else 0
-    if not count:
+    return [f"{teacher.name}-subset{subset + 1}" for subset in range(count)] or [teacher.name]
+
+
+def _rounds(
+    settings: RunConfig, clips: Sequence[Clip], count: int
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield which clips each of a teacher's `count` networks is trained on, and which it then teaches."""
+    if count == 1:
         everything = np.ones(len(clips), bool)
-        yield "", everything, everything
+        yield everything, everything
         return
     subset_of = np.array(location_disjoint_subsets(clips, count, settings.seed))
     for subset in range(count):
-        yield f"-subset{subset + 1}", subset_of != subset, subset_of == subset
+        yield subset_of != subset, subset_of == subset
+
+
+def _task(
+    folder: Path, settings: RunConfig, teacher: TeacherConfig, network: str, title: str = "", live: bool = False
+) -> Task:
+    return Task(
+        folder=folder / network,
+        config=teacher,
+        augment=teacher.augment or settings.augment,
+        seed=settings.seed if teacher.seed is None else teacher.seed,
+        classes=len(SCENES),
+        title=f"{title}: {network}",
+        live=live,
+    )
+
+
+def store_answers(
+    folder: Path, settings: RunConfig, clips: Sequence[Clip], examples: Callable[[TeacherConfig], Examples]
+) -> None:
+    """Keep what the trained teachers' networks say of a part's test clips, unless that is done.
+
+    Args:
+        folder: of the part.
+        settings: of the run; it has teachers.
+        clips: the part's test clips.
+        examples: gives a teacher's examples of these clips.
+
+    Raises:
+        TinysceneError: a network is missing or damaged, or the file cannot be written.
+    """
+    path = folder / TEST_LOGITS
+    if path.exists():
+        return
+    found = {}
+    for teacher in settings.teachers:
+        tested = examples(teacher)
+        for network in _networks(settings, teacher):
+            model = fitting.load(_task(folder, settings, teacher, network), tested.images.shape[1:])
+            found[network] = fitting.predict(model, tested)
+    _store(path, [clip.filename for clip in clips], found)
+
+
+def answers(folder: Path, settings: RunConfig, clips: Sequence[Clip]) -> dict[str, NDArray[np.float64]]:
+    """Return teacher's name -> class probabilities [clips, classes] that were kept of a part's test clips.
+
+    Those of a cross-fitted teacher are the mean of its networks', none of which saw these clips.
+
+    Raises:
+        TinysceneError: the file is missing or damaged.
+    """
+    networks = {teacher.name: _networks(settings, teacher) for teacher in settings.teachers}
+    names = [network for own in networks.values() for network in own]
+    logits = _stored(folder / TEST_LOGITS, [clip.filename for clip in clips], names)
+    return {name: np.mean([metrics.softmax(logits[each]) for each in own], axis=0) for name, own in networks.items()}
 
 
 def _key(name: str) -> str:
     return f"logits_{name}"
+
+
+def _store(path: Path, filenames: list[str], logits: dict[str, Logits]) -> None:
+    files.write_arrays(path, {"clips": np.array(filenames), **{_key(name): each for name, each in logits.items()}})
 
 
 def _stored(path: Path, filenames: list[str], names: list[str]) -> dict[str, Logits]:

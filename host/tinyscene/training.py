@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinyscene import (
     calibration,
+    comparison,
     complexity,
     evaluation,
     features,
@@ -29,6 +30,8 @@ from tinyscene import (
     provenance,
     reliability,
     run_folder,
+    teacher_scores,
+    teachers,
     variants,
     workers,
 )
@@ -38,7 +41,6 @@ from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset
 from tinyscene.errors import DatasetError, TinysceneError
-from tinyscene.fitting import Examples
 from tinyscene.fold_predictions import FLOAT, INT8, PREDICTIONS
 from tinyscene.part_training import Part
 from tinyscene.paths import REPOSITORY
@@ -169,6 +171,8 @@ def _train_part(part: Part, settings: RunConfig, dataset: Dataset, origin: dict[
     bundle = _bundle(part, settings, dataset, origin, live=live)
     if not ((part.folder / EVALUATION).exists() and (part.folder / PREDICTIONS).exists()):
         _score(part, bundle, settings, dataset, live)
+    if settings.teachers:
+        part_training.store_teachers_answers(part, settings, dataset, bundle.normalisation)
 
 
 def _bundle_folder(part: Part) -> Path:
@@ -201,10 +205,9 @@ def _bundle(
 
 def _score(part: Part, bundle: Bundle, settings: RunConfig, dataset: Dataset, live: bool) -> None:
     """Score the float and the INT8 student on the part's test list, and keep the class probabilities of both."""
-    images = features.extract(dataset, part.test, settings.frontend).images
-    test = Examples(images, part_training.labels_of(part.test), bundle.normalisation)
+    test = part_training.tested(part, settings.frontend, dataset, bundle.normalisation)
     model = part_training.load_student(part, settings)
-    outputs = evaluation.run(bundle, images, live=live)
+    outputs = evaluation.run(bundle, test.images, live=live)
     predictions = {FLOAT: metrics.softmax(fitting.predict(model, test)), INT8: bundle.probabilities(outputs)}
     files.write_arrays(part.folder / PREDICTIONS, predictions)
     files.write_json(part.folder / EVALUATION, _evaluation(part.split, part.test, predictions))
@@ -223,11 +226,13 @@ def _evaluation(split: str, clips: Sequence[Clip], predictions: dict[str, NDArra
         }
         for kind, probabilities in predictions.items()
     }
-    return {"split": split, **scores}
+    paired = comparison.compare(clips, predictions[FLOAT], predictions[INT8])
+    difference = {**paired.difference, "intervals": paired.intervals}
+    return {"split": split, **scores, comparison.INT8_MINUS_FLOAT: difference}
 
 
 def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, Any]:
-    """Score all tested clips together, write it to the run's folder, and return it for the bundle.
+    """Score all tested clips together, and the teachers, write it to the run's folder, and return it for the bundle.
 
     Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the
     temperature that the other folds' float logits ask for. That of all folds is for the final weights.
@@ -240,6 +245,9 @@ def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, 
     split = tested[0].split if len(tested) == 1 else f"{len(tested)} folds pooled"
     clips = [clip for part in tested for clip in part.test]
     pooled = _evaluation(split, clips, together)
+    if settings.teachers:
+        answers = [teachers.answers(part.folder, settings, part.test) for part in tested]
+        pooled[teacher_scores.KEY] = teacher_scores.score(answers, clips)
     folds = [_summary(part, each) for part, each in zip(tested, predictions, strict=True)]
     if len(tested) > 1:
         truths = [part_training.labels_of(part.test) for part in tested]
@@ -250,8 +258,7 @@ def pool(folder: Path, parts: Sequence[Part], settings: RunConfig) -> dict[str, 
         }
         for part, fold, temperature, each in zip(tested, folds, outside, tempered, strict=True):
             fold[CALIBRATED] = {"temperature": temperature, **_summary(part, each)}
-    if settings.data.folds == CROSS_VALIDATE:
-        files.write_json(folder / EVALUATION, pooled)
+    files.write_json(folder / EVALUATION, pooled)
     return {**pooled, "folds": folds}
 
 

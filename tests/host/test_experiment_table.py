@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyscene import comparison, evaluation, experiment, experiment_run, files, fold_predictions, training
+from tinyscene import (
+    ablation,
+    comparison,
+    evaluation,
+    experiment,
+    experiment_run,
+    files,
+    fold_predictions,
+    provenance,
+    training,
+)
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError
@@ -112,6 +122,10 @@ def test_rows_are_compared_with_the_reference(
     assert f"{100 * difference['accuracy']:+.1f}" in said
     assert "paired differences from a, 95 %" in said
     assert not {"thesis", "scale"} & set(said.lower().split())
+    assert heard["data_fingerprint"] == provenance.fingerprint(dataset)
+    said = "\n".join(ablation.lines([plain, heard]))
+    assert said.startswith(f"Ablation. {'INT8' if scored == 'int8' else 'Float'}, {len(clips)} clips of folds,")
+    assert f"| {difference['log_loss']:+.3f} (95 %: {low:+.3f} to {high:+.3f}) |" in said
 
 
 @pytest.mark.parametrize("scored", ["int8"], indirect=True)

@@ -95,9 +95,3 @@ def test_the_stem_shrinks_the_image(stem_stride: int, shape: tuple[int, int]) ->
 def test_a_run_with_options_that_cannot_be_is_refused(student: dict, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         config.parse({"name": "x", "student": {"epochs": 1, **student}})
-
-
-def test_depthwise_layers_are_not_fine_tuned_with_rounding() -> None:
-    run = {"name": "x", "student": {"network": "mobile", "epochs": 1}, "quantisation": {"epochs": 1}}
-    with pytest.raises(ConfigError, match="no depthwise layer of the mobile can be fine-tuned"):
-        config.parse(run)

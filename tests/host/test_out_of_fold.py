@@ -1,5 +1,6 @@
 """The list of out-of-fold answers: what is written is read; what is damaged is refused; the page is what it gives."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 import runs
 
-from tinyscene import out_of_fold, page_section, results_docs
+from tinyscene import comparison, out_of_fold, page_section, results_docs
+from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Clip
 from tinyscene.errors import BundleError
+from tinyscene.paths import REPOSITORY
 
 CLIPS = [Clip(f"audio/{scene}-oslo-{n}-0-a.wav", scene, f"oslo-{n}", "oslo", "a", 0) for n, scene in enumerate(SCENES)]
 
@@ -47,6 +50,30 @@ def test_a_damaged_list_is_refused(bundle: Path, damage: Callable[[str], str], r
 def test_a_missing_list_is_said(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="train with cross-validation"):
         out_of_fold.read(tmp_path)
+
+
+def test_the_page_says_what_int8_costs_where_a_bundle_does(tmp_path: Path) -> None:
+    paired = {
+        "accuracy": -0.0123,
+        "log_loss": 0.0456,
+        "intervals": {"accuracy": [-0.03, 0.01], "log_loss": [0.01, 0.1]},
+    }
+    for name in results_docs.MODELS:
+        shutil.copytree(REPOSITORY / "models" / name, tmp_path / name)
+        bundle = Bundle.load(tmp_path / name)
+        bundle.metrics["calibrated"].pop(comparison.INT8_MINUS_FLOAT, None)
+        bundle.save(tmp_path / name, "")
+    assert "INT8 - float" not in results_docs.body(tmp_path)
+    bundle = Bundle.load(tmp_path / "student")
+    bundle.metrics["calibrated"][comparison.INT8_MINUS_FLOAT] = paired
+    bundle.save(tmp_path / "student", "")
+    said = results_docs.body(tmp_path)
+    assert (
+        "\n\nPaired, clip by clip (calibrated), INT8 - float:\n"
+        "- student: accuracy -1.2 points (95 %: -3.0 to +1.0), log loss +0.046 (95 %: +0.010 to +0.100)\n\n"
+        "Paired, clip by clip, over"
+    ) in said
+    assert "- baseline: " not in said
 
 
 def test_the_committed_page_is_what_the_committed_models_give() -> None:

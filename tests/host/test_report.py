@@ -208,6 +208,27 @@ def test_calibrated_scores_stand_beside_the_others(run: Path) -> None:
     assert "Reliability diagram" in shown.source
 
 
+@pytest.mark.usefixtures("without_pictures")
+def test_teachers_stand_beside_the_student(run: Path) -> None:
+    assert "teachers together" not in page(run).text
+    path = run / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    one = {"accuracy": 0.4321, "log_loss": 1.6543, "intervals": {"accuracy": [0.4, 0.5], "log_loss": [1.5, 1.8]}}
+    scores = {"each": {"one": one, "two": one}, "together": {**one, "accuracy": 0.5432}}
+    path.write_text(json.dumps({**evaluation, "teachers": scores}))
+    text = page(run).text
+    for expected in (
+        "teacher one 43.2 % (40.0 to 50.0) 1.654 (1.50 to 1.80)",
+        "teachers together 54.3 % (40.0 to 50.0)",
+    ):
+        assert expected in text
+    assert f"student {100 * evaluation['float']['accuracy']:.1f} % (41.2 to 57.7)" in text
+    del one["intervals"]
+    path.write_text(json.dumps({**evaluation, "teachers": scores}))
+    with pytest.raises(TinysceneError, match=r"evaluation\.json is damaged \(no intervals\)"):
+        report.write(run)
+
+
 def test_curves_without_validation() -> None:
     history = [{**epoch, "val_log_loss": None, "val_accuracy": None} for epoch in runs.history(4)]
     loss, accuracy, _ = figures.learning_curves([history], "student").axes

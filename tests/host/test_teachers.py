@@ -1,12 +1,13 @@
 """The teachers: what they are trained on, what is stored of them, and the ensemble's soft targets."""
 
 import dataclasses
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinyscene import config, fitting, metrics, teachers
+from tinyscene import config, evaluation, fitting, metrics, teacher_scores, teachers
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
 from tinyscene.config import AugmentConfig, DistillationConfig, NetworkConfig, RunConfig, TeacherConfig
@@ -121,6 +122,62 @@ def test_stored_logits_are_reused_and_others_refused(trained: list[Memory], tmp_
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged"):
         compute(tmp_path, settings())
+
+
+@pytest.fixture
+def remembered(trained: list[Memory], monkeypatch: pytest.MonkeyPatch) -> list[Memory]:  # noqa: ARG001 - replaces them
+    """The networks that were loaded, whose answers say which network they are of."""
+    loaded: list[Memory] = []
+
+    def load(task: Task, shape: tuple[int, int]) -> Memory:
+        assert shape == (2, 3)
+        loaded.append(Memory(task, examples()))
+        return loaded[-1]
+
+    def predict(model: Memory, asked: Examples) -> np.ndarray:
+        logits = np.zeros((len(asked), len(SCENES)), np.float32)
+        logits[:, zlib.crc32(model.task.folder.name.encode()) % len(SCENES)] = asked.images[:, 0, 0]
+        return logits
+
+    monkeypatch.setattr(fitting, "load", load)
+    monkeypatch.setattr(fitting, "predict", predict)
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("cross_fit", "networks"),
+    [(0, ["one", "two"]), (2, ["one-subset1", "one-subset2", "two-subset1", "two-subset2"])],
+)
+def test_every_network_answers_to_test_clips_once(
+    remembered: list[Memory], tmp_path: Path, cross_fit: int, networks: list[str]
+) -> None:
+    tested, run = clips()[:7], settings(cross_fit)
+    of_seven = examples().take(np.arange(len(clips())) < 7)
+    for _ in range(2):
+        teachers.store_answers(tmp_path, run, tested, lambda _: of_seven)
+    assert [network.task.folder.name for network in remembered] == networks
+    found = teachers.answers(tmp_path, run, tested)
+    for name, probabilities in found.items():
+        own = [fitting.predict(each, of_seven) for each in remembered if each.task.folder.name.startswith(name)]
+        assert probabilities == pytest.approx(np.mean([metrics.softmax(each) for each in own], axis=0))
+    with pytest.raises(TinysceneError, match=r"teacher_test_logits\.npz is damaged \(it is of other clips\)"):
+        teachers.answers(tmp_path, run, clips()[:6])
+
+
+def test_teachers_are_scored_each_and_together_over_all_folds() -> None:
+    tested, truth = clips(), examples().labels
+    random = np.random.default_rng(0)
+    one, two = (random.dirichlet(np.ones(len(SCENES)), len(tested)) for _ in range(2))
+    folds = [{"one": one[rows], "two": two[rows]} for rows in (slice(50), slice(50, None))]
+    scores = teacher_scores.score(folds, tested)
+    rows = teacher_scores.rows({"float": {"accuracy": 1.0}, teacher_scores.KEY: scores})
+    assert [title for title, _ in rows] == ["teacher one", "teacher two", "teachers together", "student"]
+    for (_, found), probabilities in zip(rows, (one, two, (one + two) / 2), strict=False):
+        assert found["accuracy"] == (probabilities.argmax(axis=1) == truth).mean()
+        assert found["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
+        assert found["intervals"] == evaluation.confidence_intervals(tested, probabilities, SCENES)
+    assert teacher_scores.rows({"float": {}}) == []
+    assert "together" not in teacher_scores.score([{"one": one}], tested)
 
 
 def test_more_subsets_than_locations_are_refused(trained: list[Memory], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from tinyscene import (
     calibration,
     checkpoint,
+    comparison,
     config,
     evaluation,
     features,
@@ -26,6 +27,7 @@ from tinyscene import (
     model_card,
     part_training,
     quantize,
+    teachers,
     training,
 )
 from tinyscene.backend import keras
@@ -334,6 +336,7 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
         "teacher/checkpoint.npz",
         "teacher/history.jsonl",
         "teacher_logits.npz",
+        "teacher_test_logits.npz",
         "student/checkpoint.npz",
         "student/history.jsonl",
         "bundle/bundle.toml",
@@ -350,6 +353,41 @@ def test_a_run_leaves_what_the_report_reads(finished: Path) -> None:
     for kind in ("float", "int8"):
         low, high = result[kind]["intervals"]["log_loss"]
         assert low < result[kind]["log_loss"] < high
+
+
+def test_the_teacher_is_scored_on_the_same_clips(finished: Path, synthetic: Path) -> None:
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training.parts_of(finished / "run", settings, dataset)
+    images = features.extract(dataset, part.test, settings.frontend).images
+    tested = Examples(images, part_training.labels_of(part.test), Bundle.load(finished / "bundle").normalisation)
+    (teacher,) = settings.teachers
+    of_teacher = dataclasses.replace(task(part.folder), folder=part.folder / "teacher", config=teacher)
+    model = fitting.load(of_teacher, images.shape[1:])
+    probabilities = metrics.softmax(fitting.predict(model, tested))
+    chosen = probabilities[np.arange(len(part.test)), tested.labels]
+    found = json.loads((finished / "run" / "evaluation.json").read_text())["teachers"]
+    assert list(found) == ["each"]
+    assert found["each"]["teacher"]["log_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert found["each"]["teacher"]["accuracy"] == (probabilities.argmax(axis=1) == tested.labels).mean()
+    bundle = Bundle.load(finished / "bundle")
+    assert bundle.metrics["teachers"] == found
+    assert f"| teacher teacher | {-np.log(chosen).mean():.3f} (" in model_card.write(bundle)
+
+
+def test_a_teacher_answers_to_images_of_its_own(
+    finished: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training.parts_of(finished / "run", settings, dataset)
+    (same,), small = settings.teachers, dataclasses.replace(settings.frontend, n_mels=20)
+    asked: list = []
+    monkeypatch.setattr(teachers, "store_answers", lambda *arguments: asked.append(arguments[-1]))
+    normalisation = Normalisation((1.0,) * settings.frontend.n_mels, (2.0,) * settings.frontend.n_mels)
+    part_training.store_teachers_answers(part, settings, dataset, normalisation)
+    assert asked[0](same).normalisation == normalisation
+    own = asked[0](dataclasses.replace(same, frontend=small))
+    assert np.array_equal(own.images, features.extract(dataset, part.test, small).images)
+    assert own.normalisation == part_training.normalise(features.extract(dataset, part.training, small).images)
 
 
 def test_the_bundle_scores_as_the_run_says(finished: Path, synthetic: Path) -> None:
@@ -503,6 +541,12 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
         other = calibration.fit_temperature(predictions[1 - fold]["float"], truths[1 - fold])
         chosen.append(calibration.tempered(each["int8"], other)[np.arange(len(truth)), truth])
     assert calibrated["int8"]["log_loss"] == pytest.approx(-np.log(np.concatenate(chosen)).mean())
+    clips, kinds = [clip for test in tests for clip in test], ("float", "int8")
+    paired = comparison.compare(clips, *(np.concatenate([each[kind] for each in predictions]) for kind in kinds))
+    assert pooled["int8_minus_float"] == {**paired.difference, "intervals": paired.intervals}
+    for score in ("accuracy", "log_loss"):
+        difference = calibrated["int8"][score] - calibrated["float"][score]
+        assert calibrated["int8_minus_float"][score] == pytest.approx(difference, abs=1e-9)
     bundle = Bundle.load(tmp_path / "bundle")
     everything = np.concatenate([each["float"] for each in predictions]), np.concatenate(truths)
     temperature = calibration.fit_temperature(*everything)
@@ -524,6 +568,8 @@ def test_cross_validation_pools_its_folds_and_ends_with_weights_from_all_clips(s
         assert sum(each["clips"] for each in scores["int8"]["reliability"]["bins"]) == pooled["int8"]["clips"]
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
     assert "| calibrated | " in card
+    low, high = calibrated["int8_minus_float"]["intervals"]["log_loss"]
+    assert f"INT8 minus float, clip by clip: log loss {difference:+.3f} (95 %: {low:+.3f} to {high:+.3f})," in card
     assert card == model_card.write(bundle), "the bundle alone gives the card"
     assert f"{len(tests)}-fold cross-validation" in card
     assert f"last layer are divided by {temperature:.3f}" in card
