@@ -18,7 +18,7 @@ def _kernels() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
-def conv(x: Tensor, channels: int, kernel: tuple[int, int], stride: int = 1) -> Tensor:
+def conv(x: Tensor, channels: int, kernel: tuple[int, int], stride: int | tuple[int, int] = 1) -> Tensor:
     """Convolution with bias, SAME padding, then batch normalisation."""
     kernels = _kernels()
     convolution = keras.layers.Conv2D(channels, kernel, strides=stride, padding="same", kernel_initializer=kernels)(x)

@@ -40,7 +40,7 @@ def build(
         width: multiplies the channels of every layer but the last ones, which follow the number of classes.
         options: of this network, see `NETWORKS`; None is its own. `dropout`: rate; `depth`: blocks, a stage where there
             are stages; `expansion`: of the channels inside an inverted residual; `stem_stride`: 2 or 4, by which the
-            first convolutions shrink the image.
+            first convolutions shrink the image, of the baseline its frames only.
 
     Returns:
         A model from float32 [batch, n_mels, frames, 1] to logits [batch, classes]. At width 1 and the reference
@@ -77,10 +77,12 @@ def check_options(name: str, options: Mapping[str, float | None]) -> None:
             raise ConfigError(f"{option} is set, which the {name} does not have; its options are {', '.join(own)}")
 
 
-def _baseline(x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float) -> Tensor:
-    """DCASE 2022 Task 1 baseline: three 7x7 convolutions and two dense layers."""
-    x = keras.layers.Activation(activation)(conv(x, channels(16), (7, 7)))
-    for filters, pool in ((16, (5, 5)), (32, (4, 10))):
+def _baseline(
+    x: Tensor, classes: int, activation: str, channels: Callable[[int], int], dropout: float, stem_stride: int
+) -> Tensor:
+    """DCASE 2022 Task 1 baseline: three 7x7 convolutions and two dense layers; `stem_stride` thins only frames."""
+    x = keras.layers.Activation(activation)(conv(x, channels(16), (7, 7), (1, stem_stride)))
+    for filters, pool in ((16, (5, 5)), (32, (4, 10 // stem_stride))):
         x = keras.layers.Activation(activation)(conv(x, channels(filters), (7, 7)))
         x = keras.layers.Dropout(dropout)(keras.layers.MaxPooling2D(pool)(x))
     x = dense(keras.layers.Flatten()(x), channels(100), activation)
@@ -161,7 +163,7 @@ class Network:
 
 
 NETWORKS = {
-    "baseline": Network(_baseline, (20, 50), {"dropout": 0.3}),
+    "baseline": Network(_baseline, (20, 50), {"dropout": 0.3, "stem_stride": 1}),
     "teacher": Network(_teacher, (2, 2), {"dropout": 0.1}),
     "student": Network(_student, (10, 4), {"dropout": 0.0}),
     "transformer": Network(_transformer, PATCH, {"dropout": 0.1}),
