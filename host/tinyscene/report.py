@@ -87,6 +87,7 @@ def write(run_dir: Path) -> Path:
         compared=compared,
         teachers=teacher_scores.rows(run.evaluation or {}),
         with_interval=comparison.score_with_interval,
+        rounding=_rounding(run),
         rows=lambda key: sorted({row for score in compared.values() for row in score[key]}),
         curves=list(_curves(run, run_dir / "figures")),
         confusions=list(_confusions(host, run_dir / "figures")),
@@ -246,6 +247,17 @@ def _calibrated(run: Run) -> dict[str, Any]:
     """Return title -> score of the INT8 model with a temperature; nothing for a run of one fold."""
     calibrated = (run.evaluation or {}).get("calibrated")
     return {"INT8, calibrated": calibrated["int8"]} if calibrated else {}
+
+
+def _rounding(run: Run) -> dict[str, str]:
+    """Return score's name -> what INT8 changes in it, clip by clip; nothing for scores of an earlier version."""
+    found = (run.evaluation or {}).get(comparison.INT8_MINUS_FLOAT)
+    if found is None:
+        return {}
+    return {
+        name: comparison.difference_with_interval(score, found[score], found["intervals"][score])
+        for score, name in comparison.SCORES.items()
+    }
 
 
 def _reliability(run: Run, folder: Path) -> str | None:

@@ -209,6 +209,20 @@ def test_calibrated_scores_stand_beside_the_others(run: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_what_int8_changes_is_said_where_it_is_known(run: Path) -> None:
+    assert "INT8 − float, clip by clip" not in page(run).text
+    path = run / "evaluation.json"
+    paired = {
+        "accuracy": -0.0123,
+        "log_loss": 0.0456,
+        "intervals": {"accuracy": [-0.03, 0.01], "log_loss": [0.01, 0.1]},
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "int8_minus_float": paired}))
+    said = "accuracy -1.2 points (95 %: -3.0 to +1.0), log loss +0.046 (95 %: +0.010 to +0.100)."
+    assert f"INT8 − float, clip by clip: {said}" in page(run).text
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_teachers_stand_beside_the_student(run: Path) -> None:
     assert "teachers together" not in page(run).text
     path = run / "evaluation.json"
