@@ -55,11 +55,5 @@ def lines(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "|---" + "|---:" * len(columns) + "|"
     for result in results:
         cells = [comparison.shown(score, result[score]) for score in SCORES]
-        cells += [_difference(result["compared"], score) for score in SCORES]
+        cells += [comparison.paired_cell(result["compared"], score) for score in SCORES]
         yield f"| {result['title']} | {' | '.join([*cells, *([result['scale']] if scaled else [])])} |"
-
-
-def _difference(compared: dict[str, Any] | None, score: str) -> str:
-    if compared is None:
-        return "·"
-    return comparison.difference_with_interval(score, compared["difference"][score], compared["intervals"][score])

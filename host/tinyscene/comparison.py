@@ -168,6 +168,13 @@ def difference_with_interval(score: str, value: float, interval: Sequence[float]
     return f"{_difference(score, value)} (95 %: {low} to {high})"
 
 
+def paired_cell(compared: Mapping[str, Any] | None, score: str) -> str:
+    """Return a difference of `Comparison.to_json` as a cell of Markdown; a dot for the reference, which has none."""
+    if compared is None:
+        return "·"
+    return difference_with_interval(score, compared["difference"][score], compared["intervals"][score])
+
+
 def _difference(score: str, value: float, sign: str = "+") -> str:
     factor, decimals, unit = _SHOWN[score]
     return f"{factor * value:{sign}.{decimals}f}{unit}"

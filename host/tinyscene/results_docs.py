@@ -1,16 +1,18 @@
-"""The shipped models' accuracy in docs/RESULTS.md, from their bundles alone: `python -m tinyscene.results_docs`."""
+"""The shipped models' accuracy, and the search's, in docs/RESULTS.md: `python -m tinyscene.results_docs`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyscene import ablation, comparison, out_of_fold, page_section
+from tinyscene import ablation, comparison, out_of_fold, page_section, search_report
 from tinyscene.bundle import Bundle
 from tinyscene.comparison import INT8_MINUS_FLOAT, SCORES, difference_with_interval, score_with_interval
 from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
 BEGIN = "<!-- written by make results -->"
+SEARCH_BEGIN = "<!-- written by make results, from models/search.json -->"
+SEARCH = REPOSITORY / "models" / "search.json"
 MODELS = ("student", "baseline")
 
 
@@ -72,5 +74,18 @@ def _ablations(models: Path) -> Iterator[str]:
             yield from ablation.lines(results)
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the section and the figure of the search.
+
+    Raises:
+        BundleError: as `body`.
+        TinysceneError: the page, or the result of the search, is missing or damaged.
+    """
     page_section.replace(PAGE, BEGIN, body())
+    result = search_report.read(SEARCH)
+    page_section.replace(PAGE, SEARCH_BEGIN, "\n".join(search_report.lines(result)))
+    search_report.draw(result, PAGE.with_name("search.svg"))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,6 +1,7 @@
 """What a search found, for people: a table, a figure of the fronts, and whether anything beats the reference."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from tinyscene import figures
+from tinyscene import comparison, figures
 from tinyscene.comparison import SCORES
 from tinyscene.console import console
+from tinyscene.errors import TinysceneError
 from tinyscene.experiment_table import SHOWN, difference
 
 COSTS = {"instructions": ("M instructions", 1e6), "ram_bytes": ("RAM, KB", 1e3)}  # heading, what it is divided by
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what `tinyscene search --json` wrote.
+
+    Raises:
+        TinysceneError: it is missing or damaged.
+    """
+    try:
+        result: dict[str, Any] = json.loads(path.read_bytes())
+        "\n".join(lines(result))  # reads all that is shown
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise TinysceneError(
+            f"{path} is no result of a search ({error!r}); write it with `tinyscene search`"
+        ) from error
+    return result
 
 
 def show(result: dict[str, Any]) -> None:
@@ -29,6 +47,33 @@ def show(result: dict[str, Any]) -> None:
     console.print(table)
     for line in (*left_out(result), beaten(result)):
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def lines(result: dict[str, Any]) -> Iterator[str]:
+    """Yield Markdown: what was searched, and the last round's networks."""
+    tried = [each for each in result["networks"] if each["rounds"]]
+    yield (
+        f"{result['title']}: of {len(result['networks'])} networks {len(tried)} were tried, the last ones for "
+        f"{result['epochs']} epochs (INT8, {result['clips']:,} clips of {result['data_set']}, folds pooled and "
+        "calibrated; instructions counted on the emulated board). Differences are from "
+        f"`{result['reference']}`, clip by clip, with 95 % intervals over locations; * on the front of that score, "
+        "instructions and RAM.\n"
+    )
+    columns = [*(heading for heading, _ in COSTS.values())]
+    columns += [text for name in SCORES.values() for text in (name, f"{name}, difference")]
+    yield f"| network | {' | '.join(columns)} |"
+    yield "|---" + "|---:" * len(columns) + "|"
+    for each in finalists(result):
+        cells = [f"{each['cost'][key] / unit:.2f}" for key, (_, unit) in COSTS.items()]
+        for score in SCORES:
+            mark = " *" if score in each["front"] else ""
+            cells += [
+                comparison.shown(score, each["rounds"][-1][score]) + mark,
+                comparison.paired_cell(each["compared"], score),
+            ]
+        yield f"| {each['title']} | {' | '.join(cells)} |"
+    yield ""
+    yield f"{beaten(result)}.".capitalize()
 
 
 def finalists(result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import runs
 
-from tinyscene import comparison, out_of_fold, page_section, results_docs
+from tinyscene import comparison, out_of_fold, page_section, results_docs, search_report
 from tinyscene.bundle import Bundle
 from tinyscene.dataset import SCENES, Clip
 from tinyscene.errors import BundleError
@@ -79,3 +79,9 @@ def test_the_page_says_what_int8_costs_where_a_bundle_does(tmp_path: Path) -> No
 def test_the_committed_page_is_what_the_committed_models_give() -> None:
     page = results_docs.PAGE
     assert page_section.replaced(page, results_docs.BEGIN, results_docs.body()) == page.read_text(), "run make results"
+
+
+def test_the_committed_page_shows_the_committed_search() -> None:
+    page = results_docs.PAGE
+    shown = "\n".join(search_report.lines(search_report.read(results_docs.SEARCH)))
+    assert page_section.replaced(page, results_docs.SEARCH_BEGIN, shown) == page.read_text(), "run make results"

@@ -1,13 +1,14 @@
 """A search's file: what its spaces mean, and what is refused; and what is said of what was found."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tinyscene import search, search_report, search_run
-from tinyscene.errors import ConfigError
+from tinyscene.errors import ConfigError, TinysceneError
 from tinyscene.network_cost import Cost
 from tinyscene.paths import REPOSITORY
 from tinyscene.search import Limits
@@ -142,6 +143,13 @@ def compared(log_loss: float, accuracy: float, *, sure: bool) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"networks": [{}]}'])
+def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "found.json").write_text(text)
+    with pytest.raises(TinysceneError, match="is no result of a search"):
+        search_report.read(tmp_path / "found.json")
+
+
 def test_only_what_is_better_in_everything_beats_the_reference() -> None:
     reference = network("student", 1.6, 10, 10)
     worse = network("worse", 1.7, 1, 1) | {"compared": compared(0.1, 0.01, sure=True)}
@@ -162,6 +170,11 @@ def test_the_report_tells_of_every_network(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     for part in ("1.600 *", "+0.100", "-2.0", "2.00", "not tried: refused: 9 bytes of RAM, the limit is 8"):
         assert part in said
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    said = "\n".join(search_report.lines(search_report.read(tmp_path / "found.json")))
+    assert "of 3 networks 2 were tried" in said
+    assert "| tried | 2.00 | 5.00 | 40.0 % | -2.0 points (95 %: -2.1 to -1.9) | 1.700 |" in said
+    assert "| student | 10.00 | 10.00 | 40.0 % | · | 1.600 * | · |" in said
     search_report.draw(found, tmp_path / "fronts.svg")
     drawn = (tmp_path / "fronts.svg").read_text()
     assert "2 student" in drawn
