@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, checkpoint, metrics, schedule, variants
+from tinyscene import augment, checkpoint, duration, metrics, schedule, variants
 from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
 from tinyscene.config import ADAM, AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.console import progress_bar
+from tinyscene.duration import UNPLANNED, Clock, Plan
 from tinyscene.errors import TinysceneError
 from tinyscene.variants import Images, VariantGroup
 
@@ -93,6 +94,7 @@ class Task:
         classes: outputs.
         title: shown in the progress display.
         live: whether to draw a progress bar; a line an epoch is printed in any case.
+        plan: of the run that it is part of, to say how long that will take.
     """
 
     folder: Path
@@ -102,6 +104,7 @@ class Task:
     classes: int
     title: str
     live: bool = True
+    plan: Plan = UNPLANNED
 
     def random(self, *key: int) -> np.random.Generator:
         """Return a generator for this seed, the folder's name (teacher, student, ...) and `key`."""
@@ -139,12 +142,19 @@ def train(
     if len(history) == task.config.epochs:
         return model
     steps = -(-len(training) // task.config.batch_size)
+    clock = Clock(task.plan, task.folder, steps, len(history))
     with progress_bar(disable=not task.live) as progress:
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
+
+        def advance() -> None:
+            progress.advance(bar)
+            if line := clock.step():
+                progress.console.print(f"{task.title}: {line}", highlight=False, soft_wrap=True)
+
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
             batches = _batches(task, training, epoch, steps)
-            mean_loss = _epoch(task, model, batches, epoch, steps, lambda: progress.advance(bar))
+            mean_loss = _epoch(task, model, batches, epoch, steps, advance)
             _average(task, model, mean, training, epoch)
             history.append(
                 {
@@ -156,7 +166,7 @@ def train(
                 }
             )
             checkpoint.save(task.folder, model, history, mean)
-            _show(progress, task, history[-1])
+            _show(progress, task, history[-1], clock.to_go())
     return model
 
 
@@ -293,13 +303,14 @@ def reset_seeds(model: keras.Model, rng: np.random.Generator) -> None:
             generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
 
 
-def _show(progress: Progress, task: Task, line: dict[str, Any]) -> None:
+def _show(progress: Progress, task: Task, line: dict[str, Any], to_go: float | None) -> None:
     validation = ""
     if line["val_log_loss"] is not None:
         validation = f", validation log loss {line['val_log_loss']:.3f}, accuracy {100 * line['val_accuracy']:.1f} %"
+    run = "" if not to_go else f", run: {duration.spoken(to_go)} to go"
     progress.console.print(
         f"{task.title} epoch {line['epoch']}/{task.config.epochs}: loss {line['loss']:.3f}{validation}, "
-        f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s",
+        f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s{run}",
         highlight=False,
         soft_wrap=True,
     )

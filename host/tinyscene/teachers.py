@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinyscene import files, fitting, metrics
 from tinyscene.config import DistillationConfig, RunConfig, TeacherConfig
 from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
+from tinyscene.duration import UNPLANNED, Plan
 from tinyscene.errors import TinysceneError
 from tinyscene.fitting import Examples, Task
 
@@ -29,6 +30,7 @@ def logits(
     examples: Callable[[TeacherConfig], tuple[Examples, Examples]],
     *,
     live: bool = False,
+    plan: Plan = UNPLANNED,
 ) -> dict[str, Logits]:
     """Return every teacher's logits of a part's training clips, training the teachers if that is not done.
 
@@ -43,6 +45,7 @@ def logits(
         examples: gives a teacher's examples of the same clips, with the variants that its augmentation asks for, and
             those that watch its training, which may be empty.
         live: whether to draw progress bars.
+        plan: of the run.
 
     Returns:
         Teacher's name -> logits [clips, classes].
@@ -58,17 +61,17 @@ def logits(
         return _stored(path, filenames, names)
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
-        augment = teacher.augment or settings.augment
         training, validation = examples(teacher)
-        for suffix, seen, taught in _rounds(settings, clips):
+        for name, (seen, taught) in zip(folders(teacher, settings), _rounds(settings, clips), strict=True):
             task = Task(
-                folder=folder / f"{teacher.name}{suffix}",
+                folder=folder / name,
                 config=teacher,
-                augment=augment,
+                augment=teacher.augment or settings.augment,
                 seed=settings.seed if teacher.seed is None else teacher.seed,
                 classes=len(SCENES),
-                title=f"{title}: {teacher.name}{suffix}",
+                title=f"{title}: {name}",
                 live=live,
+                plan=plan,
             )
             model = fitting.train(task, training.take(seen), validation)
             found[teacher.name][taught] = fitting.predict(model, training.take(taught))
@@ -76,16 +79,32 @@ def logits(
     return found
 
 
-def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield the folder's suffix, which clips a teacher is trained on, and which it then teaches."""
-    count = settings.distillation.cross_fit if settings.distillation else 0
+def folders(teacher: TeacherConfig, settings: RunConfig) -> list[str]:
+    """Return the folders of a teacher in that of a part: one, or one for each subset of the clips."""
+    count = _subsets(settings)
+    return [f"{teacher.name}-subset{number}" for number in range(1, count + 1)] if count else [teacher.name]
+
+
+def share_of_clips(settings: RunConfig) -> float:
+    """Return the share of a part's training clips, about, that each network of a teacher is trained on."""
+    count = _subsets(settings)
+    return 1 - 1 / count if count else 1.0
+
+
+def _subsets(settings: RunConfig) -> int:
+    return settings.distillation.cross_fit if settings.distillation else 0
+
+
+def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield which clips a teacher is trained on, and which it then teaches, in the order of its `folders`."""
+    count = _subsets(settings)
     if not count:
         everything = np.ones(len(clips), bool)
-        yield "", everything, everything
+        yield everything, everything
         return
     subset_of = np.array(location_disjoint_subsets(clips, count, settings.seed))
     for subset in range(count):
-        yield f"-subset{subset + 1}", subset_of != subset, subset_of == subset
+        yield subset_of != subset, subset_of == subset
 
 
 def _key(name: str) -> str:
