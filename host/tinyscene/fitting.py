@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, checkpoint, duration, metrics, schedule, variants
+from tinyscene import augment, checkpoint, distribution, duration, metrics, schedule, variants
 from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
@@ -141,7 +141,7 @@ def train(
     history = checkpoint.restore(task.folder, model, mean)
     if len(history) == task.config.epochs:
         return model
-    steps = -(-len(training) // task.config.batch_size)
+    steps = len(distribution.batches(np.arange(len(training)), task.config.batch_size))
     clock = Clock(task.plan, task.folder, steps, len(history))
     with progress_bar(disable=not task.live) as progress:
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
@@ -153,7 +153,7 @@ def train(
 
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
-            batches = _batches(task, training, epoch, steps)
+            batches = _batches(task, training, epoch)
             mean_loss = _epoch(task, model, batches, epoch, steps, advance)
             _average(task, model, mean, training, epoch)
             history.append(
@@ -231,15 +231,14 @@ def _epoch(
     return total / count
 
 
-def _batches(
-    task: Task, training: Examples, epoch: int, steps: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _batches(task: Task, training: Examples, epoch: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
     targets = training.targets(task.classes, task.config.label_smoothing)
     decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
     devices = np.zeros(len(training), str) if training.devices is None else training.devices
-    for rows in np.array_split(augment.balanced_rows(devices, task.augment.device_balance, rng), steps):
+    drawn = augment.balanced_rows(devices, task.augment.device_balance, rng)
+    for rows in distribution.batches(drawn, task.config.batch_size):
         images = training.normalisation.apply(variants.choose(training.images, training.variants, rows, rng))
         yield augment.batch(images, targets[rows], task.augment, rng, decibel)
 
@@ -253,8 +252,9 @@ def _average(task: Task, model: keras.Model, mean: WeightMean, training: Example
     if epoch + 1 == network.epochs:
         mean.assign_to(model)
         rows = task.random(network.epochs, 2).permutation(len(training))  # classes of lists come in turn
-        batches = np.array_split(rows, -(-len(training) // network.batch_size))
-        estimate_statistics(model, (training.inputs(batch)[..., np.newaxis] for batch in batches))
+        batches = distribution.batches(rows, network.batch_size)
+        inputs = (training.inputs(batch)[..., np.newaxis] for batch in batches)
+        estimate_statistics(model, (distribution.shared_out(batch) for batch in inputs))
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
@@ -279,9 +279,11 @@ def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any
 def predict(model: keras.Model, examples: Examples) -> NDArray[np.float32]:
     """Return the logits [n, classes] of all examples, in batches."""
     logits = np.empty((len(examples), model.output_shape[-1]), np.float32)
-    for start in range(0, len(examples), PREDICTION_BATCH):
-        part = slice(start, start + PREDICTION_BATCH)
-        logits[part] = keras.ops.convert_to_numpy(model.predict_on_batch(examples.inputs(part)[..., np.newaxis]))
+    size = PREDICTION_BATCH * distribution.devices()
+    for start in range(0, len(examples), size):
+        inputs = examples.inputs(slice(start, start + size))[..., np.newaxis]
+        answers = keras.ops.convert_to_numpy(model.predict_on_batch(distribution.shared_out(inputs)))
+        logits[start : start + size] = answers[: len(inputs)]
     return logits
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinyscene import (
     calibration,
     complexity,
+    distribution,
     duration,
     evaluation,
     features,
@@ -121,11 +122,13 @@ def _part(folder: Path, settings: RunConfig, dataset: Dataset, number: int | str
 def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
     """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`).
 
+    With several devices, which one training uses wholly, a part follows the other.
+
     Raises:
         ConfigError: impulse responses cannot be read.
         TinysceneError: a file cannot be written, or is damaged.
     """
-    processes = min(os.cpu_count() or 1, len(parts))
+    processes = 1 if distribution.devices() > 1 else min(os.cpu_count() or 1, len(parts))
     plan = duration.plan((part_training.planned(part, settings) for part in parts), processes)
     parts = [dataclasses.replace(part, plan=plan) for part in parts]
     if processes == 1:
