@@ -18,7 +18,7 @@ from tinyscene import checkpoint, complexity
 from tinyscene.config import NetworkConfig
 from tinyscene.dataset import SCENES
 
-OUTPUT = 24  # MACs that take as long as a layer's output: fits steps of six of our networks on a CPU within a third
+OUTPUT = 70  # MACs that take as long as one value of a layer's output: fits five networks on a CPU within a fifth
 ENOUGH_STEPS, ENOUGH_SECONDS, ENOUGH_SHARE = 20, 10.0, 0.02  # of the run: any of them, and the first estimate is told
 RECENT = 9  # epochs whose median tells how long one takes: a machine may be busy with other things for a while
 
@@ -64,8 +64,8 @@ class State:
 def work_of_a_clip(network: NetworkConfig, shape: tuple[int, int]) -> float:
     """Return a network's multiply-accumulates for one image of `shape` (n_mels, frames), and what its outputs weigh.
 
-    Small networks write many outputs for what they multiply: by multiply-accumulates alone, they would be thought three
-    times as quick as they are.
+    Small networks write many outputs for what they multiply: by multiply-accumulates alone, they would be thought up
+    to five times as quick as they are.
     """
     layers = network.build(shape, len(SCENES)).layers
     outputs = sum(math.prod(layer.output.shape[1:]) for layer in layers)
