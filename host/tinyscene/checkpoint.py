@@ -56,6 +56,14 @@ def restore(folder: Path, model: keras.Model, mean: WeightMean) -> list[dict[str
     return [json.loads(line) for line in lines.splitlines()]
 
 
+def history(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a training's history.jsonl; none if it has not begun, or the file cannot be read."""
+    try:
+        return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []
+
+
 def _mean(position: int) -> str:
     return f"mean{position}"
 

@@ -158,13 +158,13 @@ def _measure_graph(graph: Graph) -> Complexity:
 
 def _measure_keras(network: Any) -> Complexity:
     """Count a network that is not converted."""
-    macs = sum(_keras_macs(layer) for layer in network.layers)
+    macs = sum(keras_macs(layer) for layer in network.layers)
     parameters = network.count_params()
     return Complexity(parameters, macs, None, None, None, _excess(parameters, macs), ())
 
 
-def _keras_macs(layer: Any) -> int:
-    """Return a layer's MACs: those of its kernels at each output position, and of attention's two products."""
+def keras_macs(layer: Any) -> int:
+    """Return a Keras layer's MACs: those of its kernels at each output position, and of attention's two products."""
     positions = math.prod(layer.output.shape[1:-1])
     kernel = getattr(layer, "kernel", None)
     if kernel is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from tinyscene import (
     augmented_lists,
     comparison,
+    duration,
     evaluation,
     experiment,
     experiment_scale,
@@ -182,6 +183,7 @@ def _one_fold(
     part, shown, watched = _part(row, dataset, folder)
     scale = _scale(folder, row.settings, len(part.training), budget)
     settings = scale.apply(row.settings)
+    part = dataclasses.replace(part, plan=duration.plan([part_training.planned(part, settings)]))
     images, watching = (recordings.extract(dataset, each, settings.frontend, heard) for each in (shown, watched))
     learnt, validation = part_training.examples_of(part, settings.frontend, images, watching)
     model = part_training.train_networks(part, settings, dataset, learnt, validation, live=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyscene import distribution
 from tinyscene.backend import keras
 from tinyscene.config import NetworkConfig, RunConfig, TeacherConfig
 
@@ -83,8 +84,9 @@ def seconds_a_step(network: NetworkConfig, shape: tuple[int, int]) -> float:
     """Return the seconds that one training step takes here, measured on noise."""
     model = network.build(shape, 10)
     model.compile(optimizer="adam", loss="mse")
-    images = np.random.default_rng(0).normal(size=(network.batch_size, *shape, 1)).astype(np.float32)
-    targets = np.zeros((network.batch_size, 10), np.float32)
+    clips = distribution.rounded_up(network.batch_size)
+    images = np.random.default_rng(0).normal(size=(clips, *shape, 1)).astype(np.float32)
+    targets = np.zeros((clips, 10), np.float32)
     model.train_on_batch(images, targets)
     started = time.monotonic()
     for _ in range(_STEPS):

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from tinyscene import augment, checkpoint, metrics, schedule, variants
+from tinyscene import augment, checkpoint, distribution, duration, metrics, schedule, variants
 from tinyscene.averaging import WeightMean, estimate_statistics
 from tinyscene.backend import keras
 from tinyscene.bundle import Normalisation
 from tinyscene.config import ADAM, AugmentConfig, DistillationConfig, NetworkConfig
 from tinyscene.console import progress_bar
+from tinyscene.duration import UNPLANNED, Clock, Plan
 from tinyscene.errors import TinysceneError
 from tinyscene.variants import Images, VariantGroup
 
@@ -93,6 +94,7 @@ class Task:
         classes: outputs.
         title: shown in the progress display.
         live: whether to draw a progress bar; a line an epoch is printed in any case.
+        plan: of the run that it is part of, to say how long that will take.
     """
 
     folder: Path
@@ -102,6 +104,7 @@ class Task:
     classes: int
     title: str
     live: bool = True
+    plan: Plan = UNPLANNED
 
     def random(self, *key: int) -> np.random.Generator:
         """Return a generator for this seed, the folder's name (teacher, student, ...) and `key`."""
@@ -138,13 +141,20 @@ def train(
     history = checkpoint.restore(task.folder, model, mean)
     if len(history) == task.config.epochs:
         return model
-    steps = -(-len(training) // task.config.batch_size)
+    steps = len(distribution.batches(np.arange(len(training)), task.config.batch_size))
+    clock = Clock(task.plan, task.folder, steps, len(history))
     with progress_bar(disable=not task.live) as progress:
         bar = progress.add_task(task.title, total=task.config.epochs * steps, completed=len(history) * steps)
+
+        def advance() -> None:
+            progress.advance(bar)
+            if line := clock.step():
+                progress.console.print(f"{task.title}: {line}", highlight=False, soft_wrap=True)
+
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
-            batches = _batches(task, training, epoch, steps)
-            mean_loss = _epoch(task, model, batches, epoch, steps, lambda: progress.advance(bar))
+            batches = _batches(task, training, epoch)
+            mean_loss = _epoch(task, model, batches, epoch, steps, advance)
             _average(task, model, mean, training, epoch)
             history.append(
                 {
@@ -156,7 +166,7 @@ def train(
                 }
             )
             checkpoint.save(task.folder, model, history, mean)
-            _show(progress, task, history[-1])
+            _show(progress, task, history[-1], clock.to_go())
     return model
 
 
@@ -221,15 +231,14 @@ def _epoch(
     return total / count
 
 
-def _batches(
-    task: Task, training: Examples, epoch: int, steps: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _batches(task: Task, training: Examples, epoch: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
     targets = training.targets(task.classes, task.config.label_smoothing)
     decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
     devices = np.zeros(len(training), str) if training.devices is None else training.devices
-    for rows in np.array_split(augment.balanced_rows(devices, task.augment.device_balance, rng), steps):
+    drawn = augment.balanced_rows(devices, task.augment.device_balance, rng)
+    for rows in distribution.batches(drawn, task.config.batch_size):
         images = training.normalisation.apply(variants.choose(training.images, training.variants, rows, rng))
         yield augment.batch(images, targets[rows], task.augment, rng, decibel)
 
@@ -243,8 +252,9 @@ def _average(task: Task, model: keras.Model, mean: WeightMean, training: Example
     if epoch + 1 == network.epochs:
         mean.assign_to(model)
         rows = task.random(network.epochs, 2).permutation(len(training))  # classes of lists come in turn
-        batches = np.array_split(rows, -(-len(training) // network.batch_size))
-        estimate_statistics(model, (training.inputs(batch)[..., np.newaxis] for batch in batches))
+        batches = distribution.batches(rows, network.batch_size)
+        inputs = (training.inputs(batch)[..., np.newaxis] for batch in batches)
+        estimate_statistics(model, (distribution.shared_out(batch) for batch in inputs))
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
@@ -269,9 +279,11 @@ def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any
 def predict(model: keras.Model, examples: Examples) -> NDArray[np.float32]:
     """Return the logits [n, classes] of all examples, in batches."""
     logits = np.empty((len(examples), model.output_shape[-1]), np.float32)
-    for start in range(0, len(examples), PREDICTION_BATCH):
-        part = slice(start, start + PREDICTION_BATCH)
-        logits[part] = keras.ops.convert_to_numpy(model.predict_on_batch(examples.inputs(part)[..., np.newaxis]))
+    size = PREDICTION_BATCH * distribution.devices()
+    for start in range(0, len(examples), size):
+        inputs = examples.inputs(slice(start, start + size))[..., np.newaxis]
+        answers = keras.ops.convert_to_numpy(model.predict_on_batch(distribution.shared_out(inputs)))
+        logits[start : start + size] = answers[: len(inputs)]
     return logits
 
 
@@ -293,13 +305,14 @@ def reset_seeds(model: keras.Model, rng: np.random.Generator) -> None:
             generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
 
 
-def _show(progress: Progress, task: Task, line: dict[str, Any]) -> None:
+def _show(progress: Progress, task: Task, line: dict[str, Any], to_go: float | None) -> None:
     validation = ""
     if line["val_log_loss"] is not None:
         validation = f", validation log loss {line['val_log_loss']:.3f}, accuracy {100 * line['val_accuracy']:.1f} %"
+    run = "" if not to_go else f", run: {duration.spoken(to_go)} to go"
     progress.console.print(
         f"{task.title} epoch {line['epoch']}/{task.config.epochs}: loss {line['loss']:.3f}{validation}, "
-        f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s",
+        f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s{run}",
         highlight=False,
         soft_wrap=True,
     )

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinyscene import networks_compact
+from tinyscene import distribution, networks_compact
 from tinyscene.backend import keras
 from tinyscene.errors import ConfigError
 from tinyscene.network_layers import Tensor, classify, conv, dense, residual
@@ -50,6 +50,7 @@ def build(
         ConfigError: an unknown network or activation, an impossible width, an option that the network does not have, or
             an image too small for the pooling.
     """
+    distribution.devices()
     if name not in NETWORKS:
         raise ConfigError(f"no network {name!r}; networks are {', '.join(NETWORKS)}")
     if activation not in ACTIVATIONS:

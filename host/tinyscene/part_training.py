@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import features, fitting, quantisation_aware, quantize, schedule, teachers, variants
+from tinyscene import duration, features, fitting, quantisation_aware, quantize, schedule, teachers, variants
 from tinyscene.backend import keras
 from tinyscene.bundle import Bundle, Normalisation
 from tinyscene.config import AugmentConfig, RunConfig, TeacherConfig
 from tinyscene.dataset import SCENES, Clip, Dataset, location_disjoint_split
+from tinyscene.duration import UNPLANNED, Plan, Planned
 from tinyscene.fitting import Examples, Task
 from tinyscene.frontend import FrontendConfig
 from tinyscene.variants import Images
@@ -34,6 +35,7 @@ class Part:
         validation: clips that only watch the training; may be empty.
         test: clips to score; empty for the final weights.
         split: name of the test list.
+        plan: of the whole run, to say how long it will take.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Part:
     validation: list[Clip]
     test: list[Clip]
     split: str
+    plan: Plan = UNPLANNED
 
 
 def fold(folder: Path, settings: RunConfig, dataset: Dataset, number: int) -> Part:
@@ -120,7 +123,9 @@ def train_networks(
 
     soft = None
     if settings.distillation is not None:
-        logits = teachers.logits(part.folder, part.title, settings, part.training, of_teacher, live=live)
+        logits = teachers.logits(
+            part.folder, part.title, settings, part.training, of_teacher, live=live, plan=part.plan
+        )
         soft = teachers.soft_targets(logits, settings.distillation)
     training = dataclasses.replace(varied(training, settings.frontend, settings.augment), soft_targets=soft)
     student = fitting.train(
@@ -192,7 +197,21 @@ def student_task(part: Part, settings: RunConfig, live: bool = False) -> Task:
         classes=len(SCENES),
         title=f"{part.title}: {folder}",
         live=live,
+        plan=part.plan,
     )
+
+
+def planned(part: Part, settings: RunConfig) -> tuple[Planned, ...]:
+    """Return the networks that `train_networks` trains, in its order."""
+    clips, share = len(part.training), teachers.share_of_clips(settings)
+    networks = []
+    for teacher in settings.teachers:
+        work = share * clips * duration.work_of_a_clip(teacher, (teacher.frontend or settings.frontend).shape)
+        for name in teachers.folders(teacher, settings):
+            networks.append(Planned(part.folder / name, teacher.name, work, teacher.epochs))
+    tasks = [student_task(part, settings), *([_fine_tuning(part, settings)] if settings.quantisation.epochs else [])]
+    work = clips * duration.work_of_a_clip(settings.student, settings.frontend.shape)
+    return (*networks, *(Planned(task.folder, task.folder.name, work, task.config.epochs) for task in tasks))
 
 
 def convert(model: keras.Model, training: Examples, settings: RunConfig, origin: dict[str, Any]) -> Bundle:

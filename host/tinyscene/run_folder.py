@@ -6,13 +6,14 @@ from typing import Any
 
 import tomli_w
 
-from tinyscene import feature_engines, files
+from tinyscene import distribution, feature_engines, files
 from tinyscene.backend import BACKEND
 from tinyscene.config import RunConfig
 from tinyscene.errors import ConfigError
 
 RUN_CONFIG = "config.toml"
 _BACKEND = "KERAS_BACKEND"  # as a user sets it: back ends draw other numbers and round otherwise
+_DEVICES = "devices"  # they divide batches, and round otherwise
 
 
 def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
@@ -22,6 +23,7 @@ def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
         "data_fingerprint": fingerprint,
         "features": feature_engines.DEFAULT,
         _BACKEND: BACKEND,
+        _DEVICES: distribution.devices(),
     }
     path = folder / RUN_CONFIG
     if not path.exists():
@@ -32,6 +34,7 @@ def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
     found.setdefault(_BACKEND, "tensorflow")  # older folders do not say it
+    found.setdefault(_DEVICES, 1)
     if difference := _difference(found, wanted):
         raise ConfigError(
             f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tinyscene import files, fitting, metrics
 from tinyscene.config import DistillationConfig, RunConfig, TeacherConfig
 from tinyscene.dataset import SCENES, Clip, location_disjoint_subsets
+from tinyscene.duration import UNPLANNED, Plan
 from tinyscene.errors import TinysceneError
 from tinyscene.fitting import Examples, Task
 
@@ -30,6 +31,7 @@ def logits(
     examples: Callable[[TeacherConfig], tuple[Examples, Examples]],
     *,
     live: bool = False,
+    plan: Plan = UNPLANNED,
 ) -> dict[str, Logits]:
     """Return every teacher's logits of a part's training clips, training the teachers if that is not done.
 
@@ -44,6 +46,7 @@ def logits(
         examples: gives a teacher's examples of the same clips, with the variants that its augmentation asks for, and
             those that watch its training, which may be empty.
         live: whether to draw progress bars.
+        plan: of the run.
 
     Returns:
         Teacher's name -> logits [clips, classes].
@@ -60,15 +63,30 @@ def logits(
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
         training, validation = examples(teacher)
+<<<<<<< HEAD
         networks = _networks(settings, teacher)
         for network, (seen, taught) in zip(networks, _rounds(settings, clips, len(networks)), strict=True):
             task = _task(folder, settings, teacher, network, title, live)
+=======
+        for name, (seen, taught) in zip(folders(teacher, settings), _rounds(settings, clips), strict=True):
+            task = Task(
+                folder=folder / name,
+                config=teacher,
+                augment=teacher.augment or settings.augment,
+                seed=settings.seed if teacher.seed is None else teacher.seed,
+                classes=len(SCENES),
+                title=f"{title}: {name}",
+                live=live,
+                plan=plan,
+            )
+>>>>>>> scale
             model = fitting.train(task, training.take(seen), validation)
             found[teacher.name][taught] = fitting.predict(model, training.take(taught))
     _store(path, filenames, found)
     return found
 
 
+<<<<<<< HEAD
 def _networks(settings: RunConfig, teacher: TeacherConfig) -> list[str]:
     """Return the names of a teacher's networks: its own, or, cross-fitted, those for each subset of the clips."""
     count = settings.distillation.cross_fit if settings.distillation else 0
@@ -80,12 +98,35 @@ def _rounds(
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Yield which clips each of a teacher's `count` networks is trained on, and which it then teaches."""
     if count == 1:
+=======
+def folders(teacher: TeacherConfig, settings: RunConfig) -> list[str]:
+    """Return the folders of a teacher in that of a part: one, or one for each subset of the clips."""
+    count = _subsets(settings)
+    return [f"{teacher.name}-subset{number}" for number in range(1, count + 1)] if count else [teacher.name]
+
+
+def share_of_clips(settings: RunConfig) -> float:
+    """Return the share of a part's training clips, about, that each network of a teacher is trained on."""
+    count = _subsets(settings)
+    return 1 - 1 / count if count else 1.0
+
+
+def _subsets(settings: RunConfig) -> int:
+    return settings.distillation.cross_fit if settings.distillation else 0
+
+
+def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield which clips a teacher is trained on, and which it then teaches, in the order of its `folders`."""
+    count = _subsets(settings)
+    if not count:
+>>>>>>> scale
         everything = np.ones(len(clips), bool)
         yield everything, everything
         return
     subset_of = np.array(location_disjoint_subsets(clips, count, settings.seed))
     for subset in range(count):
         yield subset_of != subset, subset_of == subset
+<<<<<<< HEAD
 
 
 def _task(
@@ -140,6 +181,8 @@ def answers(folder: Path, settings: RunConfig, clips: Sequence[Clip]) -> dict[st
     names = [network for own in networks.values() for network in own]
     logits = _stored(folder / TEST_LOGITS, [clip.filename for clip in clips], names)
     return {name: np.mean([metrics.softmax(logits[each]) for each in own], axis=0) for name, own in networks.items()}
+=======
+>>>>>>> scale
 
 
 def _key(name: str) -> str:

@@ -18,6 +18,8 @@ from tinyscene import (
     calibration,
     comparison,
     complexity,
+    distribution,
+    duration,
     evaluation,
     features,
     files,
@@ -40,6 +42,7 @@ from tinyscene.bundle import DESCRIPTION_FILE, Bundle
 from tinyscene.config import ALL, CROSS_VALIDATE, RunConfig
 from tinyscene.console import console
 from tinyscene.dataset import SCENES, Clip, Dataset
+from tinyscene.duration import Plan
 from tinyscene.errors import DatasetError, TinysceneError
 from tinyscene.fold_predictions import FLOAT, INT8, PREDICTIONS
 from tinyscene.part_training import Part
@@ -121,11 +124,15 @@ def _part(folder: Path, settings: RunConfig, dataset: Dataset, number: int | str
 def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, origin: dict[str, Any]) -> None:
     """Do all parts, several side by side, a process each: a training itself uses one core (see `backend`).
 
+    With several devices, which one training uses wholly, a part follows the other.
+
     Raises:
         ConfigError: impulse responses cannot be read.
         TinysceneError: a file cannot be written, or is damaged.
     """
-    processes = min(os.cpu_count() or 1, len(parts))
+    processes = 1 if distribution.devices() > 1 else min(os.cpu_count() or 1, len(parts))
+    plan = duration.plan((part_training.planned(part, settings) for part in parts), processes)
+    parts = [dataclasses.replace(part, plan=plan) for part in parts]
     if processes == 1:
         for part in parts:
             _train_part(part, settings, dataset, origin, live=True)
@@ -137,7 +144,8 @@ def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, or
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1)
     me = os.getpid()
     answers = parallel(
-        joblib.delayed(_train_in_worker)(part.folder, part.number, settings, dataset.root, origin, me) for part in parts
+        joblib.delayed(_train_in_worker)(part.folder, part.number, plan, settings, dataset.root, origin, me)
+        for part in parts
     )
     for answer in answers:
         if answer is not None:
@@ -145,7 +153,7 @@ def train_parts(parts: Sequence[Part], settings: RunConfig, dataset: Dataset, or
 
 
 def _train_in_worker(
-    folder: Path, number: int | str, settings: RunConfig, data: Path, origin: dict[str, Any], parent: int
+    folder: Path, number: int | str, plan: Plan, settings: RunConfig, data: Path, origin: dict[str, Any], parent: int
 ) -> str | None:
     """Do one part in a worker; a user's mistake comes back as its message.
 
@@ -154,7 +162,8 @@ def _train_in_worker(
     workers.end_with(parent)
     try:
         dataset = Dataset(data)
-        _train_part(_part(folder, settings, dataset, number), settings, dataset, origin, live=False)
+        part = dataclasses.replace(_part(folder, settings, dataset, number), plan=plan)
+        _train_part(part, settings, dataset, origin, live=False)
     except TinysceneError as error:
         return str(error)
     return None

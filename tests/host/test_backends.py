@@ -28,16 +28,18 @@ network = NetworkConfig(network="student", width=0.25, epochs=4, batch_size=16, 
                         weight_decay=1e-3, average_from=0.5)
 task = fitting.Task(folder=folder / "student", config=network, augment=AugmentConfig(time_roll=2, mixup=0.3), seed=1,
                     classes=10, title="test", live=False)
-model = networks.build("student", (16, 12, 1), width=0.25)
-for position, variable in enumerate(model.weights):  # back ends draw other numbers: here they start alike
-    if variable.path.endswith(("kernel", "bias")):
-        variable.assign(np.random.default_rng(position).normal(0, 0.2, variable.shape).astype(np.float32))
+def start():
+    model = networks.build("student", (16, 12, 1), width=0.25)
+    for position, variable in enumerate(model.weights):  # back ends draw other numbers: here they start alike
+        if variable.path.endswith(("kernel", "bias")):
+            variable.assign(np.random.default_rng(position).normal(0, 0.2, variable.shape).astype(np.float32))
+    return model
 losses, real = [], keras.Model.train_on_batch
 def noting(*arguments):
     losses.append(float(real(*arguments)))
     return losses[-1]
 keras.Model.train_on_batch = noting
-model = fitting.train(task, examples, examples, start=model)
+model = fitting.train(task, examples, examples, start=start())
 last = json.loads((task.folder / "history.jsonl").read_text().splitlines()[-1])
 print(json.dumps({"losses": losses, "validation": last["val_log_loss"]}))
 """
@@ -64,15 +66,15 @@ epochs = 1
 """
 
 
-def run(backend: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run Python on a back end."""
-    environment = {**os.environ, "KERAS_BACKEND": backend}
+def run(backend: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on a back end, with environment variables."""
+    environment = {**os.environ, "KERAS_BACKEND": backend, **variables}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def losses(backend: str, folder: Path) -> dict:
-    answer = run(backend, "-c", TRAINING, folder)
+def losses(backend: str, folder: Path, **variables: str) -> dict:
+    answer = run(backend, "-c", TRAINING, folder, **variables)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
 

@@ -183,7 +183,7 @@ def test_an_epoch_draws_rare_devices_more_often_and_gains_are_in_db(tmp_path: Pa
     )
     quiet = dataclasses.replace(quiet, normalisation=Normalisation((0.0,) * MELS, (0.1,) * MELS))
     balanced = dataclasses.replace(task(tmp_path), augment=AugmentConfig(device_balance=1, gain=2))
-    batches = list(fitting._batches(balanced, quiet, 0, 3))
+    batches = list(fitting._batches(balanced, quiet, 0))
     labels = np.concatenate([targets for _, targets in batches]).argmax(axis=1)
     assert (labels < 4).sum() >= 24, "the first four classes are those of the rare device's clips"
     offsets = np.concatenate([inputs for inputs, _ in batches])
@@ -194,7 +194,7 @@ def test_batches_hold_variants_of_their_clips(tmp_path: Path) -> None:
     group = VariantGroup(0.5, (np.asarray(examples().images) + 1000,))
     plain = dataclasses.replace(task(tmp_path), augment=AugmentConfig())
     one, two = (
-        np.concatenate([inputs for inputs, _ in fitting._batches(plain, each, 0, 3)])
+        np.concatenate([inputs for inputs, _ in fitting._batches(plain, each, 0)])
         for each in (examples(), dataclasses.replace(examples(), variants=(group,)))
     )
     changed = two[:, 0, 0] > 500
@@ -218,7 +218,7 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
         fitting._compiled(task(tmp_path, seed), (MELS, FRAMES), fitting.cross_entropy) for seed in (1, 1, 2)
     )
     assert weights(one) == weights(same) != weights(other)
-    batches = [next(fitting._batches(task(tmp_path, seed), examples(), 0, 3))[0] for seed in (1, 1, 2)]
+    batches = [next(fitting._batches(task(tmp_path, seed), examples(), 0))[0] for seed in (1, 1, 2)]
     assert np.array_equal(batches[0], batches[1])
     assert not np.array_equal(batches[0], batches[2])
 
@@ -270,13 +270,14 @@ def test_soft_targets_are_shuffled_and_blended_with_the_labels(tmp_path: Path) -
     """The teachers' answer to a clip is made its label, moved by one class: mixup must keep them together."""
     soft = np.roll(np.eye(len(SCENES), dtype=np.float32)[examples().labels], 1, axis=1)
     training_examples = dataclasses.replace(examples(), soft_targets=soft)
-    batches = list(fitting._batches(task(tmp_path), training_examples, 0, 5))
+    tens = dataclasses.replace(task(tmp_path), config=dataclasses.replace(STUDENT, batch_size=10))
+    batches = list(fitting._batches(tens, training_examples, 0))
     assert sorted(len(inputs) for inputs, _ in batches) == [9, 9, 10, 10, 10]
     for _, targets in batches:
         assert targets[:, len(SCENES) :] == pytest.approx(np.roll(targets[:, : len(SCENES)], 1, axis=1))
         assert targets[:, : len(SCENES)].sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert any((targets > 0).sum(axis=1).max() > 2 for _, targets in batches), "mixup blended none"
-    again = list(fitting._batches(task(tmp_path), training_examples, 1, 5))
+    again = list(fitting._batches(tens, training_examples, 1))
     assert not np.array_equal(batches[0][0], again[0][0]), "another epoch, another order"
 
 
