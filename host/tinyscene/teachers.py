@@ -63,42 +63,14 @@ def logits(
     found = {name: np.empty((len(clips), len(SCENES)), np.float32) for name in names}
     for teacher in settings.teachers:
         training, validation = examples(teacher)
-<<<<<<< HEAD
-        networks = _networks(settings, teacher)
-        for network, (seen, taught) in zip(networks, _rounds(settings, clips, len(networks)), strict=True):
-            task = _task(folder, settings, teacher, network, title, live)
-=======
-        for name, (seen, taught) in zip(folders(teacher, settings), _rounds(settings, clips), strict=True):
-            task = Task(
-                folder=folder / name,
-                config=teacher,
-                augment=teacher.augment or settings.augment,
-                seed=settings.seed if teacher.seed is None else teacher.seed,
-                classes=len(SCENES),
-                title=f"{title}: {name}",
-                live=live,
-                plan=plan,
-            )
->>>>>>> scale
+        for network, (seen, taught) in zip(folders(teacher, settings), _rounds(settings, clips), strict=True):
+            task = _task(folder, settings, teacher, network, title, live, plan)
             model = fitting.train(task, training.take(seen), validation)
             found[teacher.name][taught] = fitting.predict(model, training.take(taught))
     _store(path, filenames, found)
     return found
 
 
-<<<<<<< HEAD
-def _networks(settings: RunConfig, teacher: TeacherConfig) -> list[str]:
-    """Return the names of a teacher's networks: its own, or, cross-fitted, those for each subset of the clips."""
-    count = settings.distillation.cross_fit if settings.distillation else 0
-    return [f"{teacher.name}-subset{subset + 1}" for subset in range(count)] or [teacher.name]
-
-
-def _rounds(
-    settings: RunConfig, clips: Sequence[Clip], count: int
-) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield which clips each of a teacher's `count` networks is trained on, and which it then teaches."""
-    if count == 1:
-=======
 def folders(teacher: TeacherConfig, settings: RunConfig) -> list[str]:
     """Return the folders of a teacher in that of a part: one, or one for each subset of the clips."""
     count = _subsets(settings)
@@ -119,18 +91,22 @@ def _rounds(settings: RunConfig, clips: Sequence[Clip]) -> Iterator[tuple[NDArra
     """Yield which clips a teacher is trained on, and which it then teaches, in the order of its `folders`."""
     count = _subsets(settings)
     if not count:
->>>>>>> scale
         everything = np.ones(len(clips), bool)
         yield everything, everything
         return
     subset_of = np.array(location_disjoint_subsets(clips, count, settings.seed))
     for subset in range(count):
         yield subset_of != subset, subset_of == subset
-<<<<<<< HEAD
 
 
 def _task(
-    folder: Path, settings: RunConfig, teacher: TeacherConfig, network: str, title: str = "", live: bool = False
+    folder: Path,
+    settings: RunConfig,
+    teacher: TeacherConfig,
+    network: str,
+    title: str = "",
+    live: bool = False,
+    plan: Plan = UNPLANNED,
 ) -> Task:
     return Task(
         folder=folder / network,
@@ -140,6 +116,7 @@ def _task(
         classes=len(SCENES),
         title=f"{title}: {network}",
         live=live,
+        plan=plan,
     )
 
 
@@ -163,7 +140,7 @@ def store_answers(
     found = {}
     for teacher in settings.teachers:
         tested = examples(teacher)
-        for network in _networks(settings, teacher):
+        for network in folders(teacher, settings):
             model = fitting.load(_task(folder, settings, teacher, network), tested.images.shape[1:])
             found[network] = fitting.predict(model, tested)
     _store(path, [clip.filename for clip in clips], found)
@@ -177,12 +154,10 @@ def answers(folder: Path, settings: RunConfig, clips: Sequence[Clip]) -> dict[st
     Raises:
         TinysceneError: the file is missing or damaged.
     """
-    networks = {teacher.name: _networks(settings, teacher) for teacher in settings.teachers}
+    networks = {teacher.name: folders(teacher, settings) for teacher in settings.teachers}
     names = [network for own in networks.values() for network in own]
     logits = _stored(folder / TEST_LOGITS, [clip.filename for clip in clips], names)
     return {name: np.mean([metrics.softmax(logits[each]) for each in own], axis=0) for name, own in networks.items()}
-=======
->>>>>>> scale
 
 
 def _key(name: str) -> str:
