@@ -79,7 +79,7 @@ def remaining(parts: Sequence[Sequence[State]], processes: int, start: float) ->
         parts: the networks of every part, one after another; at least one of all was measured. A process that is free
             takes the next part.
         processes: that take parts side by side.
-        start: seconds that a network takes before its second step: its graph is compiled.
+        start: seconds that a network takes beside its steps: its graph is compiled.
     """
     known = [(state.planned, state.seconds) for part in parts for state in part if state.seconds is not None]
     common = _speed(known)
@@ -135,12 +135,15 @@ def plan(parts: Iterable[Sequence[Planned]], processes: int = 1) -> Plan:
 
 def _state(planned: Planned) -> State:
     seconds = [line["seconds"] for line in checkpoint.history(planned.folder)]
-    typical = seconds[1:][-RECENT:] or seconds  # the first epoch compiles, too
+    typical = seconds[1:][-RECENT:]  # the first epoch compiles, too
     return State(planned, len(seconds), max(0.01, statistics.median(typical)) if typical else None)
 
 
 class Clock:
-    """Times the steps of one network, from its second in this process on, and says how long its run will take."""
+    """Times the steps of one network in this process, and says how long its run will take.
+
+    A step is the median one: the first compiles the graph, and the first of another batch size does so again.
+    """
 
     def __init__(self, plan: Plan, folder: Path, steps: int, done: int) -> None:
         """Begin.
@@ -152,8 +155,8 @@ class Clock:
             done: epochs, before this call.
         """
         self._plan, self._folder, self._steps, self._done = plan, folder, steps, done
-        self._began = time.monotonic()
-        self._warm = self._began  # when the first step was done
+        self._durations: list[float] = []  # of steps; after two epochs, their own times are better
+        self._last = time.monotonic()
         self._count = 0
         self._enough = self._enough_steps() if folder == plan.first else 0
 
@@ -167,12 +170,15 @@ class Clock:
 
     def step(self) -> str:
         """Take note of a step that is done; returns the line that says how long the run will take, once, or none."""
+        before, self._last = self._last, time.monotonic()
         self._count += 1
-        if self._count == 1:
-            self._warm = time.monotonic()
-        elif self._enough and (self._count >= self._enough or time.monotonic() - self._warm >= ENOUGH_SECONDS):
-            self._enough = 0
-            return self._first()
+        if len(self._durations) < 2 * self._steps:
+            self._durations.append(self._last - before)
+        if self._enough and self._count > 1:
+            warm = sum(self._durations[1:])
+            if self._count >= self._enough or warm >= ENOUGH_SECONDS:
+                self._enough = 0
+                return self._first()
         return ""
 
     def _first(self) -> str:
@@ -190,7 +196,7 @@ class Clock:
         """Return the seconds until the whole run is trained; None while no step has been timed."""
         if not self._plan.parts or self._count < 2:
             return None
-        step = (time.monotonic() - self._warm) / (self._count - 1)
+        step = statistics.median(self._durations[1:])
         done = self._done + self._count / self._steps
 
         def now(state: State) -> State:
@@ -200,7 +206,8 @@ class Clock:
             return State(state.planned, done, state.seconds if steady else step * self._steps)
 
         parts = [[now(state) for state in part] for part in self._plan.states()]
-        return remaining(parts, self._plan.processes, start=max(0.0, self._warm - self._began - step))
+        first = self._durations[: self._steps]
+        return remaining(parts, self._plan.processes, start=max(0.0, sum(first) - step * len(first)))
 
 
 def spoken(seconds: float) -> str:

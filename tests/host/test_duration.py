@@ -90,21 +90,21 @@ def test_what_is_trained_counts_as_done(tmp_path: Path, monkeypatch: pytest.Monk
     time = Time(monkeypatch)
     networks = [Planned(tmp_path / fold / "student", "student", 50.0, 4) for fold in ("1", "2", "3")]
     history(networks[0].folder, 9.0, 5.0, 5.0, 5.0)
-    history(networks[1].folder, 6.0)
+    history(networks[1].folder, 60.0)
     run = plan([[network] for network in networks])
     assert run.first == networks[1].folder
     clock = Clock(run, networks[1].folder, steps=10, done=1)
     time.now += 2.5  # the first step compiles
     assert clock.step() == ""
     assert clock.to_go() is None
-    for _ in range(4):
-        time.now += 0.5
+    for seconds in (0.5, 0.5, 9.5, 0.5):  # a batch of another size compiles again
+        time.now += seconds
         clock.step()
-    left = 2.5 * 5 + 4 * 5 + 2  # of the second network, the third's epochs, and what it takes before its second step
+    left = 2.5 * 5 + 4 * 5 + 2 + 9  # of the second network, the third's epochs, and what it takes to compile
     assert clock.to_go() == pytest.approx(left)
     history(networks[2].folder, 90.0, 7.0)
     assert clock.to_go() == pytest.approx(2.5 * 5 + 2 * 7), "the first epoch compiles"
-    history(networks[1].folder, 6.0, 4.0, 4.0)
+    history(networks[1].folder, 60.0, 4.0, 4.0)
     assert clock.to_go() == pytest.approx(2.5 * 4 + 2 * 7), "epochs know more than steps"
 
 
