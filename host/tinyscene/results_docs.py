@@ -13,17 +13,19 @@ PAGE = REPOSITORY / "docs" / "RESULTS.md"
 BEGIN = "<!-- written by make results -->"
 SEARCH_BEGIN = "<!-- written by make results, from models/search.json -->"
 SEARCH = REPOSITORY / "models" / "search.json"
-MODELS = ("student", "baseline")
+MODELS = ("student", "baseline", "compact")
+PAIRS = (("student", "baseline"), ("compact", "student"))  # that are compared
 
 
 def body(models: Path = REPOSITORY / "models") -> str:
-    """Return the section's Markdown: a table of scores, what INT8 costs, the paired difference of the two models, and
-    the tables of ablations that are kept beside them.
+    """Return the section's Markdown: a table of scores, what INT8 costs, the paired differences of models, and the
+    tables of ablations that are kept beside them.
 
     Raises:
         BundleError: a bundle, its list of out-of-fold answers, or its table, is missing or damaged.
     """
-    return "\n".join([*_scores(models), "", *_rounding(models), *_difference(models), *_ablations(models)])
+    differences = (line for pair in PAIRS for line in (*_difference(models, *pair), ""))
+    return "\n".join([*_scores(models), "", *_rounding(models), *differences, *_ablations(models)]).rstrip()
 
 
 def _scores(models: Path) -> Iterator[str]:
@@ -55,14 +57,15 @@ def _rounding(models: Path) -> Iterator[str]:
     yield ""
 
 
-def _difference(models: Path) -> Iterator[str]:
-    (clips, student), (others, baseline) = (out_of_fold.read(models / name) for name in MODELS)
+def _difference(models: Path, name: str, other: str) -> Iterator[str]:
+    clips, answers = out_of_fold.read(models / name)
+    others, reference = out_of_fold.read(models / other)
     place = {clip.filename: row for row, clip in enumerate(others)}
-    found = comparison.compare(clips, baseline[[place[clip.filename] for clip in clips]], student)
-    yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), student - baseline:"
-    for score, name in SCORES.items():
+    found = comparison.compare(clips, reference[[place[clip.filename] for clip in clips]], answers)
+    yield f"Paired, clip by clip, over {found.locations} locations (INT8, calibrated), {name} - {other}:"
+    for score, title in SCORES.items():
         said = difference_with_interval(score, found.difference[score], found.intervals[score])
-        yield f"- {name} {said}: " + (
+        yield f"- {title} {said}: " + (
             "the interval excludes zero" if found.differs(score) else "they cannot be told apart"
         )
 
@@ -70,8 +73,8 @@ def _difference(models: Path) -> Iterator[str]:
 def _ablations(models: Path) -> Iterator[str]:
     for name in MODELS:
         if results := ablation.read(models / name, Bundle.load(models / name)):
-            yield ""
             yield from ablation.lines(results)
+            yield ""
 
 
 def write() -> None:

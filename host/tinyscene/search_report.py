@@ -73,7 +73,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
             ]
         yield f"| {each['title']} | {' | '.join(cells)} |"
     yield ""
-    yield f"{beaten(result)}.".capitalize()
+    said = beaten(result)
+    yield f"{said[0].upper()}{said[1:]}."
 
 
 def finalists(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,16 +134,17 @@ def _gain(compared: dict[str, Any], score: str) -> float:
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Draw differences from the reference against instructions and RAM; what is on a front is filled and joined."""
+    """Draw differences from the reference against instructions and RAM; what is on a front is filled."""
     last = finalists(result)
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     for row, score in zip(figure.subplots(2, 2), SCORES, strict=True):
         for axes, (key, (heading, unit)) in zip(row, COSTS.items(), strict=True):
             _panel(axes, last, score, key, unit)
             axes.set_xlabel(heading, color=figures.MUTED, fontsize=8)
-        row[0].set_ylabel(f"{SCORES[score]}, difference from {result['reference']}", color=figures.MUTED, fontsize=8)
-    legend = "   ".join(f"{number} {each['title']}" for number, each in enumerate(last, 1))
-    figure.supxlabel(legend, fontsize=7, color=figures.INK)
+        row[0].set_ylabel(f"{SHOWN[score][0]}: difference from {result['reference']}", color=figures.MUTED, fontsize=8)
+    names = [f"{number} {each['title']}" for number, each in enumerate(last, 1)]
+    rows = ["      ".join(names[start : start + 3]) for start in range(0, len(names), 3)]
+    figure.supxlabel("\n".join(rows), fontsize=8, color=figures.INK)
     figures.save_svg(figure, path, f"{result['title']}: accuracy and log loss against instructions and RAM")
 
 
@@ -150,9 +152,8 @@ def _panel(axes: Axes, networks: Sequence[dict[str, Any]], score: str, cost: str
     for number, each in enumerate(networks, 1):
         x, on_front = each["cost"][cost] / unit, score in each["front"]
         compared = each["compared"]
-        y, (low, high) = (
-            (compared["difference"][score], compared["intervals"][score]) if compared else (0.0, (0.0, 0.0))
-        )
+        bounds = (compared["difference"][score], *compared["intervals"][score]) if compared else (0.0, 0.0, 0.0)
+        y, low, high = (SHOWN[score][1] * bound for bound in bounds)
         axes.plot([x, x], [low, high], color=figures.GRID, linewidth=2)
         fill = figures.FIRST if on_front else figures.ON_FILL
         axes.plot([x], [y], marker="o", markersize=7, color=fill, markeredgecolor=figures.FIRST)

@@ -173,6 +173,7 @@ def test_the_report_tells_of_every_network(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "found.json").write_text(json.dumps(found))
     said = "\n".join(search_report.lines(search_report.read(tmp_path / "found.json")))
     assert "of 3 networks 2 were tried" in said
+    assert said.endswith("None is better than student in accuracy, log loss, instructions and RAM.")
     assert "| tried | 2.00 | 5.00 | 40.0 % | -2.0 points (95 %: -2.1 to -1.9) | 1.700 |" in said
     assert "| student | 10.00 | 10.00 | 40.0 % | · | 1.600 * | · |" in said
     search_report.draw(found, tmp_path / "fronts.svg")
