@@ -105,7 +105,7 @@ def load(path: Path) -> Search:
         return _parse(tomllib.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(
-            f"{path} cannot be read as TOML ({error}); name a search such as configs/search.toml"
+            f"{path} cannot be read as TOML ({error}); name a search such as experiments/search.toml"
         ) from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
@@ -118,7 +118,7 @@ def _parse(table: dict[str, Any]) -> Search:
         if key not in table:
             raise ConfigError(f"{key} is missing; add it")
         if not isinstance(table[key], _KEYS[key]) or not table[key]:
-            raise ConfigError(f"{key} is {table[key]!r}; see the example in configs/search.toml")
+            raise ConfigError(f"{key} is {table[key]!r}; see the example in experiments/search.toml")
     rounds = tuple(config.section(Round, f"rounds[{i}]", each) for i, each in enumerate(table["rounds"]))
     for i, each in enumerate(rounds):
         if (each.keep is None) != (i + 1 == len(rounds)):

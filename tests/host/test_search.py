@@ -52,7 +52,7 @@ def test_a_list_is_every_choice(tmp_path: Path) -> None:
 
 
 def test_the_shipped_search_can_be_read() -> None:
-    assert len(search.load(REPOSITORY / "configs" / "search.toml").candidates) > 10
+    assert len(search.load(REPOSITORY / "experiments" / "search.toml").candidates) > 10
 
 
 @pytest.mark.parametrize(
