@@ -11,8 +11,8 @@ from tinyscene.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
 BEGIN = "<!-- written by make results -->"
-SEARCH_BEGIN = "<!-- written by make results, from models/search.json -->"
-SEARCH = REPOSITORY / "models" / "search.json"
+SEARCH_BEGIN = "<!-- written by make results, from docs/search.json -->"
+SEARCH = PAGE.with_name("search.json")
 MODELS = ("student", "baseline", "compact")
 PAIRS = (("student", "baseline"), ("compact", "student"))  # that are compared
 
