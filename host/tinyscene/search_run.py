@@ -64,7 +64,7 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
         which scores they are on it).
     """
     everyone = (wanted.reference, *wanted.candidates)
-    costs = _costs(everyone, dataset, out, path)
+    costs = _costs(everyone, dataset, out)
     networks: dict[str, dict[str, Any]] = {
         each.name: {
             "name": each.name,
@@ -104,12 +104,12 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
     }
 
 
-def _costs(candidates: Sequence[Candidate], dataset: Dataset, out: Path, path: Path) -> dict[str, Cost]:
+def _costs(candidates: Sequence[Candidate], dataset: Dataset, out: Path) -> dict[str, Cost]:
     """Return what every candidate would cost, by the compiler's estimate; each is converted once, untrained."""
     console.print(f"costs of {len(candidates)} networks", highlight=False)
+    fingerprint = provenance.fingerprint(dataset)
     for each in candidates:
-        folder, settings = out / each.name, each.settings
-        run_folder.claim(folder, settings, _origin(settings, dataset, folder, path)["data_fingerprint"])
+        run_folder.claim(out / each.name, each.settings, fingerprint)
     missing = [each for each in candidates if not (out / each.name / COST).exists()]
     joblib.Parallel(n_jobs=min(os.cpu_count() or 1, max(len(missing), 1)))(
         joblib.delayed(_estimate)(each.settings, out / each.name) for each in missing
@@ -137,7 +137,7 @@ def _run_of(out: Path, candidate: Candidate, each_round: search.Round) -> Path:
 
 def _train(settings: RunConfig, dataset: Dataset, folder: Path, path: Path) -> dict[str, Any]:
     """Train and test one network on its folds; returns its INT8 scores, calibrated if there are several folds."""
-    origin = _origin(settings, dataset, folder, path)
+    origin = provenance.describe(dataset, path, folder, settings, None)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
     parts = training.parts_of(folder, settings, dataset)
     if settings.data.folds == CROSS_VALIDATE:
@@ -146,10 +146,6 @@ def _train(settings: RunConfig, dataset: Dataset, folder: Path, path: Path) -> d
     pooled = training.pool(folder, parts, settings)
     scores = pooled.get(training.CALIBRATED, pooled)[INT8]
     return {key: scores[key] for key in ("log_loss", "accuracy", "intervals")}
-
-
-def _origin(settings: RunConfig, dataset: Dataset, folder: Path, path: Path) -> dict[str, Any]:
-    return provenance.describe(dataset, path, folder, settings, None)
 
 
 def best(networks: Sequence[dict[str, Any]], count: int) -> set[str]:
