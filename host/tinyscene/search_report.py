@@ -79,9 +79,7 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
 
 def finalists(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the networks of the last round, fewest instructions first."""
-    last = [
-        each for each in result["networks"] if each["front"] or each["compared"] or each["name"] == result["reference"]
-    ]
+    last = [each for each in result["networks"] if len(each["rounds"]) == result["rounds"]]
     return sorted(last, key=lambda each: each["cost"]["instructions"])
 
 
