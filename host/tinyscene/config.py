@@ -74,6 +74,8 @@ class NetworkConfig:
         weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
         learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
         label_smoothing: share of a label's probability that is spread over all classes.
+        logit_adjustment: with 1 the network answers as if all scenes were equally frequent in its training clips, with
+            0 as if clips to come were as these; see `fitting.label_loss`.
         average_from: share of the training after which the weights at the ends of epochs are averaged, see
             `averaging`; None: the weights are the last epoch's.
     """
@@ -94,6 +96,7 @@ class NetworkConfig:
     optimizer: str = _choice("adam", among=OPTIMIZERS)
     weight_decay: float = limited(0.0, low=0, high=10)
     label_smoothing: float = limited(0.0, low=0, high=0.9)
+    logit_adjustment: float = limited(0.0, low=0, high=2)
     average_from: float | None = limited(None, low=0, high=1)
 
     @property

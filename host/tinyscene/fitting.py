@@ -27,6 +27,9 @@ from tinyscene.variants import Images, VariantGroup
 
 PREDICTION_BATCH = 64
 
+Loss = Callable[[Any, Any], Any]
+"""(targets, logits) -> a loss per example."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
@@ -135,7 +138,9 @@ def train(
     Raises:
         TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
     """
-    loss = cross_entropy if distillation is None else distillation_loss(distillation, task.classes)
+    loss = label_loss(task.config.logit_adjustment * log_shares(training.labels, task.classes))
+    if distillation is not None:
+        loss = distillation_loss(distillation, task.classes, loss)
     model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
     mean = WeightMean()
     history = checkpoint.restore(task.folder, model, mean)
@@ -182,9 +187,7 @@ def load(task: Task, shape: tuple[int, int], start: keras.Model | None = None) -
     return model
 
 
-def _compiled(
-    task: Task, shape: tuple[int, int], loss: Callable[[Any, Any], Any], start: keras.Model | None = None
-) -> keras.Model:
+def _compiled(task: Task, shape: tuple[int, int], loss: Loss, start: keras.Model | None = None) -> keras.Model:
     """Return the network, with fresh weights if it is a new one, and its optimiser, both ready for a checkpoint."""
     network = task.config
     model = start
@@ -262,16 +265,35 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
     return keras.ops.categorical_crossentropy(targets, logits, from_logits=True)
 
 
-def distillation_loss(config: DistillationConfig, classes: int) -> Callable[[Any, Any], Any]:
+def log_shares(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """Return the logarithms [classes] of the classes' shares of the labels; a class without any counts as one label."""
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return np.log(counts / len(labels)).astype(np.float32)
+
+
+def label_loss(adjustment: NDArray[np.float32]) -> Loss:
+    """Return the cross-entropy of labels with logits to which an adjustment [classes] is added while learning.
+
+    Menon et al., "Long-tail learning via logit adjustment", 2021, equation 10: with the logarithms of the classes'
+    shares of the training clips as adjustment, the logits themselves need not say how frequent a class was there.
+    """
+
+    def loss(targets: Any, logits: Any) -> Any:
+        return cross_entropy(targets, logits + adjustment)
+
+    return loss
+
+
+def distillation_loss(config: DistillationConfig, classes: int, of_labels: Loss) -> Loss:
     """Return Hinton et al.'s loss for targets [batch, 2 * classes]: the labels' probabilities, then the teachers'.
 
     The teachers' are at the temperature already. The soft part is multiplied by the temperature's square, so that its
-    gradients keep their size.
+    gradients keep their size. `of_labels` is the loss of the labels alone.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
         soft_loss = cross_entropy(targets[:, classes:], logits / config.temperature) * config.temperature**2
-        return (1 - config.soft_weight) * cross_entropy(targets[:, :classes], logits) + config.soft_weight * soft_loss
+        return (1 - config.soft_weight) * of_labels(targets[:, :classes], logits) + config.soft_weight * soft_loss
 
     return loss
 

@@ -38,6 +38,8 @@ def _network(network: NetworkConfig) -> str:
         parts.append(f"weight decay {network.weight_decay:g}")
     if network.label_smoothing:
         parts.append(f"label smoothing {network.label_smoothing:g}")
+    if network.logit_adjustment:
+        parts.append(f"logits adjusted by {network.logit_adjustment:g} times the logarithms of the scenes' shares")
     if network.average_from is not None:
         parts.append(f"mean of the weights after {100 * network.average_from:g} % of the epochs")
     return "; ".join(parts)

@@ -255,15 +255,39 @@ def test_the_distillation_loss_is_hintons() -> None:
     random = np.random.default_rng(0)
     logits, teacher = (random.normal(size=(6, 10)) for _ in range(2))
     hard = metrics.softmax(random.normal(size=(6, 10)))
-    loss = fitting.distillation_loss(DistillationConfig(temperature=3.0, soft_weight=0.7), 10)
+    adjustment = random.normal(size=10).astype(np.float32)
+    loss = fitting.distillation_loss(
+        DistillationConfig(temperature=3.0, soft_weight=0.7), 10, fitting.label_loss(adjustment)
+    )
     targets = np.concatenate([hard, metrics.softmax(teacher / 3)], axis=1)
     answer = keras.ops.convert_to_numpy(loss(targets, logits))
 
     def cross_entropy(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
         return -(targets * np.log(metrics.softmax(values))).sum(axis=1)
 
-    expected = 0.3 * cross_entropy(hard, logits) + 0.7 * 9 * cross_entropy(metrics.softmax(teacher / 3), logits / 3)
+    expected = 0.3 * cross_entropy(hard, logits + adjustment) + 0.7 * 9 * cross_entropy(
+        metrics.softmax(teacher / 3), logits / 3
+    )
     assert answer == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_network_with_adjusted_logits_forgets_how_frequent_the_scenes_were(tmp_path: Path) -> None:
+    """Clips that are all alike say nothing of their scene: the answer to them is what the network holds frequent."""
+    labels = np.minimum(np.arange(48) // 4, len(SCENES) - 1)  # the last scene has a quarter, the others a twelfth
+    alike = Examples(np.ones((48, MELS, FRAMES), np.float32), labels, Normalisation((0.0,) * MELS, (1.0,) * MELS))
+
+    def answer(adjustment: float) -> np.ndarray:
+        network = dataclasses.replace(STUDENT, logit_adjustment=adjustment, epochs=30, dropout=0)
+        wanted = dataclasses.replace(task(tmp_path / str(adjustment)), config=network, augment=AugmentConfig())
+        return metrics.softmax(fitting.predict(fitting.train(wanted, alike, examples(0)), alike))[0]
+
+    shares = np.bincount(labels) / 48
+    assert answer(0) == pytest.approx(shares, abs=0.03)
+    assert answer(1) == pytest.approx(np.full(len(SCENES), 0.1), abs=0.03)
+
+
+def test_the_share_of_a_scene_without_clips_is_that_of_one_clip() -> None:
+    assert np.exp(fitting.log_shares(np.array([0, 0, 0, 2]), 3)) == pytest.approx([0.75, 0.25, 0.25])
 
 
 def test_soft_targets_are_shuffled_and_blended_with_the_labels(tmp_path: Path) -> None:
