@@ -16,6 +16,8 @@ from tinyscene.augment_waveform import MICROPHONES
 from tinyscene.backend import keras
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig
+from tinyscene.logit_adjustment import KINDS as ADJUSTMENTS
+from tinyscene.logit_adjustment import NONE as NO_ADJUSTMENT
 from tinyscene.networks import ACTIVATIONS, NETWORKS
 from tinyscene.schedule import SCHEDULES
 
@@ -74,8 +76,8 @@ class NetworkConfig:
         weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
         learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
         label_smoothing: share of a label's probability that is spread over all classes.
-        logit_adjustment: with 1 the network answers as if all scenes were equally frequent in its training clips, with
-            0 as if clips to come were as these; see `fitting.label_loss`.
+        logit_adjustment: "overall": the network answers as if all scenes were equally frequent in its training clips;
+            "city": in each city of them; "none": as if clips to come were as these; see `logit_adjustment`.
         average_from: share of the training after which the weights at the ends of epochs are averaged, see
             `averaging`; None: the weights are the last epoch's.
     """
@@ -96,7 +98,7 @@ class NetworkConfig:
     optimizer: str = _choice("adam", among=OPTIMIZERS)
     weight_decay: float = limited(0.0, low=0, high=10)
     label_smoothing: float = limited(0.0, low=0, high=0.9)
-    logit_adjustment: float = limited(0.0, low=0, high=2)
+    logit_adjustment: str = _choice(NO_ADJUSTMENT, among=ADJUSTMENTS)
     average_from: float | None = limited(None, low=0, high=1)
 
     @property

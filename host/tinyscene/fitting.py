@@ -23,6 +23,7 @@ from tinyscene.config import ADAM, AugmentConfig, DistillationConfig, NetworkCon
 from tinyscene.console import progress_bar
 from tinyscene.duration import UNPLANNED, Clock, Plan
 from tinyscene.errors import TinysceneError
+from tinyscene.logit_adjustment import NONE, log_shares
 from tinyscene.variants import Images, VariantGroup
 
 PREDICTION_BATCH = 64
@@ -41,6 +42,7 @@ class Examples:
         normalisation: applied to every batch.
         soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
         devices: that recorded each clip [n]; None: one device.
+        cities: where each clip was recorded [n]; None: one city.
         decibel: what one dB is in the front end's units.
         variants: other recordings of the same clips, for training batches.
     """
@@ -50,6 +52,7 @@ class Examples:
     normalisation: Normalisation
     soft_targets: NDArray[np.float32] | None = None
     devices: NDArray[np.str_] | None = None
+    cities: NDArray[np.str_] | None = None
     decibel: float = 1.0
     variants: tuple[VariantGroup, ...] = ()
 
@@ -68,21 +71,26 @@ class Examples:
             labels=self.labels[chosen],
             soft_targets=None if self.soft_targets is None else self.soft_targets[chosen],
             devices=None if self.devices is None else self.devices[chosen],
+            cities=None if self.cities is None else self.cities[chosen],
             variants=tuple(group.take(chosen) for group in self.variants),
         )
 
-    def targets(self, classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
-        """Return the labels' class probabilities [n, classes], with the soft targets beside them if there are any.
+    def targets(self, classes: int, smoothing: float = 0.0, adjustment: str = NONE) -> NDArray[np.float32]:
+        """Return what the losses compare logits with: [n, 2 * classes], or 3 * classes if there are soft targets.
+
+        These are the labels' class probabilities, what is added to the logits while they are learnt, the soft targets.
 
         Args:
             classes: how many there are.
             smoothing: share of a label's probability that is spread over all classes (Szegedy et al., "Rethinking the
                 Inception Architecture", 2016, section 7); soft targets are left alone.
+            adjustment: see `logit_adjustment`.
         """
         hard = np.eye(classes, dtype=np.float32)[self.labels] * np.float32(1 - smoothing) + np.float32(
             smoothing / classes
         )
-        return hard if self.soft_targets is None else np.concatenate([hard, self.soft_targets], axis=1)
+        soft = [] if self.soft_targets is None else [self.soft_targets]
+        return np.concatenate([hard, log_shares(adjustment, self.labels, self.cities, classes), *soft], axis=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,9 +146,7 @@ def train(
     Raises:
         TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
     """
-    loss = label_loss(task.config.logit_adjustment * log_shares(training.labels, task.classes))
-    if distillation is not None:
-        loss = distillation_loss(distillation, task.classes, loss)
+    loss = label_loss(task.classes) if distillation is None else distillation_loss(distillation, task.classes)
     model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
     mean = WeightMean()
     history = checkpoint.restore(task.folder, model, mean)
@@ -237,7 +243,7 @@ def _epoch(
 def _batches(task: Task, training: Examples, epoch: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield an epoch's shuffled, augmented batches of nearly equal size."""
     rng = task.random(epoch, 0)
-    targets = training.targets(task.classes, task.config.label_smoothing)
+    targets = training.targets(task.classes, task.config.label_smoothing, task.config.logit_adjustment)
     decibel = np.float32(training.decibel) / np.asarray(training.normalisation.std, np.float32)
     devices = np.zeros(len(training), str) if training.devices is None else training.devices
     drawn = augment.balanced_rows(devices, task.augment.device_balance, rng)
@@ -265,35 +271,29 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
     return keras.ops.categorical_crossentropy(targets, logits, from_logits=True)
 
 
-def log_shares(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Return the logarithms [classes] of the classes' shares of the labels; a class without any counts as one label."""
-    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-    return np.log(counts / len(labels)).astype(np.float32)
+def label_loss(classes: int) -> Loss:
+    """Return the cross-entropy with targets [batch, 2 * classes].
 
-
-def label_loss(adjustment: NDArray[np.float32]) -> Loss:
-    """Return the cross-entropy of labels with logits to which an adjustment [classes] is added while learning.
-
-    Menon et al., "Long-tail learning via logit adjustment", 2021, equation 10: with the logarithms of the classes'
-    shares of the training clips as adjustment, the logits themselves need not say how frequent a class was there.
+    These are the labels' probabilities, then what is added to the logits meanwhile, see `logit_adjustment`.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
-        return cross_entropy(targets, logits + adjustment)
+        return cross_entropy(targets[:, :classes], logits + targets[:, classes : 2 * classes])
 
     return loss
 
 
-def distillation_loss(config: DistillationConfig, classes: int, of_labels: Loss) -> Loss:
-    """Return Hinton et al.'s loss for targets [batch, 2 * classes]: the labels' probabilities, then the teachers'.
+def distillation_loss(config: DistillationConfig, classes: int) -> Loss:
+    """Return Hinton et al.'s loss for targets [batch, 3 * classes]: those of `label_loss`, then the teachers' answer.
 
-    The teachers' are at the temperature already. The soft part is multiplied by the temperature's square, so that its
-    gradients keep their size. `of_labels` is the loss of the labels alone.
+    The teachers' probabilities are at the temperature already. The soft part is multiplied by the temperature's square,
+    so that its gradients keep their size.
     """
+    of_labels = label_loss(classes)
 
     def loss(targets: Any, logits: Any) -> Any:
-        soft_loss = cross_entropy(targets[:, classes:], logits / config.temperature) * config.temperature**2
-        return (1 - config.soft_weight) * of_labels(targets[:, :classes], logits) + config.soft_weight * soft_loss
+        soft_loss = cross_entropy(targets[:, 2 * classes :], logits / config.temperature) * config.temperature**2
+        return (1 - config.soft_weight) * of_labels(targets, logits) + config.soft_weight * soft_loss
 
     return loss
 

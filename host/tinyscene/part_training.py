@@ -79,6 +79,7 @@ def examples_of(part: Part, frontend: FrontendConfig, images: Images, watching: 
             labels_of(part.training),
             normalisation,
             devices=np.array([clip.device for clip in part.training]),
+            cities=np.array([clip.city for clip in part.training]),
             decibel=frontend.decibel,
         ),
         Examples(watching, labels_of(part.validation), normalisation),

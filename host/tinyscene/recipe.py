@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tinyscene.augment_waveform import EIGHT
 from tinyscene.config import ADAMW, CROSS_VALIDATE, AugmentConfig, NetworkConfig, RunConfig
+from tinyscene.logit_adjustment import CITY, NONE
 
 
 def words(settings: RunConfig) -> Iterator[str]:
@@ -38,8 +39,9 @@ def _network(network: NetworkConfig) -> str:
         parts.append(f"weight decay {network.weight_decay:g}")
     if network.label_smoothing:
         parts.append(f"label smoothing {network.label_smoothing:g}")
-    if network.logit_adjustment:
-        parts.append(f"logits adjusted by {network.logit_adjustment:g} times the logarithms of the scenes' shares")
+    if network.logit_adjustment != NONE:
+        where = "of its city's clips" if network.logit_adjustment == CITY else "of the clips"
+        parts.append(f"while labels are learnt, logits adjusted by the logarithms of the scenes' shares {where}")
     if network.average_from is not None:
         parts.append(f"mean of the weights after {100 * network.average_from:g} % of the epochs")
     return "; ".join(parts)
