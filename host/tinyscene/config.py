@@ -33,6 +33,7 @@ FOLDERS = (  # of a run, beside its teachers'
     "final",
 )
 LARGEST_SEED = 2**32 - 1
+MOST_COPIES = 100  # of a teacher
 SPECAUGMENT: dict[str, dict[str, Any]] = {
     "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
 }
@@ -317,11 +318,11 @@ def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
     if TEACHER in table:
         if "teachers" in table:
             raise ConfigError("both teacher and teachers are set; keep [[teachers]] only")
-        return (_teacher(TEACHER, table[TEACHER]),)
+        return _copies(TEACHER, table[TEACHER])
     tables = table.get("teachers", [])
     if not isinstance(tables, list):
         raise ConfigError("teachers is not a list; begin each teacher with [[teachers]]")
-    teachers = tuple(_teacher(f"teachers[{position}]", each) for position, each in enumerate(tables))
+    teachers = tuple(copy for position, each in enumerate(tables) for copy in _copies(f"teachers[{position}]", each))
     names = [teacher.name for teacher in teachers]
     for name in names:
         if names.count(name) > 1:
@@ -329,9 +330,18 @@ def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
     return teachers
 
 
-def _teacher(place: str, table: Any) -> TeacherConfig:
+def _copies(place: str, table: Any) -> tuple[TeacherConfig, ...]:
+    """Return the teachers that a table stands for: NAME and, with `copies`, NAME-2, NAME-3 and so on."""
     _check_type(place, table, dict)
     fields = dict(table)
+    copies = fields.pop("copies", 1)
+    _check_type(f"{place}.copies", copies, int)
+    _check_value(f"{place}.copies", copies, {"low": 1, "high": MOST_COPIES})
+    first = _teacher(place, fields)
+    return (first, *(dataclasses.replace(first, name=f"{first.name}-{number}") for number in range(2, copies + 1)))
+
+
+def _teacher(place: str, fields: dict[str, Any]) -> TeacherConfig:
     augment = _augment(f"{place}.augment", fields.pop("augment")) if "augment" in fields else None
     image = _frontend(f"{place}.frontend", fields.pop("frontend")) if "frontend" in fields else None
     teacher = dataclasses.replace(section(TeacherConfig, place, fields), augment=augment, frontend=image)

@@ -1,5 +1,6 @@
 """Run configurations: read strictly, every mistake named with its file and key."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ cross_fit = 3
 """
 
 
+def test_copies_of_a_teacher_differ_in_their_names(tmp_path: Path) -> None:
+    copied = ENSEMBLE.replace("[[teachers]]\n", "[[teachers]]\ncopies = 3\n", 1)
+    wide, *copies, _ = load(tmp_path, SMALLEST + copied).teachers
+    assert [copy.name for copy in copies] == ["wide-2", "wide-3"]
+    assert all(dataclasses.replace(copy, name="wide") == wide for copy in copies)
+
+
 def test_teachers_have_names_and_may_have_seeds_and_augmentation_of_their_own(tmp_path: Path) -> None:
     wide, other = load(tmp_path, SMALLEST + ENSEMBLE).teachers
     assert (wide.name, wide.seed, wide.augment) == ("wide", 5, config.AugmentConfig(mixup=0.5))
@@ -105,6 +113,13 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ),
         (2 * "[[teachers]]\nnetwork = 'teacher'\nepochs = 1\n", "2 teachers are named 'teacher'; give each a name"),
         ("[[teachers]]\nnetwork = 'teacher'\nepochs = 0\n", "teachers[0].epochs is 0"),
+        ("[[teachers]]\nnetwork = 'teacher'\nepochs = 1\ncopies = 0\n", "teachers[0].copies is 0"),
+        ("[[teachers]]\nnetwork = 'teacher'\nepochs = 1\ncopies = 'two'\n", "teachers[0].copies is 'two'"),
+        (
+            "[[teachers]]\nname = 'x'\nnetwork = 'teacher'\nepochs = 1\ncopies = 2\n"
+            "[[teachers]]\nname = 'x-2'\nnetwork = 'teacher'\nepochs = 1\n",
+            "2 teachers are named 'x-2'",
+        ),
         ("[teacher]\nnetwork = 'teacher'\nepochs = 1\nname = 'student'\n", "a folder of the run itself"),
         ("[teacher]\nnetwork = 'teacher'\nepochs = 1\nname = '../x'\n", "teacher.name is '../x'; use letters"),
         ("[teacher]\nnetwork = 'teacher'\nepochs = 1\n[teacher.augment]\nmixup = -1\n", "teacher.augment.mixup is -1"),
