@@ -21,7 +21,8 @@ from tinyscene.fold_predictions import INT8
 
 SCORES = {"accuracy": "accuracy", "log_loss": "log loss"}
 INT8_MINUS_FLOAT = "int8_minus_float"  # key of a run's scores: what rounding changes
-_SHOWN = {"accuracy": (100, 1, " points"), "log_loss": (1, 3, "")}  # of differences: factor, decimals, unit
+ROUNDING = {"accuracy": (100, 1), "log_loss": (1, 3)}  # as scores are shown: factor, decimals
+_UNITS = {"accuracy": " points", "log_loss": ""}  # of differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +164,7 @@ def shown(score: str, value: float) -> str:
 
 def difference_with_interval(score: str, value: float, interval: Sequence[float]) -> str:
     """Return a difference with its 95 % interval as a text shows them."""
-    factor, decimals, _ = _SHOWN[score]
+    factor, decimals = ROUNDING[score]
     low, high = (f"{factor * bound:+.{decimals}f}" for bound in interval)
     return f"{_difference(score, value)} (95 %: {low} to {high})"
 
@@ -176,5 +177,5 @@ def paired_cell(compared: Mapping[str, Any] | None, score: str) -> str:
 
 
 def _difference(score: str, value: float, sign: str = "+") -> str:
-    factor, decimals, unit = _SHOWN[score]
-    return f"{factor * value:{sign}.{decimals}f}{unit}"
+    factor, decimals = ROUNDING[score]
+    return f"{factor * value:{sign}.{decimals}f}{_UNITS[score]}"

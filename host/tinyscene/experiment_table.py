@@ -4,10 +4,12 @@ from typing import Any
 
 from rich.table import Table
 
+from tinyscene.comparison import ROUNDING
 from tinyscene.experiment import Row
 from tinyscene.experiment_scale import FULL
 
-SHOWN = {"log_loss": ("log loss", 1, 3), "accuracy": ("accuracy, %", 100, 1)}  # heading, factor, decimals
+HEADINGS = {"log_loss": "log loss", "accuracy": "accuracy, %"}
+SHOWN = {score: (heading, *ROUNDING[score]) for score, heading in HEADINGS.items()}  # heading, factor, decimals
 
 
 def draw(rows: list[Row], results: list[dict[str, Any]]) -> Table:
