@@ -77,7 +77,7 @@ def test_its_own_rate_and_a_second_derivation_are_refused() -> None:
 
 
 def test_the_shipped_student_is_who_it_was() -> None:
-    assert Bundle.load(STUDENT).identity == "86a6983c5268b6f4"
+    assert Bundle.load(STUDENT).identity == "eff818248c9df960"
 
 
 def tinyscene(monkeypatch: pytest.MonkeyPatch, *words: object) -> int | str | None:
@@ -101,13 +101,13 @@ def test_the_command_writes_a_bundle_with_a_card(
     card = (out / CARD_FILE).read_text()
     assert card.startswith("# student-41667\n")
     assert f"`{moved.identity}`" in card
-    assert "`86a6983c5268b6f4`" in card
+    assert "`eff818248c9df960`" in card
     assert "Not scored at this rate" in card
     assert "Of 80 mel bands, 1 " in card
     assert "tinyscene at-rate student 41667" in card
     assert "Licence of the audio" in card.partition("## The original's card")[2]
     assert [line for line in card.splitlines() if line.startswith("# ")] == ["# student-41667"]
-    assert tomllib.loads((out / DESCRIPTION_FILE).read_text())["provenance"]["derived_from"] == "86a6983c5268b6f4"
+    assert tomllib.loads((out / DESCRIPTION_FILE).read_text())["provenance"]["derived_from"] == "eff818248c9df960"
 
 
 def test_a_bundle_without_a_readable_card_gets_one(tmp_path: Path) -> None:
