@@ -1,6 +1,8 @@
 """A run's configuration in words, for a model card: networks, teachers, augmentation, distillation, rounding."""
 
+import dataclasses
 from collections.abc import Iterator
+from itertools import groupby
 
 from tinyscene.augment_waveform import EIGHT
 from tinyscene.config import ADAMW, CROSS_VALIDATE, AugmentConfig, NetworkConfig, RunConfig
@@ -10,12 +12,14 @@ from tinyscene.logit_adjustment import CITY, NONE
 def words(settings: RunConfig) -> Iterator[str]:
     """Yield the items of a Markdown list, one line each."""
     yield f"- Student: {_network(settings.student)}."
-    for teacher in settings.teachers:
+    for teacher, copies in groupby(settings.teachers, lambda each: dataclasses.replace(each, name="")):
+        names = [f"`{copy.name}`" for copy in copies]
+        title = f"Teacher {names[0]}" if len(names) == 1 else f"Teachers {', '.join(names)}, each"
         seed = f"; seed {teacher.seed}" if teacher.seed is not None else ""
         augment = f" Its own augmentation: {_augmentation(teacher.augment)}." if teacher.augment is not None else ""
         image = teacher.frontend
         sees = f" It sees images of its own, {image.n_mels}x{image.frames}." if image is not None else ""
-        yield f"- Teacher `{teacher.name}`: {_network(teacher)}{seed}.{sees}{augment}"
+        yield f"- {title}: {_network(teacher)}{seed}.{sees}{augment}"
     if settings.distillation is not None:
         yield f"- {_distillation(settings)}"
     yield f"- Augmentation: {_augmentation(settings.augment)}."
@@ -28,8 +32,10 @@ def _network(network: NetworkConfig) -> str:
     rate = f"learning rate {network.learning_rate:g}"
     if network.schedule != "constant":
         rate += f" to {network.final_learning_rate:g} ({network.schedule.replace('_', ' ')})"
+    options = {**network.options, "dropout": None}  # which is a part of its own
+    built = [f"{option.replace('_', ' ')} {value:g}" for option, value in options.items() if value is not None]
     parts = [
-        f"`{network.network}` of width {network.width:g}, {network.activation}",
+        ", ".join([f"`{network.network}` of width {network.width:g}", *built, network.activation]),
         f"{network.epochs} epochs of batches of {network.batch_size}",
         f"{optimizer}, {rate}",
     ]

@@ -18,8 +18,15 @@ TABLE = {
     "teachers": [
         {"name": "one", "network": "teacher", "epochs": 9, "optimizer": "adamw", "weight_decay": 0.05, "seed": 3},
         {"name": "two", "network": "transformer", "epochs": 4, "augment": {"impulse_responses": "/elsewhere/irs"}},
+        {"name": "six", "network": "baseline", "epochs": 4, "stem_stride": 4, "dropout": 0.3, "copies": 2},
     ],
-    "student": {"network": "student", "epochs": 5, "label_smoothing": 0.1, "average_from": 0.5},
+    "student": {
+        "network": "student",
+        "epochs": 5,
+        "label_smoothing": 0.1,
+        "average_from": 0.5,
+        "logit_adjustment": "city",
+    },
     "distillation": {"cross_fit": 4, "soft_weight": 0.25},
     "augment": {"gain": 6, "mixup": 0.3},
     "quantisation": {"epochs": 2},
@@ -36,8 +43,10 @@ def test_a_recipe_in_words() -> None:
     said = "\n".join(recipe.words(config.parse(TABLE)))
     for expected in (
         "Student: `student` of width 1, relu; 5 epochs of batches of 32; Adam",
-        "label smoothing 0.1; mean of the weights after 50 % of the epochs",
+        "label smoothing 0.1; while labels are learnt, logits adjusted",
+        "the scenes' shares of its city's clips; mean of the weights after 50 % of the epochs",
         "Teacher `one`: `teacher`",
+        "Teachers `six`, `six-2`, each: `baseline` of width 1, stem stride 4, relu; 4 epochs",
         "AdamW, learning rate 0.001 to 1e-05 (sigmoid); weight decay 0.05; seed 3",
         "the mean answer of the teachers is 25 % of the loss",
         "of 4 parts without a shared location",
