@@ -11,6 +11,7 @@ from tinyscene import features
 from tinyscene.augment_waveform import PitchShift, TimeStretch, Variant, microphones
 from tinyscene.config import AugmentConfig
 from tinyscene.dataset import Clip, Dataset
+from tinyscene.errors import ConfigError
 from tinyscene.features import FeatureImages
 from tinyscene.frontend import FrontendConfig
 from tinyscene.recordings import RecordingImages
@@ -48,7 +49,10 @@ def wanted(config: AugmentConfig) -> list[tuple[float, Sequence[Variant]]]:
     """
     groups: list[tuple[float, Sequence[Variant]]] = []
     if config.impulse_responses is not None:
-        responses = microphones(Path(config.impulse_responses), config.microphones)
+        try:
+            responses = microphones(Path(config.impulse_responses), config.microphones)
+        except ConfigError as error:
+            raise ConfigError(f"{error}, or take impulse_responses out of the configuration") from error
         groups.append((config.impulse_response_probability, responses))
     if config.time_stretch:
         rates = [TimeStretch(1 - config.time_stretch), TimeStretch(1 + config.time_stretch)]
