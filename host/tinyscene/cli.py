@@ -194,12 +194,15 @@ def compare(
     run_b: Annotated[Path, typer.Argument(help="Folder of another one, on the same clips.")],
     data: DataOption,
     kind: Annotated[str, typer.Option(help="int8 or float predictions.")] = "int8",
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Leave the logits as they are: no temperature of the other folds.")
+    ] = False,
     as_json: JsonOption = None,
 ) -> None:
     """Compare two runs clip by clip on what their folds were tested on, with intervals over locations."""
     from tinyscene import comparison
 
-    comparison.report(run_a, run_b, data, kind, as_json)
+    comparison.report(run_a, run_b, data, kind, as_json, calibrate=not as_trained)
 
 
 @app.command()

@@ -99,7 +99,9 @@ def compare(
     )
 
 
-def report(run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path | None = None) -> None:
+def report(
+    run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path | None = None, *, calibrate: bool = True
+) -> None:
     """Compare two runs on the clips that their folds test, and print and write what was found.
 
     Args:
@@ -107,6 +109,7 @@ def report(run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path
         data: the data set of both.
         kind: `fold_predictions.INT8` or FLOAT.
         as_json: file to write to.
+        calibrate: divide each fold's logits by the temperature of the others.
 
     Raises:
         TinysceneError: predictions are missing or damaged, or the runs were tested on different clips.
@@ -114,7 +117,7 @@ def report(run_a: Path, run_b: Path, data: Path, kind: str = INT8, as_json: Path
     if kind not in (fold_predictions.FLOAT, INT8):
         raise TinysceneError(f"there is no kind {kind!r} of predictions; choose int8 or float")
     dataset = Dataset(data)
-    a, b = (fold_predictions.of_run(run, dataset) for run in (run_a, run_b))
+    a, b = (fold_predictions.of_run(run, dataset, calibrate) for run in (run_a, run_b))
     if a.clips != b.clips:
         raise TinysceneError(
             f"{run_a} was tested on {len(a.clips)} clips, {run_b} on {len(b.clips)} others; compare runs of the same "

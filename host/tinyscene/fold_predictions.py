@@ -47,7 +47,7 @@ class RunPredictions:
         folds: one after the other.
         clips: of the test lists of its folds, one after the other.
         predictions: of these clips.
-        calibrated: whether a fold's logits are divided by the temperature of the others; a single fold's are not.
+        calibrated: whether a fold's logits are divided by the temperature of the others; a single fold's never are.
     """
 
     folds: list[TestedFold]
@@ -134,8 +134,8 @@ def folders(run: Path, dataset: Dataset) -> dict[int, Path]:
     raise TinysceneError(f"{run} tests no clips (data.folds is {wanted!r}); name a cross-validated run")
 
 
-def of_run(run: Path, dataset: Dataset) -> RunPredictions:
-    """Read the predictions of all folds of a run, calibrated where there are two or more.
+def of_run(run: Path, dataset: Dataset, calibrate: bool = True) -> RunPredictions:
+    """Read the predictions of all folds of a run, calibrated, if that is wanted, where there are two or more.
 
     Raises:
         TinysceneError: as `folders` and `read`, or predictions of other clips than the lists name.
@@ -150,8 +150,8 @@ def of_run(run: Path, dataset: Dataset) -> RunPredictions:
                 f"{place / PREDICTIONS} has {len(fold[INT8])} clips, its test list {len(test)}; restore the list or "
                 "train again"
             )
-    several, temperatures = len(folds) > 1, [1.0] * len(folds)
-    if several:
+    wanted, temperatures = calibrate and len(folds) > 1, [1.0] * len(folds)
+    if wanted:
         temperatures, folds = calibrated(folds, [labels_of(test) for test in tests])
     tested = [TestedFold(*fold) for fold in zip(places.values(), tests, temperatures, strict=True)]
-    return RunPredictions(tested, [clip for test in tests for clip in test], together(folds), several)
+    return RunPredictions(tested, [clip for test in tests for clip in test], together(folds), wanted)

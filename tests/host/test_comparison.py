@@ -128,6 +128,17 @@ def test_runs_are_pooled_and_calibrated_fold_by_fold(
     assert "log loss: that of B is lower, by" in said
 
 
+def test_runs_are_compared_as_they_were_trained_if_that_is_wanted(two: tuple[Path, Path], synthetic: Path) -> None:
+    with console.capture() as capture:
+        comparison.report(*two, synthetic, calibrate=False)
+    said, dataset = capture.get(), Dataset(synthetic)
+    labels = [SCENES.index(str(clip.scene)) for fold in dataset.folds() for clip in dataset.split(fold, "evaluate")]
+    for run in two:
+        answers = np.concatenate([np.load(run / f"fold{fold}" / "predictions.npz")["int8"] for fold in dataset.folds()])
+        assert f"{-np.log(answers[np.arange(len(labels)), labels]).mean():.3f}" in said
+    assert "INT8, not calibrated" in said
+
+
 def test_what_cannot_be_compared_is_said(two: tuple[Path, Path], synthetic: Path, tmp_path: Path) -> None:
     a, b = two
     with pytest.raises(TinysceneError, match="no kind 'int4' of predictions; choose int8 or float"):
