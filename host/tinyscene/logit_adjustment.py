@@ -3,9 +3,9 @@
 Menon et al., "Long-tail learning via logit adjustment", 2021, equation 10: while labels are learnt, the logarithms of
 the scenes' shares are added to the logits, so that the logits themselves need not say how frequent a scene was.
 
-Recordings of one city tend to share their recorder, its gain and its season, and a network hears that. In a small set
-a city has few places of a scene, or none where whole places are held out: what such a network knows of the city then
-speaks against the very scenes that are to come. So the shares can be those in a clip's own city.
+Recordings of one city tend to have things in common (level, season, who recorded), and a network hears that. In a small
+set a city has few places of a scene, or none where whole places are held out: what such a network knows of the city
+then speaks against the very scenes that are to come. So the shares can be those in a clip's own city.
 """
 
 import numpy as np
