@@ -162,7 +162,8 @@ def score_with_interval(score: str, scores: Mapping[str, Any]) -> str:
 
 def shown(score: str, value: float) -> str:
     """Return a score as a table shows it."""
-    return f"{100 * value:.1f} %" if score == "accuracy" else f"{value:.3f}"
+    factor, decimals = ROUNDING[score]
+    return f"{factor * value:.{decimals}f}{' %' if score == 'accuracy' else ''}"
 
 
 def difference_with_interval(score: str, value: float, interval: Sequence[float]) -> str:

@@ -8,8 +8,10 @@ from tinyscene.comparison import ROUNDING
 from tinyscene.experiment import Row
 from tinyscene.experiment_scale import FULL
 
-HEADINGS = {"log_loss": "log loss", "accuracy": "accuracy, %"}
-SHOWN = {score: (heading, *ROUNDING[score]) for score, heading in HEADINGS.items()}  # heading, factor, decimals
+SHOWN = {  # heading, factor, decimals
+    "log_loss": ("log loss", *ROUNDING["log_loss"]),
+    "accuracy": ("accuracy, %", *ROUNDING["accuracy"]),
+}
 
 
 def draw(rows: list[Row], results: list[dict[str, Any]]) -> Table:
