@@ -397,6 +397,22 @@ def test_the_teacher_is_scored_on_the_same_clips(finished: Path, synthetic: Path
     assert f"| teacher teacher | {-np.log(chosen).mean():.3f} (" in model_card.write(bundle)
 
 
+def test_examples_know_the_devices_and_cities_of_their_clips(finished: Path, synthetic: Path) -> None:
+    """Without them, balanced devices and logits adjusted by city would silently do nothing."""
+    dataset, settings = Dataset(synthetic), config.load(finished / "tiny.toml")
+    (part,) = training.parts_of(finished / "run", settings, dataset)
+    known, _ = part_training.examples(part, settings.frontend, dataset)
+    some = np.arange(len(known)) % 3 == 1
+    for names, of_clips in (
+        (known.cities, [clip.city for clip in part.training]),
+        (known.devices, [clip.device for clip in part.training]),
+        (known.take(some).cities, [clip.city for clip in part.training[1::3]]),
+    ):
+        assert names is not None
+        assert names.tolist() == of_clips
+    assert len(set(known.cities)) > 1
+
+
 def test_a_teacher_answers_to_images_of_its_own(
     finished: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
