@@ -12,7 +12,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tinyscene import synth
+from tinyscene.data import synth
 from tinyscene.paths import REPOSITORY
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -82,6 +82,6 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def random_networks() -> dict[str, bytes]:
     """Student and baseline with random weights, as INT8 .tflite files."""
-    from tinyscene import complexity
+    from tinyscene.compiler import complexity
 
     return {name: complexity.converted(name) for name in ("student", "baseline")}

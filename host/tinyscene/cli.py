@@ -50,7 +50,7 @@ def doctor() -> None:
 @data_app.command("check")
 def data_check(folder: Path, as_json: JsonOption = None) -> None:
     """Count scenes, devices, cities and folds, and list every defect with its line."""
-    from tinyscene import dataset_check
+    from tinyscene.data import check as dataset_check
 
     raise typer.Exit(dataset_check.report(folder, as_json))
 
@@ -62,7 +62,7 @@ def data_synth(
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 1,
 ) -> None:
     """Write a ten-scene data set made from DSP primitives, in the TAU layout."""
-    from tinyscene import synth
+    from tinyscene.data import synth
 
     synth.write_dataset(folder, clips_per_scene=clips_per_scene, seed=seed)
 
@@ -86,11 +86,13 @@ def features_(
     as_json: JsonOption = None,
 ) -> None:
     """Compute the features of a data set ahead of training; the same command goes on with what is missing."""
-    from tinyscene import feature_report, feature_speed
+    from tinyscene.bench import feature_speed
+    from tinyscene.frontend import report as feature_report
+    from tinyscene.training import frontend_choice
 
     if scheduler is not None and (estimate or workers is not None):
         raise ConfigError("--scheduler has workers of its own, elsewhere; leave --workers and --estimate, or it, away")
-    frontend = feature_report.choose_frontend(preset, bundle, config)
+    frontend = frontend_choice.choose_frontend(preset, bundle, config)
     if estimate:
         feature_speed.report(data, split, frontend, clips, workers, as_json)
     else:
@@ -106,15 +108,15 @@ def train(
     fold: Annotated[int | None, typer.Option(help="Train on this fold only, whatever the configuration says.")] = None,
 ) -> None:
     """Train, distil, quantise and bundle as CONFIG (TOML) says; the same command resumes an interrupted run."""
-    from tinyscene import training
+    from tinyscene.training import run as training_run
 
-    training.run(config, data, out, run, fold)
+    training_run.run(config, data, out, run, fold)
 
 
 @experiment_app.command("list")
 def experiment_list() -> None:
     """List all tables and their rows."""
-    from tinyscene import experiment
+    from tinyscene.experiments import rows as experiment
 
     for table in experiment.tables():
         rows = experiment.find(table)
@@ -142,7 +144,7 @@ def experiment_run(
     as_json: JsonOption = None,
 ) -> None:
     """Train and score one row or a whole table, and print it with the thesis's figures; rows that are done stay."""
-    from tinyscene import experiment_run
+    from tinyscene.experiments import experiment_run
 
     experiment_run.report(name, data, impulse_responses, out, budget, as_json)
 
@@ -158,7 +160,7 @@ def search(
     as_json: JsonOption = None,
 ) -> None:
     """Try the networks that CONFIG (TOML) lists, in rounds, and print the front of accuracy, instructions and RAM."""
-    from tinyscene import search_run
+    from tinyscene.experiments import search_run
 
     search_run.report(config, data, out, as_json, figure)
 
@@ -175,15 +177,15 @@ def evaluate(
     as_json: JsonOption = None,
 ) -> None:
     """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels, and say how fast."""
-    from tinyscene import evaluation
+    from tinyscene.evaluation import scoring
 
-    evaluation.report(bundle, data, split, frontend, workers, as_json)
+    scoring.report(bundle, data, split, frontend, workers, as_json)
 
 
 @app.command()
 def card(bundle: Path) -> None:
     """Write the model card of a bundle again, from what its folder holds."""
-    from tinyscene import model_card
+    from tinyscene.training import model_card
 
     model_card.rewrite(bundle)
 
@@ -200,9 +202,9 @@ def compare(
     as_json: JsonOption = None,
 ) -> None:
     """Compare two runs clip by clip on what their folds were tested on, with intervals over locations."""
-    from tinyscene import comparison
+    from tinyscene.training import compare_runs
 
-    comparison.report(run_a, run_b, data, kind, as_json, calibrate=not as_trained)
+    compare_runs.report(run_a, run_b, data, kind, as_json, calibrate=not as_trained)
 
 
 @app.command()
@@ -215,7 +217,7 @@ def microphones(
     as_json: JsonOption = None,
 ) -> None:
     """Score a run's test clips through microphones that its training did not hear, beside the clips as they are."""
-    from tinyscene import unheard_microphones
+    from tinyscene.experiments import unheard_microphones
 
     unheard_microphones.report(run, data, impulse_responses, count, seed, as_json)
 
@@ -227,9 +229,9 @@ def at_rate(
     out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
 ) -> None:
     """Write a bundle of the same network for sound sampled at another rate, without training."""
-    from tinyscene import derived
+    from tinyscene.bundle import at_rate as at_rate_bundle
 
-    derived.report(bundle, rate, out)
+    at_rate_bundle.report(bundle, rate, out)
 
 
 @app.command()
@@ -238,7 +240,7 @@ def complexity(
     as_json: JsonOption = None,
 ) -> None:
     """Count parameters and MACs, truly and by NeSsi's rule, per layer, and check the challenge's limits."""
-    from tinyscene import complexity
+    from tinyscene.compiler import complexity
 
     raise typer.Exit(complexity.report(model, as_json))
 
@@ -250,7 +252,7 @@ def compile_(
     optimize: OptimizeOption = "memory",
 ) -> None:
     """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
-    from tinyscene import compiler
+    from tinyscene.compiler import pipeline as compiler
 
     compiler.report(model, out, optimize)
 
@@ -268,7 +270,8 @@ def verify(
     as_json: JsonOption = None,
 ) -> None:
     """Compare the compiled C, or TensorFlow Lite Micro, with TensorFlow Lite's reference kernels, byte for byte."""
-    from tinyscene.compiler import verify, verify_tflm
+    from tinyscene.compiler import verify
+    from tinyscene.tflm import verify as verify_tflm
 
     if runtime not in ("engine", "tflm"):
         raise ConfigError(f"there is no runtime {runtime!r}; choose engine or tflm")
@@ -288,7 +291,7 @@ def export(
     kernels: Annotated[str, typer.Option(help="Of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
-    from tinyscene import export
+    from tinyscene.firmware import export
 
     export.report(bundle, out, optimize, runtime, kernels)
 
@@ -304,7 +307,7 @@ def emulate(
     port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
 ) -> None:
     """Boot the built image in an emulator, print the URL of its serial port, and run until Ctrl-C."""
-    from tinyscene.device import emulate
+    from tinyscene.device.emulators import emulate
 
     emulate.run(env, engine, port)
 
@@ -459,7 +462,7 @@ def device_profile(
     as_json: JsonOption = None,
 ) -> None:
     """Have a board count what its front end and each layer of its network take."""
-    from tinyscene.device import profile
+    from tinyscene.cycles import profile
 
     profile.report(port, bundle, predict, plot, as_json)
 
@@ -470,9 +473,9 @@ def bench(
     docs: Annotated[bool, typer.Option("--docs", help="Bring the figures in docs/RESULTS.md up to date.")] = False,
 ) -> None:
     """Count instructions, RAM and flash of networks on the emulated board, beside the peers."""
-    from tinyscene import bench
+    from tinyscene.bench import run as bench_run
 
-    bench.report(as_json, docs)
+    bench_run.report(as_json, docs)
 
 
 @app.command()
@@ -497,7 +500,7 @@ def packs_install(
     pin: Annotated[bool, typer.Option("--pin", help="Write the packs' hashes into packs.toml (maintainers).")] = False,
 ) -> None:
     """Bring the pinned packs into the user's cache, verified; the same command goes on with what is missing."""
-    from tinyscene.packs import install
+    from tinyscene.tflm.packs import install
 
     install.run(place, force, pin)
 
@@ -505,9 +508,9 @@ def packs_install(
 @packs_app.command("list")
 def packs_list() -> None:
     """Say which packs are installed, where from, and what was verified."""
-    from tinyscene.packs import report
+    from tinyscene.tflm.packs import report as packs_report
 
-    raise typer.Exit(report.list_packs())
+    raise typer.Exit(packs_report.list_packs())
 
 
 @packs_app.command("files")
@@ -517,17 +520,17 @@ def packs_files(
     ] = False,
 ) -> None:
     """Print the files of the packs that make TensorFlow Lite Micro for a Cortex-M4."""
-    from tinyscene.packs import report
+    from tinyscene.tflm.packs import report as packs_report
 
-    report.list_files(as_json)
+    packs_report.list_files(as_json)
 
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")]) -> None:
     """Write one HTML page about a run: curves, confusion, tables, complexity, and the board's figures."""
-    from tinyscene import report
+    from tinyscene.report import page as report_page
 
-    console.print(f"report: {report.write(run)}")
+    console.print(f"report: {report_page.write(run)}")
 
 
 def main() -> None:

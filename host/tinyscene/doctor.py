@@ -15,11 +15,10 @@ from packaging.requirements import Requirement
 from rich import box
 from rich.table import Table
 
-from tinyscene import cmsis_dsp
 from tinyscene.console import console
-from tinyscene.packs import pins as pack_pins
-from tinyscene.packs import store
 from tinyscene.paths import REPOSITORY
+from tinyscene.tflm.packs import pins as pack_pins, store
+from tinyscene.toolchain import cmsis_dsp
 
 PYTHON_VERSIONS = ((3, 11), (3, 13))  # what TensorFlow 2.21 has wheels for
 DISK_GIB = 4  # a full set-up, a build and a small run

@@ -10,6 +10,12 @@ GENERATED = FIRMWARE / "generated"
 DEPENDENCIES = REPOSITORY / ".deps"
 
 
+def relative_to_repository(path: Path) -> str:
+    """Return a path as it is kept in a run: relative to the checkout if it is inside, else whole."""
+    resolved = Path(path).resolve()
+    return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
+
+
 def cache_directory() -> Path:
     """Return the per-user cache: `$TINYSCENE_CACHE`, else `$XDG_CACHE_HOME/tinyscene`, else `~/.cache/tinyscene`."""
     if explicit := os.environ.get("TINYSCENE_CACHE"):

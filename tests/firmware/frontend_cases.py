@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.dataset import Dataset, pcm16, read_clip
-from tinyscene.frontend import FrontendConfig
-from tinyscene.frontend_check import evenly_spread
+from tinyscene.bench.frontend_check import evenly_spread
+from tinyscene.data.dataset import Dataset, pcm16, read_clip
+from tinyscene.frontend.config import FrontendConfig
 
 SMALL = {"sample_rate": 8000, "clip_samples": 4000, "n_fft": 256, "win_length": 256, "hop_length": 100, "n_mels": 12}
 

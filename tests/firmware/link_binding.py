@@ -4,8 +4,8 @@ import ctypes
 import functools
 from typing import Any
 
-from tinyscene import native
 from tinyscene.paths import FIRMWARE_LIB
+from tinyscene.toolchain import native
 
 FOLDER = FIRMWARE_LIB / "link"
 SOURCES = sorted(FOLDER.glob("*.c"))

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyscene import bench, bench_bakenn, bench_bakenn_graph
-from tinyscene.backend import keras
-from tinyscene.bench_engine import Engine, RefusedError
-from tinyscene.quantize import convert, run_reference
+from tinyscene.bench import bakenn as bench_bakenn, bakenn_graph, run as bench_run
+from tinyscene.bench.engine import Engine, RefusedError
+from tinyscene.networks.backend import keras
+from tinyscene.networks.conversion import convert, run_reference
 
 SHAPE = (12, 10, 4)
 
@@ -43,8 +43,8 @@ def sigmoid(x: Any) -> Any:
 def test_adapted_network_gives_the_same_bytes() -> None:
     model = network(classes)
     inputs = np.random.default_rng(2).integers(-128, 128, (8, *SHAPE)).astype(np.int8)
-    adapted = bench_bakenn_graph.adapt(model)
-    assert bench_bakenn_graph.count_operators(adapted) == bench_bakenn_graph.count_operators(model) + 1
+    adapted = bakenn_graph.adapt(model)
+    assert bakenn_graph.count_operators(adapted) == bakenn_graph.count_operators(model) + 1
     assert np.array_equal(run_reference(adapted, inputs), run_reference(model, inputs))
 
 
@@ -52,11 +52,11 @@ def test_adapted_network_gives_the_same_bytes() -> None:
 def peers() -> dict[str, Engine]:
     """The bench's entries for bakenn."""
     pytest.importorskip("bakenn", reason="bakenn is not installed: pip install 'tinyscene[bench]'")
-    return {name: engine for name, engine in bench.ENGINES.items() if name.startswith("bakenn")}
+    return {name: engine for name, engine in bench_run.ENGINES.items() if name.startswith("bakenn")}
 
 
 def test_whole_network(peers: dict[str, Engine]) -> None:
-    rows = bench.measure({"classes": network(classes)}, peers)
+    rows = bench_run.measure({"classes": network(classes)}, peers)
     assert [(row.engine, row.source, row.note) for row in rows] == [(name, "measured", "") for name in peers]
     for row in rows:
         assert row.mismatches <= 5  # its dense layer rounds otherwise
@@ -70,7 +70,7 @@ def test_whole_network(peers: dict[str, Engine]) -> None:
 
 def test_part_and_refusal(peers: dict[str, Engine]) -> None:
     name = "bakenn, plain C"
-    part, refused = bench.measure({"mean": network(mean), "sigmoid": network(sigmoid)}, {name: peers[name]})
+    part, refused = bench_run.measure({"mean": network(mean), "sigmoid": network(sigmoid)}, {name: peers[name]})
     assert (part.source, part.mismatches) == ("measured", 0)
     assert part.note.startswith("first 1 of 3 operators; ")
     assert (refused.source, refused.instructions) == ("refused", None)

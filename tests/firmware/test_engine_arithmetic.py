@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyscene import native
 from tinyscene.compiler import quantisation
 from tinyscene.paths import FIRMWARE_LIB
+from tinyscene.toolchain import native
 
 EXTREMES = (-(2**31) + 1, -(2**30), -3, -2, -1, 0, 1, 2, 3, 2**30, 2**31 - 1)
 

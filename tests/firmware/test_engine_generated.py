@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from drawn_networks import draw_networks
-from tinyscene.compiler import plan_model, verify
+from tinyscene.compiler import verify
+from tinyscene.compiler.pipeline import plan_model
 from tinyscene.errors import TinysceneError
 from tinyscene.paths import REPOSITORY
 

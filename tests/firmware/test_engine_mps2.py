@@ -3,8 +3,9 @@
 import pytest
 
 import engine_models
-from tinyscene import bench_networks
-from tinyscene.compiler import plan_model, verify
+from tinyscene.bench import networks as bench_networks
+from tinyscene.compiler import verify
+from tinyscene.compiler.pipeline import plan_model
 
 # The most that an inference may take: instructions, and bytes of RAM with input and output. Counts hardly depend on the
 # input and not at all on the machine.

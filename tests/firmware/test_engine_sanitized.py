@@ -8,7 +8,7 @@ import pytest
 import engine_models
 import sanitized
 from drawn_networks import draw_networks
-from tinyscene.compiler import plan_model
+from tinyscene.compiler.pipeline import plan_model
 from tinyscene.compiler.verify import model_inputs
 
 MODELS = {

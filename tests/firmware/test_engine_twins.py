@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyscene import native, test_image
 from tinyscene.compiler import execution
+from tinyscene.toolchain import mps2_image, native
 
 SOURCES = [
     Path(__file__).with_name("engine_twins.c"),
@@ -21,7 +21,7 @@ def test_assembler_and_portable_c_agree(tmp_path: Path) -> None:
     count = ctypes.c_int32()
     words = library.twin_results(ctypes.byref(count))
     portable = np.ctypeslib.as_array(words, (count.value,))
-    image = test_image.build(tmp_path / "twins.elf", SOURCES, [execution.ENGINE], execution.ENGINE_FLAGS)
-    assert test_image.run(image, tmp_path) == 0
+    image = mps2_image.build(tmp_path / "twins.elf", SOURCES, [execution.ENGINE], execution.ENGINE_FLAGS)
+    assert mps2_image.run(image, tmp_path) == 0
     assert len(np.unique(portable)) > 5000
     np.testing.assert_array_equal(np.fromfile(tmp_path / "results.bin", "<u4"), portable)

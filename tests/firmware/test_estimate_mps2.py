@@ -4,8 +4,9 @@ import pytest
 
 import estimate_layers
 import instruction_counts
-from tinyscene import bench_networks
-from tinyscene.compiler import CompiledModel, plan_model
+from tinyscene.bench import networks as bench_networks
+from tinyscene.compiler.compiled import CompiledModel
+from tinyscene.compiler.pipeline import plan_model
 
 HELD_OUT = 2  # seed; the fit's is 1
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tinyscene import frontend_bench, frontend_board
-from tinyscene.frontend_bench import CMSIS_DSP, KISSFFT, RARE, STEPS, TINYSCENE
+from tinyscene.bench import frontend as frontend_bench
+from tinyscene.bench.frontend import CMSIS_DSP, KISSFFT, RARE, STEPS, TINYSCENE
+from tinyscene.frontend import mps2 as frontend_mps2
 
 # Instructions of a frame, everything included: counted, not timed, and so the same on every machine with this compiler.
 BUDGETS = {"base": 150_000, "p1": 150_000, "p2": 80_000, "p3": 80_000, "p4": 80_000, "dcase2022": 150_000}
@@ -41,11 +42,11 @@ def test_steps_sum_up_to_what_a_clip_takes(rows, tmp_path):
     """The bench's frame costs what a frame of a whole clip costs on the board, but for streaming."""
     from frontend_cases import noise_clip
 
-    from tinyscene import frontend
-    from tinyscene.bundle import Normalisation, Quantisation
+    from tinyscene.frontend import config as frontend_config
+    from tinyscene.frontend.scaling import Normalisation, Quantisation
 
-    config = frontend.preset("p3")
+    config = frontend_config.preset("p3")
     normalisation = Normalisation((-40.0,) * config.n_mels, (13.0,) * config.n_mels)
-    image = frontend_board.build(config, normalisation, Quantisation(0.04, -7), tmp_path)
-    clip = frontend_board.run(image, config, noise_clip(config)[None]).instructions[0] / config.frames
+    image = frontend_mps2.build(config, normalisation, Quantisation(0.04, -7), tmp_path)
+    clip = frontend_mps2.run(image, config, noise_clip(config)[None]).instructions[0] / config.frames
     assert rows["p3", TINYSCENE].total == pytest.approx(clip, rel=0.06)

@@ -5,14 +5,15 @@ import ctypes
 import numpy as np
 import pytest
 from frontend_cases import SMALL, noise_clip, real_clips, smooth_sizes
-from hypothesis import HealthCheck, Phase, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, example, given, settings, strategies as st
 
-from tinyscene import frontend, frontend_c, frontend_check, frontend_tables, native, signals
-from tinyscene.bundle import Normalisation, Quantisation
+from tinyscene.bench import frontend_check
 from tinyscene.errors import ConfigError
-from tinyscene.frontend import FrontendConfig
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.frontend import config as frontend_config, host as frontend_host, signals, tables as frontend_tables
+from tinyscene.frontend.config import FrontendConfig
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.frontend.scaling import Normalisation, Quantisation
+from tinyscene.toolchain import native
 
 OK, BAD_CONFIG, MEMORY_TOO_SMALL, CLIP_FULL = 0, -1, -2, -3
 
@@ -24,25 +25,25 @@ def assert_agrees(agreement: frontend_check.Agreement) -> None:
     assert agreement.largest_step <= 1
 
 
-@pytest.mark.parametrize("name", frontend.PRESETS)
+@pytest.mark.parametrize("name", frontend_config.PRESETS)
 def test_presets_agree_with_librosa_on_200_real_clips(tau_mini, name):
-    config = frontend.preset(name)
+    config = frontend_config.preset(name)
     agreement, *_ = frontend_check.check(real_clips(tau_mini, config, 200), config)
     assert_agrees(agreement)
 
 
-@pytest.mark.parametrize("name", frontend.PRESETS)
+@pytest.mark.parametrize("name", frontend_config.PRESETS)
 def test_presets_agree_with_librosa_on_noise(name):
-    config = frontend.preset(name)
+    config = frontend_config.preset(name)
     clips = [noise_clip(config, seed, deviation) for seed, deviation in enumerate((30, 1000, 9000, 40000))]
     agreement, *_ = frontend_check.check(np.stack(clips), config)
     assert_agrees(agreement)
 
 
-@pytest.mark.parametrize("name", frontend.PRESETS)
+@pytest.mark.parametrize("name", frontend_config.PRESETS)
 def test_presets_agree_with_librosa_on_edge_signals(name):
     """Also those in which most bands lie far below what float32 resolves beside the loudest."""
-    config = frontend.preset(name)
+    config = frontend_config.preset(name)
     clips = signals.clips(config)
     agreement, *_ = frontend_check.check(np.stack([clips[name] for name in signals.EDGES]), config)
     assert_agrees(agreement)
@@ -56,23 +57,23 @@ def exact_frames(config: FrontendConfig, clip: np.ndarray) -> int:
 
 
 def test_the_exact_fft_is_taken_where_it_must_be_and_only_there():
-    config = frontend.preset("p1")
+    config = frontend_config.preset("p1")
     clips = signals.clips(config)
     assert exact_frames(config, noise_clip(config)) == 0
     assert exact_frames(config, clips["silence"]) == 0
     assert exact_frames(config, clips["square"]) > 40
-    assert exact_frames(frontend.preset("dcase2022"), clips["DC"]) == 51
+    assert exact_frames(frontend_config.preset("dcase2022"), clips["DC"]) == 51
 
 
 @pytest.mark.parametrize("name", ["p1", "p4", "dcase2022"])
 def test_real_clips_do_without_the_exact_fft(tau_mini, name):
-    config = frontend.preset(name)
+    config = frontend_config.preset(name)
     assert sum(exact_frames(config, clip) for clip in real_clips(tau_mini, config, 200)) == 0
 
 
 def test_silence_is_exactly_the_floor():
     for name, floor in (("p1", 10 * np.log10(1e-10)), ("dcase2022", -1.0)):
-        config = frontend.preset(name)
+        config = frontend_config.preset(name)
         image = HostFrontend(config).log_mel(np.zeros(config.clip_samples, np.int16))
         np.testing.assert_allclose(image, floor, rtol=1e-7)
 
@@ -130,7 +131,7 @@ def mirroring(**options) -> FrontendConfig:
 @pytest.mark.filterwarnings("ignore:n_fft=")
 def test_any_configuration_agrees_with_librosa(config):
     clip = noise_clip(config)
-    expected, image = frontend.log_mel(clip / 32768, config), HostFrontend(config).log_mel(clip)
+    expected, image = frontend_config.log_mel(clip / 32768, config), HostFrontend(config).log_mel(clip)
     error = image.astype(float) - expected  # of features near zero, such as the logarithm of 1, an absolute one counts
     assert np.sqrt(np.mean(np.square(error))) <= 10 ** (-110 / 20) * np.abs(expected).max()
 
@@ -199,7 +200,7 @@ def test_any_chunks_give_the_same_features(name, data):
 
 @pytest.mark.parametrize("name", ["p1", "dcase2022"])
 def test_single_samples_give_the_same_features(name):
-    config = frontend.preset(name)
+    config = frontend_config.preset(name)
     clip, host = noise_clip(config), HostFrontend(config, None, Quantisation(0.1, 0))
     np.testing.assert_array_equal(host.features(clip, [1] * len(clip)), host.features(clip))
 
@@ -304,8 +305,8 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path):
     for right, wrong in mistakes.items():
         assert text.count(right) == 1
         (tmp_path / "wrong.c").write_text(text.replace(right, wrong))
-        frontend_c.emit(config, normalisation, Quantisation(1.0, 0), tmp_path)
-        library = native.build_library("wrong", [tmp_path / "wrong.c"], [frontend_c.LIBRARY, tmp_path])
+        frontend_host.emit(config, normalisation, Quantisation(1.0, 0), tmp_path)
+        library = native.build_library("wrong", [tmp_path / "wrong.c"], [frontend_host.LIBRARY, tmp_path])
         tables = ctypes.c_char.in_dll(library, "frontend_tables")
         state, memory = ctypes.create_string_buffer(1000), ctypes.create_string_buffer(100000)
         size = ctypes.c_size_t(10000)
@@ -313,14 +314,14 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path):
 
 
 def test_emit_writes_only_what_changed(tmp_path):
-    config = frontend.preset("base")
+    config = frontend_config.preset("base")
     normalisation = Normalisation((0.0,) * 40, (1.0,) * 40)
-    frontend_c.emit(config, normalisation, Quantisation(0.1, 0), tmp_path)
+    frontend_host.emit(config, normalisation, Quantisation(0.1, 0), tmp_path)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert sorted(before) == ["frontend_tables.c", "frontend_tables.h"]
-    frontend_c.emit(config, normalisation, Quantisation(0.1, 0), tmp_path)
+    frontend_host.emit(config, normalisation, Quantisation(0.1, 0), tmp_path)
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-    frontend_c.emit(config, normalisation, Quantisation(0.1, 1), tmp_path)
+    frontend_host.emit(config, normalisation, Quantisation(0.1, 1), tmp_path)
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert after["frontend_tables.h"] == before["frontend_tables.h"]
     assert after["frontend_tables.c"] != before["frontend_tables.c"]
@@ -333,7 +334,9 @@ def test_what_the_c_front_end_cannot_do_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="n_fft up to 65535, not 131072"):
         HostFrontend(FrontendConfig(n_fft=131072, clip_samples=200000))
     with pytest.raises(ConfigError, match="has 40 means and 40 deviations for 80 mel bands"):
-        frontend_c.emit(frontend.preset("p1"), Normalisation((0.0,) * 40, (1.0,) * 40), quantisation, tmp_path)
+        frontend_host.emit(
+            frontend_config.preset("p1"), Normalisation((0.0,) * 40, (1.0,) * 40), quantisation, tmp_path
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from frontend_cases import smooth_sizes
 
-from tinyscene import fft_plan, frontend_c, native
 from tinyscene.errors import ConfigError
+from tinyscene.frontend import fft_plan, host as frontend_host
+from tinyscene.toolchain import native
 
 PASSES_MAX = 16
 
@@ -28,7 +29,7 @@ class Fft(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def library() -> ctypes.CDLL:
-    return native.build_library("frontend-fft", [frontend_c.LIBRARY / "frontend_fft.c"], [frontend_c.LIBRARY])
+    return native.build_library("frontend-fft", [frontend_host.LIBRARY / "frontend_fft.c"], [frontend_host.LIBRARY])
 
 
 def transform(library: ctypes.CDLL, plan: fft_plan.FftPlan, samples: np.ndarray) -> np.ndarray:

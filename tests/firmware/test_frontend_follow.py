@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from frontend_cases import SMALL, noise_clip
 
-from tinyscene import frontend
-from tinyscene.bundle import Normalisation, Quantisation
-from tinyscene.frontend import FrontendConfig
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.frontend import config as frontend_config
+from tinyscene.frontend.config import FrontendConfig
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.frontend.scaling import Normalisation, Quantisation
 
 CONFIGS = {
-    **{name: frontend.preset(name) for name in ("base", "p1", "p4")},
+    **{name: frontend_config.preset(name) for name in ("base", "p1", "p4")},
     "constant": FrontendConfig(**SMALL, pad_mode="constant"),
     "no centring": FrontendConfig(**SMALL, center=False),
     "short window": FrontendConfig(**SMALL | {"win_length": 150}),

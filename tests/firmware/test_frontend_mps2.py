@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from frontend_cases import noise_clip, real_clips
 
-from tinyscene import frontend, frontend_board, golden
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.frontend import config as frontend_config, golden, mps2 as frontend_mps2
+from tinyscene.frontend.host import HostFrontend
 
 Built = tuple[golden.Vectors, Path]
 
@@ -18,12 +18,12 @@ def built(request, tmp_path_factory) -> Built:
     """The golden vectors of a front end, and its image."""
     vectors = golden.load(golden.FOLDER / f"{request.param}.npz")
     folder = tmp_path_factory.mktemp(request.param)
-    return vectors, frontend_board.build(vectors.config, vectors.normalisation, vectors.quantisation, folder)
+    return vectors, frontend_mps2.build(vectors.config, vectors.normalisation, vectors.quantisation, folder)
 
 
 def assert_same_bits(built: Built, pcm: np.ndarray) -> None:
     vectors, image = built
-    board = frontend_board.run(image, vectors.config, pcm)
+    board = frontend_mps2.run(image, vectors.config, pcm)
     host = HostFrontend(vectors.config, vectors.normalisation, vectors.quantisation)
     for i, clip in enumerate(pcm):
         np.testing.assert_array_equal(board.log_mel[i].view(np.uint32), host.log_mel(clip).view(np.uint32))
@@ -36,7 +36,7 @@ def test_board_has_the_hosts_bits_on_noise_and_golden_clips(built):
     assert_same_bits(built, np.stack([noise_clip(vectors.config), *vectors.clips.values()]))
 
 
-@pytest.mark.parametrize("built", frontend.PRESETS, indirect=True)
+@pytest.mark.parametrize("built", frontend_config.PRESETS, indirect=True)
 def test_board_has_the_hosts_bits_on_real_clips(built, tau_mini):
     assert_same_bits(built, real_clips(tau_mini, built[0].config, 4))
 
@@ -47,7 +47,7 @@ def test_board_is_near_the_golden_vectors_at_every_stage_and_has_the_hosts_bits(
     host = HostFrontend(config, vectors.normalisation, vectors.quantisation)
     frames = np.stack([frame.samples for frame in vectors.frames.values()])
     clips = np.stack([vectors.clips[name] for name in golden.WHOLE])
-    board = frontend_board.run(image, config, clips, frames)
+    board = frontend_mps2.run(image, config, clips, frames)
     for (name, frame), computed in zip(vectors.frames.items(), board.stages, strict=True):
         for stage, values in computed.items():
             assert frame.snr_db(stage, values) >= golden.SNR_DB, (name, stage)

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from frontend_cases import SMALL, noise_clip
 
-from tinyscene import frontend, frontend_c, native, signals
-from tinyscene.bundle import Normalisation, Quantisation
-from tinyscene.frontend import FrontendConfig
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.frontend import config as frontend_config, host as frontend_host, signals
+from tinyscene.frontend.config import FrontendConfig
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.frontend.scaling import Normalisation, Quantisation
+from tinyscene.toolchain import native
 
 FLAGS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 CONFIGS = {
-    "p1": frontend.preset("p1"),
-    "dcase2022": frontend.preset("dcase2022"),
+    "p1": frontend_config.preset("p1"),
+    "dcase2022": frontend_config.preset("dcase2022"),
     "short window": FrontendConfig(**{**SMALL, "win_length": 31, "top_db": 20.0}),
     "odd window without centring": FrontendConfig(**{**SMALL, "win_length": 255, "center": False, "window": "hamming"}),
     "clip shorter than a frame": FrontendConfig(**{**SMALL, "clip_samples": 150}),
@@ -28,7 +29,7 @@ CONFIGS = {
 def test_no_step_leaves_its_memory_or_overflows(name, tmp_path):
     config = CONFIGS[name]
     tables = Normalisation((-40.0,) * config.n_mels, (13.0,) * config.n_mels), Quantisation(0.04, -7)
-    code = frontend_c.sources(config, *tables, tmp_path)
+    code = frontend_host.sources(config, *tables, tmp_path)
     sources = [Path(__file__).with_name("frontend_sanitised.c"), *code.sources]
     includes = [f"-I{folder}" for folder in code.include]
     program = tmp_path / "program"

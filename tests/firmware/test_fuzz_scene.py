@@ -2,7 +2,7 @@
 
 Here a short run with gcc alone. With clang, as long as you like: `build_fuzzer` below says how, and by hand it is
 
-    PYTHONPATH=host:tests:tests/firmware .venv/bin/python tests/firmware/test_fuzz_scene.py FOLDER
+    PYTHONPATH=host:tests/support:tests/firmware .venv/bin/python tests/firmware/test_fuzz_scene.py FOLDER
     FOLDER/fuzzer -runs=10000000 -max_len=4096 FOLDER/corpus
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from tiny_bundle import tiny_bundle
-from tinyscene import native
-from tinyscene.export import export_bundle
-from tinyscene.frontend import FrontendConfig
+from tinyscene.firmware.export import export_bundle
+from tinyscene.frontend.config import FrontendConfig
 from tinyscene.paths import FIRMWARE_LIB
+from tinyscene.toolchain import native
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE.parent / "protocol_cases.json").read_text())

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from broken_tables import FAULTS, broken_tables
-from tinyscene import golden
-from tinyscene.frontend_c import HostFrontend
-from tinyscene.frontend_stage import Stage
+from tinyscene.frontend import golden
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.frontend.stage import Stage
 
 
 def host(vectors: golden.Vectors) -> HostFrontend:

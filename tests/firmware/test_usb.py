@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyscene import native
 from tinyscene.paths import FIRMWARE_LIB
+from tinyscene.toolchain import native
 
 USB = FIRMWARE_LIB / "usb"
 HARNESS = Path(__file__).with_name("usb_harness.c")

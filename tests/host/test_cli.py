@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import runs
 
-from tinyscene import __version__, cli, report
+import runs
+from tinyscene import __version__, cli
 from tinyscene.errors import TinysceneError
+from tinyscene.report import page as report_page
 
 VERBS = (
     "doctor",
@@ -135,7 +136,7 @@ def test_brackets_in_a_message_are_not_markup(
     def write(_: Path) -> Path:
         raise TinysceneError("a[bold]b[/bold] " + "long " * 100)
 
-    monkeypatch.setattr(report, "write", write)
+    monkeypatch.setattr(report_page, "write", write)
     assert tinyscene(monkeypatch, "report", "x") == 1
     assert capsys.readouterr().err.startswith("error: a[bold]b[/bold] long")
 
@@ -144,7 +145,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def write(_: Path) -> Path:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(report, "write", write)
+    monkeypatch.setattr(report_page, "write", write)
     with pytest.raises(ZeroDivisionError):
         tinyscene(monkeypatch, "report", "x")
 
@@ -153,7 +154,7 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     def write(_: Path) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "write", write)
+    monkeypatch.setattr(report_page, "write", write)
     assert tinyscene(monkeypatch, "report", "x") == 130
     assert "the same command goes on" in capsys.readouterr().err
 

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack_maker import pins_text, write_unpacked
 
-from tinyscene import cmsis_dsp, doctor
-from tinyscene.packs import install, pins
+from pack_maker import pins_text, write_unpacked
+from tinyscene import doctor
+from tinyscene.tflm.packs import install, pins
+from tinyscene.toolchain import cmsis_dsp
 
 
 def finding(what: str) -> doctor.Finding:

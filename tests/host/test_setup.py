@@ -116,7 +116,7 @@ def test_a_moved_checkout_is_set_up_again(checkout: Checkout, tmp_path: Path) ->
     assert len(moved.calls("pip install")) == 1
 
 
-@pytest.mark.parametrize("failing", ["fail-pip", "fail-tinyscene-cmsis_dsp"])
+@pytest.mark.parametrize("failing", ["fail-pip", "fail-tinyscene-toolchain-cmsis_dsp"])
 def test_a_failure_leaves_no_stamp_and_the_next_run_finishes(checkout: Checkout, failing: str) -> None:
     # `python -c 'import pip'` tells whether the environment works, and is not the call that fails here
     checkout.mark(failing)

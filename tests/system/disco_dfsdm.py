@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.device.board_models import DiscoL496
+from tinyscene.device.emulators.board_models import DiscoL496
 
 MSI_HZ = 4_000_000
 RCC_PLLCFGR, RCC_PLLSAI1CFGR, RCC_AHB1ENR, RCC_APB2ENR, RCC_CCIPR = (

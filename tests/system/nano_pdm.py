@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.device.board_models import Nano33Ble
+from tinyscene.device.emulators.board_models import Nano33Ble
 
 START, STOP = 0x4001D000, 0x4001D004
 STARTED, END = 0x4001D100, 0x4001D108

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from unicorn import Uc
 
-from tinyscene.device.board_machine import RAM
-from tinyscene.device.board_models import Nano33Ble
+from tinyscene.device.emulators.board_machine import RAM
+from tinyscene.device.emulators.board_models import Nano33Ble
 
 AIRCR, CYCCNT = 0xE000ED0C, 0xE0001004
 USBDETECTED, USBREMOVED, USBPWRRDY, USBREGSTATUS = 0x4000011C, 0x40000120, 0x40000124, 0x40000438

@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from tinyscene import test_image
-from tinyscene.native import WARNINGS
 from tinyscene.paths import FIRMWARE, FIRMWARE_LIB
+from tinyscene.toolchain import mps2_image
+from tinyscene.toolchain.native import WARNINGS
 
 BOARDS = FIRMWARE / "boards"
 COMMON = [
@@ -24,9 +24,9 @@ def build(image: Path, board: str, fault: str, baud: int = 115200) -> None:
     """
     folder = BOARDS / board
     sources = [*COMMON, *(path for path in sorted(folder.glob("*.c")) if path.name != "semihost.c")]
-    code = [*test_image.MACHINE_FLAGS, *test_image.C_FLAGS, *WARNINGS, "-Wno-infinite-recursion", f"-I{BOARDS}"]
+    code = [*mps2_image.MACHINE_FLAGS, *mps2_image.C_FLAGS, *WARNINGS, "-Wno-infinite-recursion", f"-I{BOARDS}"]
     code += [f"-I{FIRMWARE_LIB / name}" for name in ("health", "link", "scene")]
     code += [f"-DBOARD_BAUD={baud}u", f"-DFAULT={fault}"]
-    link = [*test_image.LINK_FLAGS, f"-L{BOARDS / 'common'}", f"-T{folder / 'linker.ld'}"]
-    command = [*test_image.C_COMPILER, *code, *link, *map(str, sources), "-o", str(image)]
+    link = [*mps2_image.LINK_FLAGS, f"-L{BOARDS / 'common'}", f"-T{folder / 'linker.ld'}"]
+    command = [*mps2_image.C_COMPILER, *code, *link, *map(str, sources), "-o", str(image)]
     subprocess.run(command, check=True, capture_output=True, text=True)

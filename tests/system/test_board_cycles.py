@@ -7,21 +7,15 @@ import pytest
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene.compiler import execution, plan_model
+from tinyscene.compiler import execution
+from tinyscene.compiler.pipeline import plan_model
 from tinyscene.cycles import estimate
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device.board_machine import Machine, ask
-from tinyscene.device.board_models import BOARDS
-from tinyscene.device.messages import (
-    Inference,
-    ProfileRun,
-    Request,
-    features_write,
-    profile_read,
-    unpack_profile_read,
-)
+from tinyscene.device.emulators.board_machine import Machine, ask
+from tinyscene.device.emulators.board_models import BOARDS
+from tinyscene.device.messages import Inference, ProfileRun, Request, features_write, profile_read, unpack_profile_read
 from tinyscene.errors import LinkError
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]

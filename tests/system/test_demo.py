@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clean_checkout import CleanCheckout
-from tinyscene.bundle import Bundle
+from tinyscene.bundle.bundle import Bundle
 from tinyscene.paths import REPOSITORY
 
 CONFIG = """

@@ -3,9 +3,9 @@
 import pytest
 
 from clean_checkout import CleanCheckout
-from tinyscene.bundle import Bundle
+from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import Emulator
+from tinyscene.device.emulators.emulator import Emulator
 from tinyscene.device.link import Link
 from tinyscene.device.messages import Request
 from tinyscene.errors import ToolError

@@ -7,9 +7,10 @@ import pytest
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene.device import emulate, verification
+from tinyscene.device import verification
 from tinyscene.device.board import Board
-from tinyscene.device.board_models import BOARDS
+from tinyscene.device.emulators import emulate
+from tinyscene.device.emulators.board_models import BOARDS
 from tinyscene.device.link import Link
 from tinyscene.device.messages import Request
 

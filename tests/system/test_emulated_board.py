@@ -22,18 +22,22 @@ from clean_checkout import CleanCheckout
 from images import seal, with_flipped_bit
 from noisy_line import NoisyLine
 from tiny_bundle import tiny_bundle
-from tinyscene import features, metrics, quantize, stack_usage
-from tinyscene.bundle import Bundle
-from tinyscene.dataset import SCENES, Dataset
-from tinyscene.device import health, monitor, profile, streaming, verification
+from tinyscene.bundle.bundle import Bundle
+from tinyscene.cycles import profile
+from tinyscene.data.dataset import SCENES, Dataset
+from tinyscene.device import health, monitor, streaming, verification
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import Emulator
+from tinyscene.device.emulators.emulator import Emulator
 from tinyscene.device.evaluation import Options, report
 from tinyscene.device.link import Link
 from tinyscene.device.messages import Inference, parse_probabilities
 from tinyscene.errors import LinkError
-from tinyscene.frontend import FrontendConfig
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.evaluation import metrics
+from tinyscene.firmware import stack_usage
+from tinyscene.frontend import features
+from tinyscene.frontend.config import FrontendConfig
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.networks import conversion
 
 # Small, as a byte takes long on the emulated line: an eighth of a second, 440 features.
 CONFIG = FrontendConfig(
@@ -174,7 +178,7 @@ def test_features_mode_equals_the_reference_kernels(
             diff=tmp_path / "diff.tsv",
         )
     )
-    host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
+    host = conversion.run_reference(bundle.model, bundle.quantised_features(images))
     assert len({tuple(row) for row in host.tolist()}) > CLIPS // 2, "the clips should not all look the same"
     answers = answers_of(journal)
     assert [answer.outputs.tolist() for answer in answers] == host.tolist()
@@ -205,7 +209,7 @@ def test_audio_mode_equals_the_front_end_on_the_host(
     pcm = [features.clip_pcm(data / f"audio/{SCENES[k]}-lyon-{k}-1-{'abs'[k % 3]}.wav", CONFIG) for k in (0, 3, 6)]
     heard = np.stack([frontend.features(samples) for samples in pcm])
     answers = answers_of(tmp_path / "j.jsonl")
-    assert [answer.outputs.tolist() for answer in answers] == quantize.run_reference(bundle.model, heard).tolist()
+    assert [answer.outputs.tolist() for answer in answers] == conversion.run_reference(bundle.model, heard).tolist()
     with Link(emulator.url) as link:
         assert (Board(link).read_features() == heard[-1]).all()
 
@@ -241,7 +245,7 @@ def test_restart_on_the_way(
     monkeypatch.setattr(Link, "request", cut)
     report(Options(ports=[emulator.url], bundle=folder, data=data, split=SPLIT, journal=tmp_path / "j.jsonl"))
     answers = answers_of(tmp_path / "j.jsonl")
-    host = quantize.run_reference(bundle.model, bundle.quantised_features(images))
+    host = conversion.run_reference(bundle.model, bundle.quantised_features(images))
     assert [answer.outputs.tolist() for answer in answers] == host.tolist()
 
 
@@ -295,7 +299,7 @@ def test_two_boards_share_out_the_clips(
 def test_a_noisy_line(emulator: Emulator, bundle: Bundle, images: np.ndarray) -> None:
     """One byte in a hundred hurt on the way to the emulated board and back; it is reset now and then in mid-frame."""
     inputs = bundle.quantised_features(images)
-    expected = quantize.run_reference(bundle.model, inputs).tolist()
+    expected = conversion.run_reference(bundle.model, inputs).tolist()
 
     def question(number: int) -> Callable[[Board], bool]:
         return lambda board: board.classify_features(inputs[number]).outputs.tolist() == expected[number]
@@ -351,7 +355,7 @@ def test_classify_and_stream(
     pcm = [features.clip_pcm(clip, CONFIG) for clip in clips]
     frontend = HostFrontend(CONFIG, bundle.normalisation, bundle.input)
     heard = np.stack([frontend.features(samples) for samples in pcm])
-    probabilities = bundle.probabilities(quantize.run_reference(bundle.model, heard))
+    probabilities = bundle.probabilities(conversion.run_reference(bundle.model, heard))
 
     monitor.classify(emulator.url, clips[0])
     *lines, times = capsys.readouterr().out.splitlines()

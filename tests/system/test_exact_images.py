@@ -12,9 +12,8 @@ from small_firmware import build
 from clean_checkout import CleanCheckout
 from images import with_flipped_bit
 from tiny_bundle import CLASSES, tiny_bundle
-from tinyscene import golden, quantize, signals
-from tinyscene.device.board_machine import Machine, exchange
-from tinyscene.device.board_models import BOARDS, DiscoL496, Nano33Ble, Stm32L496
+from tinyscene.device.emulators.board_machine import Machine, exchange
+from tinyscene.device.emulators.board_models import BOARDS, DiscoL496, Nano33Ble, Stm32L496
 from tinyscene.device.health import Crash, CrashKind, ResetCause, SelfTest
 from tinyscene.device.messages import (
     DeviceInfo,
@@ -27,8 +26,10 @@ from tinyscene.device.messages import (
     probe_write,
     unpack_probe_read,
 )
-from tinyscene.frontend_c import HostFrontend
-from tinyscene.frontend_stage import Stage
+from tinyscene.frontend import golden, signals
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.frontend.stage import Stage
+from tinyscene.networks import conversion
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
@@ -76,7 +77,7 @@ def test_board_computes_what_the_reference_does(machine: Machine) -> None:
     for offset in range(0, len(values), 1000):
         ask(machine, Request.FEATURES_WRITE, features_write(offset, values[offset : offset + 1000]))
     answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN))
-    assert list(answer.outputs) == quantize.run_reference(bundle.model, image[None, :, :, None])[0].tolist()
+    assert list(answer.outputs) == conversion.run_reference(bundle.model, image[None, :, :, None])[0].tolist()
 
 
 @pytest.mark.parametrize("signal", ["noise", "square"])  # the second is transformed again, exactly

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small_firmware import build
 
-from tinyscene import test_image
 from tinyscene.device.health import CrashKind
+from tinyscene.toolchain import mps2_image
 
 FAULTS = {
     "reads from nowhere": "return *(volatile int *)0xF0000000",
@@ -27,7 +27,7 @@ INSTRUCTION_NS = 1024  # so that the watchdogs' half a minute is 30 million inst
 def test_fault_is_told_and_the_board_restarts(fault: str, tmp_path: Path) -> None:
     image = tmp_path / "faulty.elf"
     build(image, "mps2", FAULTS[fault])
-    command = [test_image.EMULATOR, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "stdio"]
+    command = [mps2_image.EMULATOR, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "stdio"]
     command += ["-icount", f"shift={INSTRUCTION_NS.bit_length() - 1},align=off,sleep=off", "-kernel", str(image)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as emulator:
         watchdog = threading.Timer(120, emulator.kill)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from clean_checkout import CleanCheckout
-from tinyscene import quantize
-from tinyscene.bundle import Bundle
+from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import Emulator
+from tinyscene.device.emulators.emulator import Emulator
 from tinyscene.device.link import Link
+from tinyscene.networks import conversion
 from tinyscene.paths import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("pio")
@@ -28,4 +28,4 @@ def test_image_for_speed_gives_the_references_bytes(tmp_path: Path) -> None:
     image = np.random.default_rng(1).integers(-128, 128, bundle.frontend.shape, dtype=np.int8)
     with Emulator(checkout.built("mps2")) as emulator, Link(emulator.url) as link:
         answer = Board(link, bundle.identity).classify_features(image)
-    assert answer.outputs.tolist() == quantize.run_reference(bundle.model, image[None, :, :, None])[0].tolist()
+    assert answer.outputs.tolist() == conversion.run_reference(bundle.model, image[None, :, :, None])[0].tolist()

@@ -14,9 +14,8 @@ from test_exact_images import ask
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene import quantize, stack_usage
-from tinyscene.bundle import Bundle
-from tinyscene.device.board_models import Stm32L496
+from tinyscene.bundle.bundle import Bundle
+from tinyscene.device.emulators.board_models import Stm32L496
 from tinyscene.device.messages import (
     Request,
     Source,
@@ -26,8 +25,10 @@ from tinyscene.device.messages import (
     features_read,
     parse_probabilities,
 )
-from tinyscene.frontend import preset
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.firmware import stack_usage
+from tinyscene.frontend.config import preset
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.networks import conversion
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
@@ -124,7 +125,7 @@ def hear(machine: Machine, samples: np.ndarray, blocks: int = 20) -> list[str]:
 def assert_results(lines: list[str], bundle: Bundle, images: list[np.ndarray]) -> None:
     """Each line of probabilities is followed by one about the stream."""
     values = [parse_probabilities(line) for line in lines[::2]]
-    expected = bundle.probabilities(quantize.run_reference(bundle.model, np.stack(images)))
+    expected = bundle.probabilities(conversion.run_reference(bundle.model, np.stack(images)))
     assert all(value is not None for value in values)
     np.testing.assert_allclose([list(value.values()) for value in values if value], expected, atol=0.0051)
 

@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene import sizes, stack_usage
+from tinyscene.firmware import sizes, stack_usage
 from tinyscene.paths import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("pio")  # one build for all of them

@@ -13,10 +13,10 @@ import pytest
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene import quantize
-from tinyscene.dataset import SCENES
-from tinyscene.frontend import preset
-from tinyscene.frontend_c import HostFrontend
+from tinyscene.data.dataset import SCENES
+from tinyscene.frontend.config import preset
+from tinyscene.frontend.host import HostFrontend
+from tinyscene.networks import conversion
 from tinyscene.paths import REPOSITORY
 
 RENODE_TEST = shutil.which("renode-test")
@@ -46,7 +46,7 @@ def microphone(checkout: CleanCheckout, tmp_path: Path) -> list[str]:
     samples.tofile(tmp_path / "sound.raw")
     clip = samples[SETTLING : SETTLING + RATE].astype(np.int16)
     heard = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input).features(clip)
-    scene = bundle.classes[int(quantize.run_reference(bundle.model, heard[None, :, :, None])[0].argmax())]
+    scene = bundle.classes[int(conversion.run_reference(bundle.model, heard[None, :, :, None])[0].argmax())]
     values = {"MICROPHONE_IMAGE": image, "SOUND": tmp_path / "sound.raw", "SCENE": scene}
     return [word for name, value in values.items() for word in ("--variable", f"{name}:{value}")]
 

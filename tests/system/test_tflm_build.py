@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import Emulator
+from tinyscene.device.emulators.emulator import Emulator
 from tinyscene.device.link import Link
 from tinyscene.errors import ToolError
 from tinyscene.paths import REPOSITORY

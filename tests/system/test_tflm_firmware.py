@@ -7,16 +7,19 @@ import pytest
 from numpy.typing import NDArray
 
 from tiny_bundle import tiny_bundle
-from tinyscene import packs, quantize, tflm
-from tinyscene.compiler import plan_model, verify
+from tinyscene.bench import tflm_compare
+from tinyscene.compiler import verify
+from tinyscene.compiler.pipeline import plan_model
 from tinyscene.errors import ToolError
-from tinyscene.tflm import compare
+from tinyscene.networks import conversion
+from tinyscene.tflm import generate as tflm
+from tinyscene.tflm.packs import selection
 
 
 @pytest.fixture(scope="module")
 def model() -> bytes:
     try:
-        packs.resolve()
+        selection.resolve()
     except ToolError as missing:
         pytest.skip(f"no TensorFlow Lite Micro here: {missing}")
     return tiny_bundle().model
@@ -26,7 +29,7 @@ def model() -> bytes:
 def test_it_answers_as_the_reference_kernels_do(model: bytes, kernels: str) -> None:
     inputs = verify.make_inputs(plan_model(model).input.shape[1:], 3, seed=1)
     made = tflm.generate(model, "tested", kernels, inputs=inputs)
-    assert (made.measured.run.outputs == quantize.run_reference(model, inputs).reshape(3, -1)).all()
+    assert (made.measured.run.outputs == conversion.run_reference(model, inputs).reshape(3, -1)).all()
     assert made.measured.arena_bytes % 16 == 0
     assert f"#define MODEL_ARENA_BYTES {made.measured.arena_bytes} " in made.sources["model.h"]
     assert (made.table_bytes > 0) == (kernels == "tinyscene")
@@ -34,14 +37,14 @@ def test_it_answers_as_the_reference_kernels_do(model: bytes, kernels: str) -> N
 
 
 def test_an_operator_that_differs_is_named(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference = quantize.run_reference_tensors
+    reference = conversion.run_reference_tensors
 
     def with_another_last_byte(*arguments: Any) -> list[NDArray[np.int8]]:
         made = reference(*arguments)
         made[-1] = made[-1] ^ np.eye(1, 5, 4, np.int8)
         return made
 
-    monkeypatch.setattr(quantize, "run_reference_tensors", with_another_last_byte)
+    monkeypatch.setattr(conversion, "run_reference_tensors", with_another_last_byte)
     inputs = verify.make_inputs(plan_model(model).input.shape[1:], 2, seed=1)
-    (found,) = compare.operators(model, "tinyscene", inputs)[0]
-    assert found == compare.Difference("op 2 (FULLY_CONNECTED)", bytes=2, of=10, vectors=2)
+    (found,) = tflm_compare.operators(model, "tinyscene", inputs)[0]
+    assert found == tflm_compare.Difference("op 2 (FULLY_CONNECTED)", bytes=2, of=10, vectors=2)

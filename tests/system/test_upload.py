@@ -13,7 +13,7 @@ import pytest
 from clean_checkout import CleanCheckout
 from images import seal
 from tiny_bundle import tiny_bundle
-from tinyscene.device.emulator import Emulator
+from tinyscene.device.emulators.emulator import Emulator
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 

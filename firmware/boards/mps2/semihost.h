@@ -8,8 +8,8 @@
 //     boards/mps2/startup.c boards/mps2/semihost.c main.c -lm -o image.elf
 //   qemu-system-arm -M mps2-an386 -display none -monitor none -serial null -semihosting-config enable=on,target=native
 //     -icount shift=6,align=off,sleep=off -kernel image.elf
-// or, from Python, tinyscene.test_image.build() and run(). File names are relative to QEMU's working directory. More
-// stack than 16 KB: -Wl,--defsym=__stack_bytes=65536. Instruction counts: timer0_* in mps2.h.
+// or, from Python, tinyscene.toolchain.mps2_image.build() and run(). File names are relative to QEMU's working
+// directory. More stack than 16 KB: -Wl,--defsym=__stack_bytes=65536. Instruction counts: timer0_* in mps2.h.
 //
 // Source of the calls: Arm, "Semihosting for AArch32 and AArch64", 2.0.
 #ifndef SEMIHOST_H

@@ -6,8 +6,7 @@ The text depends on the model and the prefix alone: same model, same bytes.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tinyscene.compiler.graph import ITEM_BYTES
-from tinyscene.compiler.kernels import Constant, KernelCall, Value
-from tinyscene.compiler.kernels.call import image_rows, row_bytes
+from tinyscene.compiler.kernels.call import Constant, KernelCall, Value, image_rows, row_bytes
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph

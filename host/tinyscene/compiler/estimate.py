@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN
-from tinyscene.compiler.kernels import KernelCall
-from tinyscene.compiler.kernels.call import image_rows
+from tinyscene.compiler.kernels.call import KernelCall, image_rows
 from tinyscene.compiler.kernels.depthwise_3x3 import COLUMN_ROWS
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
 from tinyscene.compiler.kernels.winograd import BORDER, PAIR_COLUMNS, PLANES

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import files, native, test_image
-from tinyscene.compiler import CompiledModel, CompileReport, emit
+from tinyscene import files
+from tinyscene.compiler.compiled import CompiledModel, CompileReport
 from tinyscene.compiler.graph import ITEM_BYTES
+from tinyscene.compiler.pipeline import emit
 from tinyscene.errors import ModelError, ToolError
 from tinyscene.paths import FIRMWARE_LIB, cache_directory
+from tinyscene.toolchain import mps2_image, native
 
 ENGINE = FIRMWARE_LIB / "engine"
 HARNESS = Path(__file__).with_name("verify_main.c")
@@ -189,11 +191,11 @@ def run_image(
     counts = [len(vectors) for vectors in inputs]
     files.write_text(folder / "models.h", models_header(models, counts))
     options = [*ENGINE_FLAGS, *flags]
-    image = test_image.build(
+    image = mps2_image.build(
         folder / "verify.elf", [HARNESS, *sources], [folder, *include], options, third_party=third_party
     )
     (folder / "inputs.bin").write_bytes(b"".join(vectors.tobytes() for vectors in inputs))
-    code = test_image.run(image, folder, timeout=600 + 10 * sum(counts))
+    code = mps2_image.run(image, folder, timeout=600 + 10 * sum(counts))
     if code:
         reason = HARNESS_ERRORS.get(code, f"it returned {code}")
         raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")

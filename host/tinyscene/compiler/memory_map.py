@@ -5,7 +5,6 @@ import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,11 +13,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import TextPath
 
 from tinyscene import figures
+from tinyscene.compiler.compiled import CompiledModel
 from tinyscene.compiler.memory import Buffer
 from tinyscene.compiler.streaming import Launch
-
-if TYPE_CHECKING:
-    from tinyscene.compiler import CompiledModel
 
 # Okabe and Ito's colours, which the colour-blind tell apart, too; light enough for black text
 COLOURS = {"tensor": "#56B4E9", "ring of rows": "#E69F00", "scratch": "#CCCCCC"}
@@ -59,7 +56,7 @@ class _Box:
         return across and self.bottom < other.top and other.bottom < self.top
 
 
-def write(compiled: "CompiledModel", path: Path) -> None:
+def write(compiled: CompiledModel, path: Path) -> None:
     """Write the picture as SVG; same model, same bytes."""
     figures.save_svg(draw(compiled), path, "The arena: which buffer lies where, launch by launch")
 
@@ -73,7 +70,7 @@ class _Label:
     line: _Box | None = None
 
 
-def draw(compiled: "CompiledModel") -> Figure:
+def draw(compiled: CompiledModel) -> Figure:
     """Draw the arena of a compiled model.
 
     A label names the operator that makes a tensor (`op` in `tinyscene compile`); one that does not fit into
@@ -148,19 +145,19 @@ def _marks(largest: int) -> range:
     return range(0, largest + 1, next(step for step in steps if 6 * step >= largest))
 
 
-def _kind(compiled: "CompiledModel", buffer: Buffer) -> str:
+def _kind(compiled: CompiledModel, buffer: Buffer) -> str:
     if not buffer.tensors:
         return "scratch"
     return "ring of rows" if _rows_kept(compiled, buffer) else "tensor"
 
 
-def _rows_kept(compiled: "CompiledModel", buffer: Buffer) -> list[int]:
+def _rows_kept(compiled: CompiledModel, buffer: Buffer) -> list[int]:
     roots = compiled.planned.roots
     rings = compiled.launches[buffer.first].rings
     return [rows for tensor, rows in rings.rows.items() if roots[tensor] in buffer.tensors]
 
 
-def _names(compiled: "CompiledModel", buffer: Buffer) -> list[str]:
+def _names(compiled: CompiledModel, buffer: Buffer) -> list[str]:
     """Return what a buffer may be called, the most telling first; scratch without room has its colour only."""
     if not buffer.tensors:
         return ["scratch"]
@@ -174,7 +171,7 @@ def _names(compiled: "CompiledModel", buffer: Buffer) -> list[str]:
     return [f"{short} {kinds} {detail}", f"{short} {detail}", short]
 
 
-def _labels(compiled: "CompiledModel", buffers: Sequence[Buffer], boxes: Sequence[_Box], taken: _Box) -> list[_Label]:
+def _labels(compiled: CompiledModel, buffers: Sequence[Buffer], boxes: Sequence[_Box], taken: _Box) -> list[_Label]:
     """Place the labels: those that do not fit above their rectangles, on lines; then the others beside the lines."""
     names = [_names(compiled, buffer) for buffer in buffers]
     fits = [box.height >= LINE_POINTS and box.width >= _width(name[-1]) for name, box in zip(names, boxes, strict=True)]

@@ -7,7 +7,9 @@ import dataclasses
 from collections.abc import Collection
 
 from tinyscene.compiler import emitter, passes, reader
-from tinyscene.compiler.kernels import KernelCall, choose, winograd
+from tinyscene.compiler.kernels import winograd
+from tinyscene.compiler.kernels.call import KernelCall
+from tinyscene.compiler.kernels.choices import choose
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import Launch
 
@@ -36,7 +38,7 @@ def plan(model: bytes, kinds: Collection[str], optimize: str = "memory") -> Oper
     Args:
         model: a .tflite file.
         kinds: names such as CONV_2D, of operators of int8.
-        optimize: as for `compiler.plan_model`.
+        optimize: as for `compiler.pipeline.plan_model`.
 
     Raises:
         ModelError: the file is damaged, or the engine has no kernel for one of these operators.

@@ -8,8 +8,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from tinyscene.compiler.kernels import KernelCall, RowSource
-from tinyscene.compiler.kernels.call import image_rows, row_bytes
+from tinyscene.compiler.kernels.call import KernelCall, RowSource, image_rows, row_bytes
 from tinyscene.compiler.kernels.weights import round_up
 from tinyscene.compiler.passes import PlannedGraph
 

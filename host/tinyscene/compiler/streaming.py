@@ -9,8 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tinyscene.compiler import rings
-from tinyscene.compiler.kernels import KernelCall
-from tinyscene.compiler.kernels.call import image_rows
+from tinyscene.compiler.kernels.call import KernelCall, image_rows
 from tinyscene.compiler.kernels.weights import round_up
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.rings import Rings

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene import files
-from tinyscene.compiler import CompiledModel, Optimize, checked_optimize, execution, model_path, plan_model, reader
+from tinyscene.compiler import execution, reader
+from tinyscene.compiler.compiled import CompiledModel
+from tinyscene.compiler.pipeline import Optimize, checked_optimize, model_path, plan_model
 from tinyscene.console import console, error_console
 from tinyscene.errors import ToolError
 
@@ -113,7 +115,7 @@ def verify(
         on: "host", or "mps2" in QEMU.
         vectors: inputs to compare.
         seed: of the inputs.
-        optimize: as for `compiler.plan_model`.
+        optimize: as for `compiler.pipeline.plan_model`.
 
     Raises:
         ModelError: the model is damaged or unsupported, or the C wrote outside its buffers.
@@ -133,7 +135,7 @@ def verify_all(
 
 
 def _compare(model: bytes, compiled: CompiledModel, inputs: NDArray[Any], run: execution.Run) -> VerifyReport:
-    from tinyscene.quantize import run_reference
+    from tinyscene.networks import run_reference
 
     expected = run_reference(model, inputs).reshape(len(inputs), -1)
     bits = f"u{expected.itemsize}"  # floats must agree in every bit

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from unicorn import Uc
 
-from tinyscene.cycles import flash as memories
-from tinyscene.cycles import timing
+from tinyscene.cycles import flash as memories, timing
 from tinyscene.cycles.flash import Flash, Lines
 from tinyscene.cycles.image import BETWEEN_LAYERS, FRONT_END, NETWORK, OTHERS, Image
-from tinyscene.device.board_machine import Machine
+from tinyscene.device.emulators import Machine
 from tinyscene.errors import ToolError
 
 

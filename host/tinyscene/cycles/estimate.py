@@ -11,19 +11,19 @@ from elftools.common.exceptions import ELFError
 from rich.table import Table
 from unicorn import UcError
 
-from tinyscene import compiler, files, signals
+from tinyscene import files
 from tinyscene.bundle import Bundle
+from tinyscene.compiler import pipeline as compiler
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device.board_machine import Machine, ask
-from tinyscene.device.board_models import BOARDS
-from tinyscene.device.messages import DeviceInfo, Request, samples_write
-from tinyscene.device.verification import find_bundle
+from tinyscene.device import DeviceInfo, Request, find_bundle, samples_write
+from tinyscene.device.emulators import BOARDS, Machine, ask
 from tinyscene.errors import LinkError, ToolError
+from tinyscene.firmware import BUILDS
+from tinyscene.frontend import signals
 from tinyscene.paths import REPOSITORY
-from tinyscene.sizes import BUILDS
 
 CHUNK = 500  # samples in a request
 SIGNAL = "noise"  # of signals.clips; the front end takes longer for frames that float32 cannot resolve

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from tinyscene.cycles.timing import Instruction
-from tinyscene.device.board_machine import Machine
+from tinyscene.device.emulators import Machine
 
 
 class Word(NamedTuple):

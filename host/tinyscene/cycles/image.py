@@ -6,9 +6,9 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from tinyscene import sizes
-from tinyscene.device.board_machine import section
+from tinyscene.device.emulators import section
 from tinyscene.errors import ToolError
+from tinyscene.firmware import sizes
 
 FRONT_END, NETWORK, OTHERS = "front end", "network", "others"
 BETWEEN_LAYERS = "between the layers"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tinyscene import test_image
 from tinyscene.errors import ToolError
+from tinyscene.toolchain import mps2_image
 
 REFILL = 2  # P of table 3-1, 1 to 3: the pipeline after a branch that is taken
 DIVISION = 7  # SDIV, UDIV: 2 to 12, after the quotient's length
@@ -72,7 +72,7 @@ def disassemble(elf: Path) -> dict[int, Instruction]:
     Raises:
         ToolError: the toolchain's objdump is missing or cannot read the file.
     """
-    command = [test_image.tool(test_image.DISASSEMBLER), "-d", str(elf)]
+    command = [mps2_image.tool(mps2_image.DISASSEMBLER), "-d", str(elf)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise ToolError(f"{command[0]} cannot read {elf} ({result.stderr.strip()[:200]}); build the image again")

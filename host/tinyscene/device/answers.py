@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tinyscene import files
 from tinyscene.bundle import Bundle
-from tinyscene.dataset import Clip
+from tinyscene.data import Clip
 
 
 def write_submission(path: Path, bundle: Bundle, clips: Sequence[Clip], outputs: NDArray[np.int8]) -> None:

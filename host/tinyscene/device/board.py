@@ -36,7 +36,7 @@ from tinyscene.device.messages import (
 )
 from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
 from tinyscene.errors import LinkError
-from tinyscene.frontend_stage import Stage
+from tinyscene.frontend import Stage
 
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from tinyscene import export
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console
 from tinyscene.device import health
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.errors import LinkError, ToolError
+from tinyscene.firmware import export
 
 NO_PORT = 3  # exit code: nothing was asked, so nothing is known
 _ST, _ST_LINKS = 0x0483, 0x37  # USB vendor, and the upper byte of the product numbers of ST-LINKs: 0x374B and others

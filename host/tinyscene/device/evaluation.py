@@ -10,20 +10,20 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import features, files, metrics
+from tinyscene import files
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console, progress_bar
-from tinyscene.dataset import Clip, Dataset
+from tinyscene.data import Clip, Dataset
 from tinyscene.device import answers, subset
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import ONLY_EMULATED
+from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.fleet import Fleet
 from tinyscene.device.journal import Header, Journal, fingerprint
 from tinyscene.device.messages import Inference
 from tinyscene.errors import ConfigError, DatasetError
-from tinyscene.feature_engines import LIBROSA
+from tinyscene.evaluation import metrics, render_scores
+from tinyscene.frontend import LIBROSA, features
 from tinyscene.paths import REPOSITORY
-from tinyscene.score_table import render_scores
 
 FRONTENDS = {"features": LIBROSA, "audio": "c"}  # mode: whose features the boards' networks get
 
@@ -156,11 +156,11 @@ def _compare(
     journal: Journal,
 ) -> dict[str, int]:
     """Run the same clips through TensorFlow Lite's reference kernels, and write what differs."""
-    from tinyscene import evaluation  # imports TensorFlow
+    from tinyscene.evaluation import scoring  # imports TensorFlow
 
     assert options.diff
     images = features.extract(dataset, clips, bundle.frontend, engine=FRONTENDS[options.mode]).images
-    host = evaluation.run(bundle, images)
+    host = scoring.run(bundle, images)
     answers.write_differences(options.diff, bundle, clips, journal.ports, outputs, host)
     return answers.compare(outputs, host)
 

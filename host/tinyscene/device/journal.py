@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.dataset import Clip
+from tinyscene.data import Clip
 from tinyscene.device.messages import Inference
 from tinyscene.errors import TinysceneError
 

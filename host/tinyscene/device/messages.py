@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.device.protocol import ProtocolError
-from tinyscene.frontend_stage import Stage
+from tinyscene.frontend import Stage
 
 ANSWER = 0x80  # an answer's type is its request's type with this bit
 

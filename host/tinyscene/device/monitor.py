@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from tinyscene import files, metrics
-from tinyscene.bundle import Quantisation
+from tinyscene import files
+from tinyscene.bundle import softmax
 from tinyscene.console import console, error_console
-from tinyscene.dataset import pcm16
+from tinyscene.data import pcm16, resample
 from tinyscene.device import health
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import ONLY_EMULATED
+from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics
 from tinyscene.errors import DatasetError, LinkError
-from tinyscene.resampling import resample
+from tinyscene.frontend import Quantisation
 
 _COUNTERS = {
     "frames_ok": "frames received",
@@ -158,4 +158,4 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
 def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
     """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
     values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
-    return metrics.softmax(values) if board.output_kind == "logits" else values / values.sum()
+    return softmax(values) if board.output_kind == "logits" else values / values.sum()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tinyscene.dataset import Clip
+from tinyscene.data import Clip
 
 CONFIDENCE = 0.95
 
@@ -47,7 +47,7 @@ def intervals(
 
     Wilson's interval for the accuracy, the normal one for the log loss, a mean. Both take the clips as drawn at random
     from an endless list; drawn by strata from a finite one they vary less. How well the classifier does elsewhere they
-    do not tell: that depends on the locations (`evaluation.confidence_intervals`).
+    do not tell: that depends on the locations (`evaluation.scoring.confidence_intervals`).
 
     Args:
         clips: the subset, labelled; two or more.

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from tinyscene import export, files, golden
+from tinyscene import files
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle
-from tinyscene.compiler.verify import make_inputs
+from tinyscene.compiler import make_inputs
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device.board import Board
-from tinyscene.device.emulator import ONLY_EMULATED
+from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
 from tinyscene.errors import BundleError, LinkError, ToolError
-from tinyscene.frontend_c import HostFrontend
-from tinyscene.frontend_stage import Stage
+from tinyscene.firmware import export
+from tinyscene.frontend import HostFrontend, Stage, golden
 from tinyscene.paths import REPOSITORY
 
 # The stages in their order, and where to look when one is the first that differs.
@@ -227,7 +227,7 @@ def _clip(
 
 
 def _outputs(bundle: Bundle, name: str, image: NDArray[np.int8], outputs: NDArray[np.int8]) -> Outcome:
-    from tinyscene.quantize import run_reference
+    from tinyscene.networks import run_reference
 
     equal, largest = golden.equal_and_largest(run_reference(bundle.model, image[None])[0], outputs)
     return Outcome("outputs", name, outputs.size, equal=equal, largest=largest)

@@ -5,8 +5,7 @@ The text depends on the model and the choice of kernels alone: same model, same 
 
 from collections.abc import Collection
 
-from tinyscene.compiler import reader
-from tinyscene.compiler.graph import Graph
+from tinyscene.compiler import Graph, reader
 from tinyscene.errors import ModelError
 
 BYTES_A_LINE = 20

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene import files, test_image
-from tinyscene.compiler import execution
-from tinyscene.compiler.graph import Graph
+from tinyscene import files
+from tinyscene.compiler import Graph, execution
 from tinyscene.errors import ModelError
 from tinyscene.paths import FIRMWARE_LIB
 from tinyscene.tflm.library import Library
+from tinyscene.toolchain import mps2_image
 
 RUNTIME = FIRMWARE_LIB / "tflm"
 HARNESS = Path(__file__).with_name("harness.c")
@@ -73,7 +73,7 @@ def measure(
         runtime = [*runtime_sources(), *execution.engine_sources()]
         ours = [folder / file for file in sources if not file.endswith(".h")]
         flags = [f"-DINPUT_BYTES={source.bytes}", f"-DOUTPUT_BYTES={result.bytes}", *library.flags]
-        image = test_image.build(
+        image = mps2_image.build(
             folder / "tflm.elf",
             [HARNESS, *ours, *runtime],
             [folder, RUNTIME, execution.ENGINE],
@@ -83,7 +83,7 @@ def measure(
         (folder / "inputs.bin").write_bytes(b"" if inputs is None else inputs.tobytes())
         if expected is not None:
             (folder / "expected.bin").write_bytes(b"".join(expected))
-        code = test_image.run(image, folder)
+        code = mps2_image.run(image, folder)
         if code:
             reason = ERRORS.get(code, f"it returned {code}")
             raise ModelError(f"{graph.name}: TensorFlow Lite Micro failed on mps2: {reason}")

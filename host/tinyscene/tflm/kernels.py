@@ -4,8 +4,7 @@ The tables are the compiler's: an operator finds its own by the index of the ten
 Micro tells it. Making them on the board instead would mean the compiler's packing of weights a second time, in C.
 """
 
-from tinyscene.compiler import operators
-from tinyscene.compiler.graph import Graph
+from tinyscene.compiler import Graph, operators
 
 # What takes the time. FULLY_CONNECTED is rounded once, as TensorFlow Lite does; TensorFlow Lite Micro rounds it twice.
 KINDS = (

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tinyscene import files, packs, test_image
+from tinyscene import files
 from tinyscene.console import progress_bar
 from tinyscene.errors import ToolError
 from tinyscene.paths import cache_directory
+from tinyscene.tflm.packs import selection
+from tinyscene.toolchain import mps2_image
 
 ARCHIVER = "arm-none-eabi-gcc-ar"
 # No messages, which would bring printf; failed checks end in abort(), which lib/tflm makes a fault.
@@ -59,7 +61,7 @@ def build(kinds: Iterable[str]) -> Library:
     Raises:
         ToolError: the packs are not installed, or the cross compiler is missing or refused a file.
     """
-    found = packs.resolve()
+    found = selection.resolve()
     library = Library(Path(), tuple(map(str, found.includes)), (*found.defines, *DEFINES), dict(found.packs))
     ours = {*found.config}  # clock, messages and set-up, which are for a project to write: nobody calls them here
     sources = [path for path in found.sources if path not in ours and is_wanted(path, frozenset(kinds))]
@@ -79,11 +81,11 @@ def is_wanted(source: Path, kinds: frozenset[str]) -> bool:
 
 def compilers() -> None:
     """Raise ToolError unless there is a C++ compiler with its headers."""
-    program = shutil.which(test_image.CXX_COMPILER[0])
+    program = shutil.which(mps2_image.CXX_COMPILER[0])
     check = ["-x", "c++", "-fsyntax-only", "-include", "cstdint", os.devnull]
     if program is None or subprocess.run([program, *check], capture_output=True, check=False).returncode:
         raise ToolError(
-            f"no {test_image.CXX_COMPILER[0]} with C++ headers on the PATH; install them with: "
+            f"no {mps2_image.CXX_COMPILER[0]} with C++ headers on the PATH; install them with: "
             "apt-get install gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"
         )
 
@@ -107,8 +109,8 @@ def _compile_all(sources: Sequence[Path], library: Library, folder: Path) -> lis
 
 
 def _flags(source: Path) -> list[str]:
-    compiler = test_image.C_COMPILER if source.suffix == ".c" else test_image.CXX_COMPILER
-    return [*compiler, *test_image.MACHINE_FLAGS, *FLAGS]
+    compiler = mps2_image.C_COMPILER if source.suffix == ".c" else mps2_image.CXX_COMPILER
+    return [*compiler, *mps2_image.MACHINE_FLAGS, *FLAGS]
 
 
 def _key(source: Path, library: Library) -> str:

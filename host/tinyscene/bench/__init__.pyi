@@ -1,0 +1,1 @@
+from . import feature_speed as feature_speed, run as run

@@ -1,0 +1,133 @@
+"""Do both runtimes answer alike? Clips through the emulated boards mps2 and mps2_tflm, and each operator by itself.
+
+pio run -e mps2 -e mps2_tflm
+python -m tinyscene.bench.tflm_compare models/student --data data/tau_mini --split SPLIT --clips 200
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.bundle import Bundle
+from tinyscene.compiler import reader
+from tinyscene.console import console, error_console, progress_bar
+from tinyscene.data import Dataset
+from tinyscene.device import Board, Link, spread
+from tinyscene.device.emulators import Emulator, built_image
+from tinyscene.errors import TinysceneError
+from tinyscene.firmware import KERNELS
+from tinyscene.frontend import features
+from tinyscene.networks import conversion
+from tinyscene.tflm import generate as tflm
+
+BOARDS = ("mps2", "mps2_tflm")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """An operator that makes other bytes than TensorFlow Lite's reference kernels do of the same inputs."""
+
+    operator: str
+    bytes: int
+    of: int
+    vectors: int
+
+
+def answers(env: str, identity: str, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Boot an environment's built image and return what it answers to quantised features [N, ...]: [N, classes].
+
+    Raises:
+        ToolError: it is not built, or QEMU is missing.
+        LinkError: it carries another bundle, or does not answer.
+    """
+    with Emulator(built_image(env), env) as emulator, Link(emulator.url) as link, progress_bar() as progress:
+        board = Board(link, identity)
+        board.identify()
+        task = progress.add_task(env, total=len(inputs))
+        outputs = []
+        for image in inputs:
+            outputs.append(board.classify_features(image).outputs)
+            progress.advance(task)
+        return np.stack(outputs)
+
+
+def operators(
+    model: bytes, kernels: str, inputs: NDArray[np.int8], optimize: str = "memory"
+) -> tuple[list[Difference], NDArray[np.int8]]:
+    """Run TensorFlow Lite Micro operator by operator, each on what the reference kernels make of those before it.
+
+    Returns:
+        the operators that differ, and the model's outputs [N, values].
+
+    Raises:
+        ModelError, ToolError: as `tflm.generate.generate`.
+    """
+    graph = reader.read(model)
+    made = [graph.output(op) for op in graph.ops]
+    tensors = [tensor.index for tensor in made]
+    expected = (
+        b"".join(values.tobytes() for values in conversion.run_reference_tensors(model, image, tensors))
+        for image in inputs.reshape(-1, *graph.tensors[graph.inputs[0]].shape)
+    )
+    measured = tflm.generate(model, "compared", kernels, optimize, inputs, expected).measured
+    assert measured.differences is not None
+    found = [
+        Difference(str(op), int(counts.sum()), tensor.bytes * len(inputs), int(np.count_nonzero(counts)))
+        for op, tensor, counts in zip(graph.ops, made, measured.differences.T, strict=True)
+        if counts.any()
+    ]
+    return found, measured.run.outputs
+
+
+def report(folder: Path, data: Path, split: str, clips: int) -> int:
+    """Print what differs; return the exit code: 0 if both boards answer alike."""
+    bundle, dataset = Bundle.load(folder), Dataset(data)
+    chosen = spread(list(dataset.list(split)), clips)
+    inputs = bundle.quantised_features(np.asarray(features.extract(dataset, chosen, bundle.frontend).images))
+    reference = conversion.run_reference(bundle.model, inputs).reshape(len(inputs), -1)
+    boards = {env: answers(env, bundle.identity, inputs) for env in BOARDS}
+    for env, outputs in boards.items():
+        different = int(np.count_nonzero((outputs != reference).any(axis=1)))
+        console.print(f"{env}: {different} of {len(inputs)} clips differ from the reference kernels", highlight=False)
+    between = int(np.count_nonzero((boards[BOARDS[0]] != boards[BOARDS[1]]).any(axis=1)))
+    console.print(f"{' and '.join(BOARDS)}: {between} of {len(inputs)} clips differ", highlight=False)
+    for kernels in KERNELS:
+        say(kernels, operators(bundle.model, kernels, inputs)[0])
+    return int(between > 0)
+
+
+def say(kernels: str, differences: Sequence[Difference]) -> None:
+    """Print the operators that differ, for one choice of kernels."""
+    if not differences:
+        console.print(f"kernels {kernels}: every operator makes the reference kernels' bytes", highlight=False)
+    for each in differences:
+        console.print(
+            f"kernels {kernels}: {each.operator} differs in {each.bytes:,} of {each.of:,} bytes, "
+            f"in {each.vectors} clips",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m tinyscene.bench.tflm_compare", description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--clips", type=int, default=200)
+    chosen = parser.parse_args()
+    try:
+        return report(chosen.bundle, chosen.data, chosen.split, chosen.clips)
+    except TinysceneError as error:
+        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""The bundle: a folder with the INT8 model and all that is needed to use it, the only thing passed downstream."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from tinyscene import files
+from tinyscene.bundle.probabilities import softmax
+from tinyscene.errors import BundleError, ConfigError
+from tinyscene.frontend import FrontendConfig, Normalisation, Quantisation
+
+FORMAT = 1
+MODEL_FILE = "model.tflite"
+DESCRIPTION_FILE = "bundle.toml"
+CARD_FILE = "MODEL_CARD.md"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained, quantised classifier.
+
+    Attributes:
+        name: name of the model, such as "student".
+        classes: scene names in the order of the model's outputs.
+        frontend: how audio becomes a log-mel image.
+        normalisation: applied to that image.
+        input, output: quantisation of the model's INT8 input [1, n_mels, frames, 1] and output [1, len(classes)].
+        output_kind: "logits" (softmax is taken after dequantisation) or "probabilities".
+        model: the .tflite file's bytes.
+        provenance: data set, seed, commit, command, and whatever else made it.
+        metrics: scores, as `metrics.score` and the trainer write them.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    frontend: FrontendConfig
+    normalisation: Normalisation
+    input: Quantisation
+    output: Quantisation
+    output_kind: Literal["logits", "probabilities"]
+    model: bytes
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """16 hex digits over all that changes an answer: model, classes, front end, normalisation, quantisation.
+
+        The firmware reports the same 8 bytes, so that the host can refuse a board that carries another bundle.
+        """
+        fields = self._answer_fields()
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+        digest.update(self.model)
+        return digest.hexdigest()[:16]
+
+    def _answer_fields(self) -> dict[str, Any]:
+        return {
+            "classes": list(self.classes),
+            "output_kind": self.output_kind,
+            "frontend": self.frontend.to_dict(),
+            "normalisation": {"mean": list(self.normalisation.mean), "std": list(self.normalisation.std)},
+            "input": dataclasses.asdict(self.input),
+            "output": dataclasses.asdict(self.output),
+        }
+
+    def quantised_features(self, image: NDArray[np.floating]) -> NDArray[np.int8]:
+        """Turn log-mel images [..., n_mels, frames] into the model's INT8 input, same shape."""
+        return self.input.quantise(self.normalisation.apply(image))
+
+    def probabilities(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Turn the model's INT8 outputs [..., classes] into class probabilities that sum to 1."""
+        values = self.output.dequantise(outputs)
+        if self.output_kind == "logits":
+            return softmax(values)
+        values = np.asarray(values, np.float64)
+        return values / values.sum(axis=-1, keepdims=True)
+
+    def at_rate(self, rate: int) -> "Bundle":
+        """Return the same classifier for sound sampled at another rate.
+
+        Bands that the rate does not cover are given the standardised value of the highest one that it does: of the
+        ways to fill them that need no training, the one whose decisions are closest (docs/FRONTEND.md).
+
+        Args:
+            rate: Hz.
+
+        Returns:
+            A bundle whose provenance names this one. It has no metrics: this one's were measured at its own rate.
+
+        Raises:
+            ConfigError: it has this rate already, or as `FrontendConfig.at_rate`.
+        """
+        frontend = self.frontend.at_rate(rate)
+        if frontend == self.frontend:
+            raise ConfigError(f"{self.name} takes {rate} Hz already; use it as it is, or choose another rate")
+        covered = frontend.n_mels - frontend.held_mels
+        mean, std = (
+            values[:covered] + values[covered - 1 : covered] * frontend.held_mels
+            for values in (self.normalisation.mean, self.normalisation.std)
+        )
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-{rate}",
+            frontend=frontend,
+            normalisation=Normalisation(mean, std),
+            provenance={"derived_from": self.identity, "rate": rate, "original": self.provenance},
+            metrics={},
+        )
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write the bundle; `bundle.toml` last, so that a folder with it is complete.
+
+        Args:
+            folder: made if absent; the files of an earlier bundle in it are replaced.
+            card: text of MODEL_CARD.md.
+
+        Raises:
+            TinysceneError: the files cannot be written.
+        """
+        folder = Path(folder)
+        description = {
+            "format": FORMAT,
+            "name": self.name,
+            "identity": self.identity,
+            "model_sha256": hashlib.sha256(self.model).hexdigest(),
+            **self._answer_fields(),
+            "provenance": self.provenance,
+            "metrics": self.metrics,
+        }
+        files.write_bytes(folder / MODEL_FILE, self.model)
+        files.write_text(folder / CARD_FILE, card)
+        files.write_text(folder / DESCRIPTION_FILE, tomli_w.dumps(description))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Bundle":
+        """Read and check a bundle.
+
+        Raises:
+            BundleError: a file is missing, damaged, of another format version, or the parts do not fit together.
+        """
+        folder = Path(folder)
+        try:
+            description = tomllib.loads((folder / DESCRIPTION_FILE).read_text())
+            model = (folder / MODEL_FILE).read_bytes()
+        except FileNotFoundError as error:
+            raise BundleError(
+                f"{folder} is not a bundle: {error.filename} is missing; train one or name another folder"
+            ) from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BundleError(
+                f"{folder / DESCRIPTION_FILE} cannot be read ({error}); restore it or train again"
+            ) from error
+        if description.get("format") != FORMAT:
+            raise BundleError(
+                f"{folder} has bundle format {description.get('format')!r}, this tinyscene reads {FORMAT}; train again"
+            )
+        if hashlib.sha256(model).hexdigest() != description.get("model_sha256"):
+            raise BundleError(
+                f"{folder / MODEL_FILE} is not the file that {DESCRIPTION_FILE} describes; restore it or train again"
+            )
+        try:
+            bundle = cls._from_description(description, model)
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise BundleError(f"{folder / DESCRIPTION_FILE} is damaged ({error}); restore it or train again") from error
+        if bundle.identity != description.get("identity"):
+            raise BundleError(
+                f"{folder / DESCRIPTION_FILE} was changed after training (identity differs); restore it or train again"
+            )
+        return bundle
+
+    @classmethod
+    def _from_description(cls, description: dict[str, Any], model: bytes) -> "Bundle":
+        frontend = FrontendConfig.from_dict(description["frontend"])
+        normalisation = Normalisation(
+            *(tuple(map(float, description["normalisation"][key])) for key in ("mean", "std"))
+        )
+        if not len(normalisation.mean) == len(normalisation.std) == frontend.n_mels:
+            raise ValueError(f"normalisation does not have {frontend.n_mels} values")
+        if not all(math.isfinite(value) and value > 0 for value in normalisation.std):
+            raise ValueError("a standard deviation is not positive")
+        if description["output_kind"] not in ("logits", "probabilities"):
+            raise ValueError(f"output_kind {description['output_kind']!r}")
+        return cls(
+            name=description["name"],
+            classes=tuple(description["classes"]),
+            frontend=frontend,
+            normalisation=normalisation,
+            input=Quantisation(**description["input"]),
+            output=Quantisation(**description["output"]),
+            output_kind=description["output_kind"],
+            model=model,
+            provenance=description.get("provenance", {}),
+            metrics=description.get("metrics", {}),
+        )

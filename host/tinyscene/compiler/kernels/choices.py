@@ -1,0 +1,55 @@
+"""Kernel choice: which engine function carries out an operator, with which parameters. The only place that knows.
+
+A kernel is chosen by a function from a Site (an operator in its graph) to a KernelCall; it refuses what it cannot do
+exactly. To add or replace a kernel, change CHOICES; planner and emitter follow what the call says.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinyscene.compiler import tables as functions
+from tinyscene.compiler.folding import FOLDED
+from tinyscene.compiler.graph import Op
+from tinyscene.compiler.kernels import conv2d, convolution, elementwise, layout, pooling, tables
+from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, RowAccess, RowSource, Site, Value
+from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.quantisation import FactorError
+
+__all__ = ["CHOICES", "Constant", "Fields", "KernelCall", "RowAccess", "RowSource", "Site", "Value", "choose"]
+
+CHOICES: dict[str, Callable[[Site], KernelCall]] = {
+    **dict.fromkeys(functions.FUNCTIONS, tables.function),
+    "ADD": elementwise.add,
+    "AVERAGE_POOL_2D": pooling.average_pool,
+    "CONCATENATION": layout.concatenation,
+    "CONV_2D": conv2d.conv2d,
+    "DEPTHWISE_CONV_2D": convolution.depthwise,
+    "DEQUANTIZE": tables.dequantize,
+    FOLDED: tables.folded,
+    "FULLY_CONNECTED": convolution.dense,
+    "MAX_POOL_2D": pooling.max_pool,
+    "MEAN": pooling.mean,
+    "MUL": elementwise.mul,
+    "PAD": layout.pad,
+    "QUANTIZE": tables.quantize,
+    "SOFTMAX": elementwise.softmax,
+}
+
+
+def choose(planned: PlannedGraph, op: Op) -> KernelCall:
+    """Return the call that carries out `op`, and the pool that joined it.
+
+    Raises:
+        ModelError: no kernel does it exactly; the message names op, tensor and reason.
+    """
+    if op.kind not in CHOICES:
+        supported = ", ".join(sorted({*CHOICES, "RESHAPE"} - {FOLDED}))
+        output = planned.graph.tensors[op.outputs[0]] if op.outputs else None
+        raise planned.graph.refusal(op, output, f"this operator is not supported; supported are {supported}")
+    site = Site(planned, op)
+    try:
+        with np.errstate(all="ignore"):  # what overflows is refused
+            return CHOICES[op.kind](site)
+    except FactorError as error:
+        raise site.refuse(None, str(error)) from error

@@ -1,0 +1,1 @@
+from . import estimate as estimate, profile as profile

@@ -1,0 +1,5 @@
+"""Clips on disk: lists, audio, folds, defects, and a synthetic set."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,196 @@
+"""Lists of clips in the official TAU format, read row by row: tab separated, CRLF or LF, plain or gzip.
+
+Format: TAU Urban Acoustic Scenes 2022 Mobile, development dataset (https://zenodo.org/records/6337421).
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from tinyscene.data.defects import DefectError, Kind
+
+SCENES: tuple[str, ...] = (
+    "airport",
+    "bus",
+    "metro",
+    "metro_station",
+    "park",
+    "public_square",
+    "shopping_mall",
+    "street_pedestrian",
+    "street_traffic",
+    "tram",
+)
+
+Place = tuple[str, str]  # (identifier, device)
+
+_LONGEST_ROW = 1 << 16  # bytes; a longer "row" is a file of another kind
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One row of a list.
+
+    Attributes:
+        filename: relative to the data set, with forward slashes: "audio/airport-lisbon-1000-40000-0-a.wav".
+        scene: one of SCENES, or None where the list has no labels.
+        identifier: the recording location, "lisbon-1000"; unique together with the scene.
+        city: "lisbon".
+        device: "a", "b", "c", "s1" ... "s6".
+        line: 1-based line in the list that it was read from; 0 for a file found in the audio folder.
+    """
+
+    filename: str
+    scene: str | None
+    identifier: str
+    city: str
+    device: str
+    line: int
+
+    @property
+    def location(self) -> tuple[str | None, str]:
+        """(scene, identifier): what must not be shared between training and test."""
+        return self.scene, self.identifier
+
+
+def parse_name(filename: str) -> tuple[str, str, str] | None:
+    """Return (scene, identifier, device) of an official name, scene-city-location-...-device.wav, else None."""
+    parts = filename.rpartition("/")[2].rpartition(".")[0].split("-")
+    if len(parts) < 5 or not all(parts):
+        return None
+    scene, city, location, device = parts[0], parts[1], parts[2], parts[-1]
+    return scene, f"{city}-{location}", device
+
+
+def scan_list(
+    path: Path, *, labelled: bool = False, places: Mapping[str, Place] | None = None
+) -> Iterator[Clip | DefectError]:
+    """Read a list row by row, and go on after a bad row.
+
+    Args:
+        path: tab separated, CRLF or LF, UTF-8, with a header line; gzip if its name ends in ".gz". The columns
+            filename, scene_label, identifier and source_label are found by name, others are ignored, and blank
+            lines are skipped.
+        labelled: whether the column scene_label must be there.
+        places: identifier and device by file name, for a list without these columns; a file that is not in it either
+            has them in its name.
+
+    Yields:
+        A Clip for every good row and a DefectError for every bad one. A list that cannot be read any further (missing,
+        damaged, without rows or without a column it needs) gives a last DefectError.
+    """
+    path = Path(path)
+    number = 0
+    try:
+        with _open(path) as stream:
+            header = _split_row(stream.readline(_LONGEST_ROW), first=True)
+            number = 1
+            columns = {name.strip(): index for index, name in enumerate(header or ())}
+            wanted = ("filename", "scene_label") if labelled else ("filename",)
+            if missing := [name for name in wanted if name not in columns]:
+                yield _no_column(path, missing[0], header)
+                return
+            parser = _RowParser(path, columns, len(header or ()), places or {})
+            rows = False
+            while line := stream.readline(_LONGEST_ROW):
+                number += 1
+                if len(line) == _LONGEST_ROW:
+                    problem = f"the row has more than {_LONGEST_ROW - 1} bytes"
+                    yield DefectError(Kind.MALFORMED_LIST, path, number, problem, "name a list in the TAU format")
+                    return
+                if line.strip():
+                    rows = True
+                    yield parser.parse(line, number)
+            if not rows:
+                yield DefectError(Kind.MALFORMED_LIST, path, number, "the list has no rows", "restore it or remove it")
+    except FileNotFoundError:
+        yield DefectError(Kind.MISSING_FILE, path, number + 1, "there is no such list", "check the name or restore it")
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        yield DefectError(Kind.UNREADABLE, path, number + 1, f"the list cannot be read ({reason})", "restore it")
+
+
+def read_list(path: Path, *, labelled: bool = False, places: Mapping[str, Place] | None = None) -> Iterator[Clip]:
+    """Read a list lazily; arguments as for `scan_list`.
+
+    Raises:
+        DefectError: at the first bad row, naming path:line (a DatasetError).
+    """
+    for row in scan_list(path, labelled=labelled, places=places):
+        if isinstance(row, DefectError):
+            raise row
+        yield row
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _split_row(line: bytes, first: bool = False) -> list[str] | None:
+    """Return the cells of a line, None where it is not UTF-8."""
+    try:
+        return line.decode("utf-8-sig" if first else "utf-8").rstrip("\r\n").split("\t")
+    except UnicodeDecodeError:
+        return None
+
+
+def _no_column(path: Path, name: str, header: list[str] | None) -> DefectError:
+    if header is None or any(not cell.isprintable() for cell in header):
+        problem, remedy = "the header is not text in UTF-8", "name a list in the TAU format"
+    elif header == [""]:
+        problem, remedy = "the list is empty", "restore it: its first line names the columns"
+    elif name == "scene_label" and path.name.split(".")[0].endswith("_test"):
+        problem, remedy = "the list has no labels (no column 'scene_label')", "use the list named ..._evaluate instead"
+    else:
+        problem = f"there is no column {name!r} among {', '.join(map(repr, header))[:200]}"
+        remedy = "separate the columns with tabs and name them in the first line"
+    return DefectError(Kind.MALFORMED_LIST, path, 1, problem, remedy)
+
+
+class _RowParser:
+    """Turns lines of one list into clips."""
+
+    def __init__(self, path: Path, columns: Mapping[str, int], width: int, places: Mapping[str, Place]) -> None:
+        self.path, self.width, self.places = path, width, places
+        self.filename = columns["filename"]
+        self.scene = columns.get("scene_label")
+        self.identifier = columns.get("identifier")
+        self.device = columns.get("source_label")
+
+    def parse(self, line: bytes, number: int) -> Clip | DefectError:
+        filename = None
+
+        def bad(problem: str, remedy: str, kind: Kind = Kind.MALFORMED_ROW) -> DefectError:
+            return DefectError(kind, self.path, number, problem, remedy, filename)
+
+        cells = _split_row(line)
+        if cells is None:
+            return bad("the row is not text in UTF-8", "save the list as UTF-8")
+        if len(cells) != self.width:
+            filename = next((cell for cell in cells if parse_name(cell)), None)
+            return bad(f"columns in the row: {len(cells)}, in the header: {self.width}", "separate them with tabs")
+        name = cells[self.filename]
+        outside = name.startswith("/") or ".." in name.split("/")
+        if not name or outside or not name.isprintable():
+            return bad(f"{name!r} is not the name of a file inside the data set", "write audio/NAME.wav")
+        filename = name
+        scene = None if self.scene is None else cells[self.scene]
+        if scene is not None and scene not in SCENES:
+            return bad(f"{scene!r} is none of the ten scenes", f"scenes are {', '.join(SCENES)}", Kind.UNKNOWN_LABEL)
+        identifier = cells[self.identifier] if self.identifier is not None else ""
+        device = cells[self.device] if self.device is not None else ""
+        if not (identifier and device):
+            place = self.places.get(filename)
+            if place is None:
+                named = parse_name(filename)
+                place = named[1:] if named else None
+            if place is None:
+                return bad(
+                    f"location and device of {filename!r} are unknown",
+                    "name it scene-city-location-...-device.wav, or give them in meta.csv",
+                )
+            identifier, device = identifier or place[0], device or place[1]
+        return Clip(filename, scene, identifier, identifier.rpartition("-")[0] or identifier, device, number)

@@ -1,0 +1,21 @@
+from . import (
+    check as check,
+    emulators as emulators,
+    evaluation as evaluation,
+    monitor as monitor,
+    streaming as streaming,
+    upload as upload,
+    verification as verification,
+)
+from .board import Board as Board
+from .evaluation import spread as spread
+from .link import Link as Link
+from .messages import (
+    ANSWER as ANSWER,
+    DeviceInfo as DeviceInfo,
+    Request as Request,
+    Status as Status,
+    samples_write as samples_write,
+)
+from .protocol import Demultiplexer as Demultiplexer, Frame as Frame, encode as encode
+from .verification import find_bundle as find_bundle

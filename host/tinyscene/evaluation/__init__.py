@@ -1,0 +1,5 @@
+"""Scores: metrics, intervals, calibration, paired comparison, and a bundle scored on clips."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,62 @@
+"""Intervals of scores over recording locations.
+
+Clips of one location are alike, so that an interval over clips would be far too narrow: whole locations are resampled.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.data import Clip
+
+ROUNDS = 1000
+CONFIDENCE = 0.95
+
+Values = dict[str, NDArray[np.float64]]
+
+
+def of_clips(clips: Sequence[Clip], probabilities: NDArray[np.floating], classes: Sequence[str]) -> Values:
+    """Return what each clip adds to the scores; their means are the scores.
+
+    Args:
+        clips: labelled.
+        probabilities: [len(clips), len(classes)].
+        classes: scene names.
+
+    Returns:
+        {"accuracy": 1 where the answer is right, "log_loss": nats}, [len(clips)] each.
+    """
+    truth = np.array([list(classes).index(str(clip.scene)) for clip in clips])
+    probabilities = np.asarray(probabilities, np.float64)
+    chosen = probabilities[np.arange(len(clips)), truth]
+    return {
+        "accuracy": (probabilities.argmax(axis=1) == truth).astype(np.float64),
+        "log_loss": -np.log(np.maximum(chosen, np.finfo(np.float64).tiny)),
+    }
+
+
+def over_locations(
+    clips: Sequence[Clip], values: Mapping[str, NDArray[np.float64]], seed: int = 1
+) -> dict[str, list[float]]:
+    """Return 95 % intervals of the means of values, by resampling whole locations.
+
+    Percentile bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+
+    Args:
+        clips: one or more.
+        values: by name, [len(clips)] each; all are resampled alike.
+        seed: of the resampling.
+
+    Returns:
+        name -> [low, high].
+    """
+    _, place = np.unique([repr(clip.location) for clip in clips], return_inverse=True)
+    sums = np.stack([np.bincount(place), *(np.bincount(place, each) for each in values.values())])
+    drawn = np.random.default_rng(seed).integers(sums.shape[1], size=(ROUNDS, sums.shape[1]))
+    counts, *totals = sums[:, drawn].sum(axis=2)
+    tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    return {
+        name: [float(bound) for bound in np.percentile(total / counts, tails)]
+        for name, total in zip(values, totals, strict=True)
+    }

@@ -1,0 +1,51 @@
+"""Scores of a classifier on a list of clips: the JSON that `evaluate` and `device evaluate` share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+
+
+def score(
+    labels: Sequence[str], probabilities: NDArray[np.floating], devices: Sequence[str], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Score class probabilities against the true scenes.
+
+    Args:
+        labels: the true scene of each clip, N of them.
+        probabilities: [N, len(classes)], rows sum to 1; columns in the order of `classes`.
+        devices: the recording device of each clip, N of them.
+        classes: the scene names.
+
+    Returns:
+        `clips, accuracy, log_loss, per_scene{}, per_device{}, confusion[][], classes[]`. Log loss is multiclass
+        cross-entropy in nats (scikit-learn's `log_loss`); rows of `confusion` are true scenes, columns predictions.
+
+    Raises:
+        ValueError: no clips, or a label that is not among `classes`.
+    """
+    classes = list(classes)
+    if not len(labels):
+        raise ValueError("no clips to score")
+    index = {scene: position for position, scene in enumerate(classes)}
+    truth = np.array([index[label] for label in labels])
+    probabilities = np.asarray(probabilities, np.float64)
+    device_of = np.asarray(devices)
+
+    def summary(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return {
+            "clips": int(chosen.sum()),
+            "accuracy": float(accuracy_score(truth[chosen], probabilities[chosen].argmax(axis=1))),
+            "log_loss": float(log_loss(truth[chosen], probabilities[chosen], labels=np.arange(len(classes)))),
+        }
+
+    everything = np.ones(len(truth), bool)
+    return {
+        **summary(everything),
+        "per_scene": {classes[k]: summary(truth == k) for k in sorted(set(truth))},
+        "per_device": {str(d): summary(device_of == d) for d in sorted(set(devices))},
+        "confusion": confusion_matrix(truth, probabilities.argmax(axis=1), labels=np.arange(len(classes))).tolist(),
+        "classes": classes,
+    }

@@ -1,0 +1,243 @@
+"""A bundle as C for the firmware: the compiled model, the front end's tables, and what the bundle is.
+
+The result is a folder (firmware/generated) that is made as a whole or not touched. `export.json` in it names the bundle
+and the content of everything that the C depends on, so that a build can tell without running Python code of ours
+whether it is out of date (firmware/platform/generate.py).
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyscene import files
+from tinyscene.bundle import DESCRIPTION_FILE, MODEL_FILE, Bundle
+from tinyscene.compiler import pipeline as compiler
+from tinyscene.console import console
+from tinyscene.errors import BundleError, TinysceneError
+from tinyscene.firmware import runtimes
+from tinyscene.firmware.runtimes import Built, Choice
+from tinyscene.frontend import Quantisation, host as frontend_host
+from tinyscene.paths import GENERATED, REPOSITORY
+
+RECORD_FILE = "export.json"
+MAX_NAME_BYTES = 64
+MAX_LABELS_BYTES = 768  # with the rest of an INFO answer in one payload: docs/PROTOCOL.md
+MAX_CLASSES = 255
+OUTPUT_KINDS = {"logits": "SCENE_LOGITS", "probabilities": "SCENE_PROBABILITIES"}
+
+
+def export_bundle(bundle: Bundle, out: Path = GENERATED, choice: Choice = Choice()) -> Built:  # noqa: B008 - frozen
+    """Write model.c/.h, frontend_tables.c/.h and bundle.c/.h; files that are right already are left alone.
+
+    Args:
+        bundle: what to build in.
+        out: folder of the C sources; what an earlier export left there is replaced.
+        choice: how its network is built in.
+
+    Raises:
+        BundleError: model, front end, classes and quantisation do not fit together, or a label cannot be sent.
+        ModelError: the model has something that the compiler or the runtime does not support.
+        ConfigError: the front end is beyond the firmware's.
+        ToolError: the runtime is not installed.
+        TinysceneError: the files cannot be written. In all cases `out` is as it was, or has no record file.
+    """
+    return _export(bundle, Path(out), {}, choice)
+
+
+def report(
+    bundle: Path, out: Path | None, optimize: str = "memory", runtime: str = "engine", kernels: str = "cmsis-nn"
+) -> None:
+    """Export a bundle and print what was generated: the command `tinyscene export`."""
+    choice = Choice(compiler.checked_optimize(optimize), runtime, kernels)
+    out = choice.folder if out is None else out
+    source = Path(bundle).resolve()
+    loaded = Bundle.load(source)
+    inputs = [source / DESCRIPTION_FILE, source / MODEL_FILE, *_our_modules()]
+    hashes = {str(path): _sha256(path.read_bytes()) for path in inputs}
+    record = {"bundle": str(source), **dataclasses.asdict(choice), "inputs": hashes}
+    built = _export(loaded, out, record, choice)
+    mels, frames = loaded.frontend.shape
+    console.print(
+        f"{out}: bundle {loaded.name} ({loaded.identity}), {mels} x {frames} features, {len(loaded.classes)} classes, "
+        f"model arrays {built.constant_bytes:,} bytes, arena {built.arena_bytes:,} bytes",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _export(bundle: Bundle, out: Path, record: dict[str, Any], choice: Choice) -> Built:
+    _check(bundle)
+    with _scratch_folder(out) as scratch:
+        built = runtimes.write(bundle, choice, scratch)
+        frontend_host.emit(bundle.frontend, bundle.normalisation, bundle.input, scratch)
+        files.write_text(scratch / "bundle.h", HEADER)
+        files.write_text(scratch / "bundle.c", _source(bundle))
+        made = {path.name: path.read_bytes() for path in sorted(scratch.iterdir())}
+    outputs = {name: _sha256(content) for name, content in made.items()}
+    record = {"name": bundle.name, "identity": bundle.identity, **record, **built.record, "outputs": outputs}
+    _install(made, record, out)
+    return built
+
+
+def _check(bundle: Bundle) -> None:
+    """Refuse what would compile and then answer nonsense."""
+    planned = compiler.plan_model(bundle.model, f"the model of bundle {bundle.name}")
+    expected = (1, *bundle.frontend.shape, 1)
+    if planned.input.shape != expected:
+        raise BundleError(
+            f"bundle {bundle.name}: the model's input is {list(planned.input.shape)}, its front end makes "
+            f"{list(expected)}; train it again with this front end"
+        )
+    if planned.output.elements != len(bundle.classes):
+        raise BundleError(
+            f"bundle {bundle.name}: the model has {planned.output.elements} outputs for {len(bundle.classes)} classes; "
+            "train it again with these classes"
+        )
+    for what, tensor, said in (("input", planned.input, bundle.input), ("output", planned.output, bundle.output)):
+        if tensor.dtype != "int8":
+            raise BundleError(f"bundle {bundle.name}: the model's {what} is {tensor.dtype}; convert it with int8 ends")
+        real = Quantisation(float(tensor.scale), int(tensor.zero_point))
+        if np.float32(real.scale) != np.float32(said.scale) or real.zero_point != said.zero_point:
+            raise BundleError(
+                f"bundle {bundle.name}: its {what} quantisation is {said}, the model's {real}; train it again"
+            )
+    labels = "\t".join(bundle.classes)
+    if len(bundle.classes) > MAX_CLASSES or len(labels.encode()) > MAX_LABELS_BYTES:
+        raise BundleError(
+            f"bundle {bundle.name}: its {len(bundle.classes)} class names take {len(labels.encode())} bytes, more than "
+            f"the {MAX_LABELS_BYTES} that the serial protocol carries; choose fewer or shorter ones"
+        )
+    for text in (bundle.name, *bundle.classes):
+        if not text or not all("!" <= letter <= "~" and letter != ":" for letter in text) or len(text) > MAX_NAME_BYTES:
+            raise BundleError(
+                f"bundle {bundle.name}: {text!r} cannot be a name on the serial line; use 1 to {MAX_NAME_BYTES} ASCII "
+                "letters, digits and signs other than space and colon"
+            )
+
+
+@contextlib.contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder beside `out` that is gone afterwards."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise TinysceneError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
+    """Replace what differs; the record goes first and comes last, so that a half-made folder is known as such."""
+    record_path = out / RECORD_FILE
+    stale = set(read_record(out).get("outputs", {})) - set(made)
+    changed = {name: content for name, content in made.items() if _content(out / name) != content}
+    text = json.dumps(record, indent=2) + "\n"
+    if not stale and not changed and _content(record_path) == text.encode():
+        return
+    try:
+        record_path.unlink(missing_ok=True)
+        for name in stale:
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise TinysceneError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
+    for name, content in changed.items():
+        files.write_bytes(out / name, content)
+    files.write_text(record_path, text)
+
+
+def read_record(out: Path = GENERATED) -> dict[str, Any]:
+    """Return export.json: name, identity, bundle, choice, inputs, outputs; empty where there is no whole export."""
+    try:
+        record = json.loads((out / RECORD_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _our_modules() -> list[Path]:
+    """Return the modules of this package that are loaded: what the C depends on, and a few more."""
+    host = REPOSITORY / "host"
+    loaded = {Path(path) for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))}
+    return sorted(path for path in loaded if path.is_relative_to(host) and path.stem not in ("__main__", "cli"))
+
+
+HEADER = """\
+/* Generated by `tinyscene export`; do not edit. */
+#ifndef BUNDLE_H
+#define BUNDLE_H
+
+#include "scene.h"
+
+extern const struct scene_bundle scene_bundle;
+
+#endif
+"""
+
+SOURCE = """\
+/* Generated by `tinyscene export`; do not edit. */
+#include "bundle.h"
+
+#include "frontend_tables.h"
+#include "model.h"
+
+_Static_assert(MODEL_INPUT_BYTES == FRONTEND_MELS * FRONTEND_FRAMES, "model and front end are of different bundles");
+_Static_assert(MODEL_OUTPUT_BYTES == {classes}, "model and classes are of different bundles");
+
+static const char *const labels[] = {{
+{labels}
+}};
+
+const struct scene_bundle scene_bundle = {{
+    .name = {name},
+    .identity = {{{identity}}},
+    .labels = labels,
+    .classes = {classes},
+    .output_kind = {output_kind},
+    .output_scale = {output_scale}, /* {readable_scale} */
+    .output_zero_point = {output_zero_point},
+    .frontend = &frontend_tables,
+    .run = model_run,
+    .profile = model_profile,
+    .layers = MODEL_LAYERS,
+}};
+"""
+
+
+def _source(bundle: Bundle) -> str:
+    scale = np.float32(bundle.output.scale)
+    return SOURCE.format(
+        name=_string(bundle.name),
+        identity=", ".join(f"0x{byte:02X}" for byte in bytes.fromhex(bundle.identity)),
+        labels="\n".join(f"    {_string(name)}," for name in bundle.classes),
+        classes=len(bundle.classes),
+        output_kind=OUTPUT_KINDS[bundle.output_kind],
+        output_scale=f"{float(scale).hex()}f",
+        readable_scale=scale,
+        output_zero_point=bundle.output.zero_point,
+    )
+
+
+def _string(text: str) -> str:
+    """Return a C string literal; `_check` has let printable ASCII through."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?")
+    return f'"{escaped}"'

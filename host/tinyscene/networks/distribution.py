@@ -1,0 +1,63 @@
+"""Several devices for one network: each takes its share of every batch, by Keras' DataParallel, on JAX.
+
+Weights are on all devices, and a batch's sums (gradients, statistics of batch normalisation) are over all of its rows,
+so that several devices compute what one does, but for rounding. With one device, or another back end, nothing changes.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyscene.errors import TinysceneError
+from tinyscene.networks.backend import BACKEND, keras
+
+
+@functools.cache
+def devices() -> int:
+    """Return how many devices share each batch; the first call, before any network is built, tells Keras so."""
+    if BACKEND != "jax":
+        return 1
+    import jax
+
+    local = jax.local_devices()
+    if len(local) > 1:
+        names = [f"{device.platform}:{device.id}" for device in local]
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names, auto_shard_dataset=False))
+    return len(local)
+
+
+def batches(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Return rows in batches of nearly equal length, about `size` at most, that all devices have equal shares of.
+
+    Of rows that are no multiple of the devices the last few are left out; where rows are shuffled, others every time.
+
+    Raises:
+        TinysceneError: there are fewer rows than devices.
+    """
+    count = devices()
+    shares = len(rows) // count
+    if not shares:
+        raise TinysceneError(
+            f"{len(rows)} clips cannot be trained on by {count} devices; let JAX see fewer, with CUDA_VISIBLE_DEVICES"
+        )
+    steps = min(-(-len(rows) // size), shares)
+    return [part.reshape(-1) for part in np.array_split(rows[: shares * count].reshape(shares, count), steps)]
+
+
+def rounded_up(rows: int) -> int:
+    """Return the next number of rows that all devices have equal shares of."""
+    return -(-rows // devices()) * devices()
+
+
+def shared_out(inputs: NDArray[np.float32]) -> Any:
+    """Return a batch as all devices compute with it, each with its share of the rows.
+
+    Up to a multiple of the devices, rows are repeated at the end: the answers to them are to be dropped.
+    """
+    if devices() == 1:
+        return inputs
+    padded = np.resize(inputs, (rounded_up(len(inputs)), *inputs.shape[1:]))
+    layout = keras.distribution.distribution().get_data_layout(padded.shape)
+    return keras.distribution.distribute_tensor(padded, layout)

@@ -1,0 +1,1 @@
+from . import page as page, page_section as page_section

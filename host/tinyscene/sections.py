@@ -1,0 +1,64 @@
+"""Tables of TOML as frozen dataclasses, read strictly: an unknown key, a wrong type or an impossible value is said."""
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from tinyscene.errors import ConfigError
+
+Section = TypeVar("Section")
+
+
+def limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
+    """A field whose value lies between low and high, both allowed."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+
+
+def choice(default: Any = dataclasses.MISSING, *, among: tuple[Any, ...]) -> Any:
+    return dataclasses.field(default=default, metadata={"among": among})
+
+
+def section(kind: type[Section], place: str, table: Any) -> Section:
+    """Build a dataclass from a TOML table, with every key checked."""
+    check_type(place, table, dict)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(set(table) - set(fields)):
+        raise ConfigError(f"unknown key {place}.{unknown[0]}; keys there are {', '.join(fields)}")
+    for key, field in fields.items():
+        if key not in table:
+            if field.default is dataclasses.MISSING:
+                raise ConfigError(f"{place}.{key} is missing; add it")
+            continue
+        check_type(f"{place}.{key}", table[key], hints[key])
+        check_value(f"{place}.{key}", table[key], field.metadata)
+    return kind(**table)
+
+
+def check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+    low, high, among = limits.get("low"), limits.get("high"), limits.get("among")
+    if among and value not in among:
+        raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(map(str, among))}")
+    if low is not None and not low <= value <= high:  # NaN fails it too
+        raise ConfigError(f"{place} is {value}; it must lie between {low} and {high}")
+
+
+def check_type(place: str, value: Any, hint: Any) -> None:
+    kinds = _kinds(hint)
+    accepted = (*kinds, int) if float in kinds else kinds
+    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(
+            {dict: "a table", str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
+            for kind in kinds
+        )
+        raise ConfigError(f"{place} is {value!r}; it must be {names}")
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """Return the types that a hint allows in TOML: `float | None` is float, Literal["a"] is str."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return tuple(kind for part in typing.get_args(hint) if part is not type(None) for kind in _kinds(part))
+    if typing.get_origin(hint) is typing.Literal:
+        return tuple({type(value) for value in typing.get_args(hint)})
+    return (hint,)

@@ -1,0 +1,1 @@
+from . import generate as generate, packs as packs, verify as verify

@@ -1,0 +1,80 @@
+"""Where packs come from: their makers' servers, an index of packs, or a folder of this machine."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinyscene.errors import ToolError
+from tinyscene.tflm.packs import pdsc
+from tinyscene.tflm.packs.pins import Pin
+
+Location = str | Path  # the URL of a .pack file, the path of one, or the folder of an unpacked pack
+
+
+def find(pins: Iterable[Pin], place: str | None) -> dict[Pin, Location]:
+    """Return where each pack is.
+
+    Args:
+        pins: what is wanted.
+        place: None: as packs.toml says. The URL of an index (.pidx), or of the folder that has an index.pidx. Or a
+            folder of .pack files, of unpacked packs or of both; a .pidx file stands for its folder.
+
+    Raises:
+        ToolError: some pack is not there, or is there in another version only.
+    """
+    if place is None:
+        return {pin: pin.url + pin.archive for pin in pins}
+    if place.startswith(("http://", "https://")):
+        return _in_index(pins, place)
+    folder = Path(place).absolute()
+    folder = folder.parent if folder.suffix == ".pidx" else folder
+    if not folder.is_dir():
+        raise ToolError(f"{folder} is no folder; give --from a folder of .pack files or of unpacked packs, or a URL")
+    return {pin: _in_folder(pin, folder) for pin in pins}
+
+
+def _in_folder(pin: Pin, folder: Path) -> Path:
+    archives = sorted(folder.rglob(pin.archive))
+    if archives:
+        return archives[0]
+    # At most three folders deep, as in CMSIS_PACK_ROOT (VENDOR/NAME/VERSION). Those in the folder itself, in a hidden
+    # one or beside others are an index's descriptions, without their packs.
+    descriptions = [
+        path
+        for depth in ("*", "*/*", "*/*/*")
+        for path in sorted(folder.glob(f"{depth}/{pin.id}.pdsc"))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and len(list(path.parent.glob("*.pdsc"))) == 1
+    ]
+    versions = {pdsc.read(path).version: path.parent for path in descriptions}
+    if pin.version in versions:
+        return versions[pin.version]
+    others = sorted(versions) + [path.name for path in sorted(folder.rglob(f"{pin.id}.[0-9]*.pack"))]
+    there = f"it has {', '.join(others)}" if others else f"neither {pin.archive} nor a folder with {pin.id}.pdsc"
+    raise ToolError(f"{folder} has no {pin} ({there}); put it there, or install from another place")
+
+
+def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
+    """Let cmsis-pack-manager bring the descriptions that an index lists, and take the packs' URLs from these."""
+    from cmsis_pack_manager import Cache
+
+    url = url if url.endswith(".pidx") else f"{url.rstrip('/')}/index.pidx"
+    with tempfile.TemporaryDirectory() as scratch:
+        listed = Path(scratch) / "indices"
+        listed.write_text(f"{url}\n")
+        cache = Cache(
+            True, False, json_path=scratch, data_path=scratch, vidx_list=str(listed)
+        )  # silent, with time-outs
+        try:
+            cache.cache_descriptors()
+        except Exception as error:  # it raises nothing narrower
+            raise ToolError(f"cannot read the index of packs {url} ({error}); check the address") from error
+        return {pin: _described(pin, Path(scratch), url) for pin in pins}
+
+
+def _described(pin: Pin, folder: Path, index: str) -> str:
+    for path in sorted(folder.glob(f"{pin.id}.*.pdsc")):
+        package = pdsc.read(path)
+        if package.id == pin.id and pin.version in package.releases:
+            return package.releases[pin.version] or f"{package.url.rstrip('/')}/{pin.archive}"
+    raise ToolError(f"the index of packs {index} leads to no {pin}; check the address, or install from another place")

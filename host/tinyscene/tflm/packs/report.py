@@ -1,0 +1,35 @@
+"""`tinyscene packs list` and `tinyscene packs files`."""
+
+import json
+
+from rich import box
+from rich.table import Table
+
+from tinyscene.console import console
+from tinyscene.tflm.packs import store
+from tinyscene.tflm.packs.install import said
+from tinyscene.tflm.packs.pins import pinned
+from tinyscene.tflm.packs.selection import resolve
+
+
+def list_packs() -> int:
+    """Print every pack that is wanted and whether it is here; return 1 when one is missing."""
+    table = Table("", "pack", "version", "verified", "from", box=box.SIMPLE_HEAD)
+    packs = {pin: store.installed(pin) for pin in pinned()}
+    for pin, pack in packs.items():
+        if pack is None:
+            table.add_row("[yellow]missing", pin.id, pin.version, "", "tinyscene packs install")
+        else:
+            table.add_row("[green]ok", pin.id, pin.version, said(pack.verified), pack.source)
+    console.print(table)
+    return int(None in packs.values())
+
+
+def list_files(as_json: bool) -> None:
+    """Print what to compile: as JSON (`Sources.to_json`), or in words."""
+    sources = resolve()
+    if as_json:
+        print(json.dumps(sources.to_json(), indent=2))
+        return
+    for path in sources.sources:
+        print(path)

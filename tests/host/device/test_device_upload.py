@@ -1,0 +1,184 @@
+"""Writing a Nano 33 BLE through a simulated boot loader, with all that goes wrong on a cable and in a hurry."""
+
+import random
+import struct
+from pathlib import Path
+
+import pytest
+from serial.tools.list_ports_common import ListPortInfo
+
+from fake_board import INFO
+from fake_samba import BOOT_LOADER, GONE, RUNNING, SERIAL, FakeNano, Trouble
+from tinyscene.device import samba, upload
+from tinyscene.errors import LinkError, ToolError
+
+IMAGE = struct.pack("<2I", 0x20004000, 0x00010201) + random.Random(1).randbytes(5 * 4096 + 100)
+PAGES = 6
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for what does not come as long as people do."""
+    monkeypatch.setattr(upload, "APPEAR_SECONDS", 1.0)
+    monkeypatch.setattr(samba, "_QUICK", 0.2)
+    monkeypatch.setattr(samba, "_PATIENT", 1.0)
+    monkeypatch.setattr(samba, "_OPEN_SECONDS", 0.3)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "firmware.bin"
+    path.write_bytes(IMAGE)
+    return path
+
+
+def flash(nano: FakeNano, image: Path, monkeypatch: pytest.MonkeyPatch, port: str | None = None) -> None:
+    monkeypatch.setattr(upload.list_ports, "comports", nano.ports)
+    with nano:
+        upload.report(image, port, INFO.identity)
+
+
+def whole(nano: FakeNano) -> bool:
+    """Whether the flash has the image and is erased behind it."""
+    return nano.flash.startswith(IMAGE) and set(nano.flash[len(IMAGE) :]) == {0xFF}
+
+
+@pytest.mark.parametrize("mode", [RUNNING, BOOT_LOADER])
+@pytest.mark.parametrize("serial_number", [SERIAL, None])
+def test_a_board_is_written_compared_and_started(
+    image: Path,
+    mode: int,
+    serial_number: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nano = FakeNano(IMAGE, mode=mode, serial_number=serial_number)
+    flash(nano, image, monkeypatch)
+    assert whole(nano)
+    assert nano.commands == "NVIX" + "SYY" * PAGES + "Z" * PAGES + "K"
+    assert f"fake carries bundle student, identity {INFO.identity}" in capsys.readouterr().out
+
+
+def test_the_checksum_is_that_of_xmodem() -> None:
+    assert samba.crc16(b"123456789") == 0x31C3  # the catalogue's check value of CRC-16/XMODEM
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(garbage=b"# tinyscene 0.1.0 \xff\0\n\r"),
+        Trouble(garbage=b"# tinyscene 0.1.0 \xff\0\n\r", seconds=0.05),  # each answer would be taken for the next one's
+        Trouble(seconds=0.01),
+        Trouble(wrong_pages={0x2000: 1}),
+        Trouble(vanish_at=[0x3000]),
+        Trouble(vanish_at=[0x0000, 0x5000]),
+        Trouble(vanish_at=[0x1000], wrong_pages={0x5000: 1}),
+    ],
+    ids=repr,
+)
+def test_what_can_be_repeated_is(image: Path, trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    nano = FakeNano(IMAGE, trouble)
+    flash(nano, image, monkeypatch)
+    assert whole(nano)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        (Trouble(wrong_pages={0x2000: 99}), "not written, in 3 attempts: the page at 0x2000 has checksum"),
+        (Trouble(vanish_at=[0x1000, 0x1000, 0x1000]), "not written, in 3 attempts: .* vanished"),
+        (Trouble(vanish_at=[0x1000], stay_away=True), "boot loader did not show up within 1 s; press .* twice"),
+        (Trouble(refuse_erase=True), r"not written, in 3 attempts: .* did not erase the flash: it answered b'\?'"),
+        (Trouble(never_starts=True), "program that was written did not show up"),
+        (Trouble(chip="ATSAMD21G18A"), "has a ATSAMD21G18A, not an nRF52840; .* nothing was written"),
+        (Trouble(chip=""), "has a chip without a name"),
+        (Trouble(version="v1.1 [Arduino:XYZ] Feb 2016"), "lacks the commands I, K; bring it up to date"),
+        (Trouble(version="\xe9\xe8garbage"), "is not Arduino's boot loader"),
+        (Trouble(deaf_to_touch=True), "boot loader did not show up within 1 s; press .* twice"),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_mended_is_told(
+    image: Path, trouble: Trouble, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LinkError, match=message):
+        flash(FakeNano(IMAGE, trouble), image, monkeypatch)
+    assert "written:" not in capsys.readouterr().out
+
+
+def test_another_board_is_not_touched(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nano = FakeNano(IMAGE, Trouble(chip="ATSAMD21G18A"), mode=BOOT_LOADER)
+    before = bytes(nano.flash)
+    with pytest.raises(LinkError, match="no Nano 33 BLE"):
+        flash(nano, image, monkeypatch)
+    assert (bytes(nano.flash), nano.commands) == (before, "NVI")
+
+
+def test_a_board_with_another_bundle_in_the_end_is_not_good(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nano = FakeNano(IMAGE)
+    monkeypatch.setattr(upload.list_ports, "comports", nano.ports)
+    with nano, pytest.raises(LinkError, match=r"carries bundle 'student' with identity .*, not 00"):
+        upload.report(image, None, "00" * 8)
+
+
+def test_which_board_must_be_clear(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = FakeNano(IMAGE), FakeNano(IMAGE, serial_number="1111111111111111")
+    with first, second:
+        monkeypatch.setattr(upload.list_ports, "comports", lambda: first.ports() + second.ports())
+        with pytest.raises(LinkError, match="several boards are connected; say which with --port: /dev/pts"):
+            upload.report(image, None, INFO.identity)
+        with pytest.raises(LinkError, match="/dev/ttyS99 is no Nano 33 BLE; those are: /dev/pts"):
+            upload.report(image, "/dev/ttyS99", INFO.identity)
+        upload.report(image, second.ports()[1].device, INFO.identity)
+        assert (first.commands, whole(second)) == ("", True)
+
+
+def test_no_board(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LinkError, match="no Nano 33 BLE is connected; check that its cable has data lines"):
+        flash(FakeNano(IMAGE, mode=GONE), image, monkeypatch)
+
+
+def test_a_port_that_cannot_be_opened(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = ListPortInfo("/dev/ttyS98")
+    info.vid, info.pid = upload.RUNNING
+    monkeypatch.setattr(upload.list_ports, "comports", lambda: [info])
+    with pytest.raises(LinkError, match="cannot open /dev/ttyS98"):
+        upload.report(image, None, None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x7fELF" + bytes(100),
+        struct.pack("<2I", 0x20004000, 0x00000201),  # linked at 0
+        struct.pack("<2I", 0x20004000, 0x00010200),  # no Thumb code
+        struct.pack("<2I", 0x30000000, 0x00010201),
+        IMAGE + bytes(960 * 1024),
+    ],
+    ids=len,
+)
+def test_what_would_not_start_is_not_written(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "firmware.bin"
+    path.write_bytes(data)
+    with pytest.raises(ToolError, match="is no program for this board"):
+        upload.report(path, None, None)
+
+
+def test_an_image_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"cannot read .*nowhere.bin: No such file"):
+        upload.report(tmp_path / "nowhere.bin", None, None)
+
+
+def test_ctrl_c_tells_how_to_save_the_board(
+    image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(samba.SamBa, "checksum", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        flash(FakeNano(IMAGE), image, monkeypatch)
+    assert "half written; press the board's reset button twice, quickly, and repeat" in " ".join(
+        capsys.readouterr().err.split()
+    )

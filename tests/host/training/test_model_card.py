@@ -1,0 +1,95 @@
+"""Model cards: the committed ones are what their bundles give, and a recipe's words follow its configuration."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import runs
+from tinyscene.augment.settings import AugmentConfig
+from tinyscene.bundle.bundle import CARD_FILE
+from tinyscene.errors import BundleError
+from tinyscene.paths import REPOSITORY
+from tinyscene.training import config as run_config, model_card, provenance, recipe
+
+TABLE = {
+    "name": "x",
+    "seed": 7,
+    "teachers": [
+        {"name": "one", "network": "teacher", "epochs": 9, "optimizer": "adamw", "weight_decay": 0.05, "seed": 3},
+        {"name": "two", "network": "transformer", "epochs": 4, "augment": {"impulse_responses": "/elsewhere/irs"}},
+        {"name": "six", "network": "baseline", "epochs": 4, "stem_stride": 4, "dropout": 0.3, "copies": 2},
+    ],
+    "student": {
+        "network": "student",
+        "epochs": 5,
+        "label_smoothing": 0.1,
+        "average_from": 0.5,
+        "logit_adjustment": "city",
+    },
+    "distillation": {"cross_fit": 4, "soft_weight": 0.25},
+    "augment": {"gain": 6, "mixup": 0.3},
+    "quantisation": {"epochs": 2},
+}
+
+
+@pytest.mark.parametrize("folder", sorted((REPOSITORY / "models").glob("*/")), ids=lambda path: path.name)
+def test_the_committed_card_is_what_its_bundle_gives(folder: Path) -> None:
+    """If this fails: tinyscene card models/NAME."""
+    assert (folder / CARD_FILE).read_text() == model_card.of_folder(folder)
+
+
+def test_a_recipe_in_words() -> None:
+    said = "\n".join(recipe.words(run_config.parse(TABLE)))
+    for expected in (
+        "Student: `student` of width 1, relu; 5 epochs of batches of 32; Adam",
+        "label smoothing 0.1; while labels are learnt, logits adjusted",
+        "the scenes' shares of its city's clips; mean of the weights after 50 % of the epochs",
+        "Teacher `one`: `teacher`",
+        "Teachers `six`, `six-2`, each: `baseline` of width 1, stem stride 4, relu; 4 epochs",
+        "AdamW, learning rate 0.001 to 1e-05 (sigmoid); weight decay 0.05; seed 3",
+        "the mean answer of the teachers is 25 % of the loss",
+        "of 4 parts without a shared location",
+        "Augmentation: mixup, alpha 0.3; gain of up to 6 dB either way.",
+        "fine-tuned for 2 epochs with the rounding of INT8",
+        "Seed of everything random: 7",
+    ):
+        assert expected in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time_roll": 3},
+        {"frequency_masks": 1},
+        {"time_masks": 2},
+        {"mixup": 0.1},
+        {"freq_mixstyle": 0.2},
+        {"gain": 1.0},
+        {"noise": 0.1},
+        {"device_balance": 0.5},
+        {"impulse_responses": "irs"},
+        {"time_stretch": 0.1},
+        {"pitch_shift": 2.0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_augmentation_has_its_words(change: dict[str, float]) -> None:
+    settings = run_config.parse({"name": "x", "student": TABLE["student"]})
+    changed = dataclasses.replace(settings, augment=AugmentConfig(**change))
+    assert "Augmentation: none." in "\n".join(recipe.words(settings))
+    assert "Augmentation: none." not in "\n".join(recipe.words(changed))
+
+
+def test_the_configuration_in_a_bundle_has_no_path_of_this_machine() -> None:
+    kept = provenance._without_paths(run_config.parse(TABLE))
+    assert kept.teachers[1].augment is not None
+    assert kept.teachers[1].augment.impulse_responses == "irs"
+
+
+def test_no_card_of_a_bundle_that_was_not_trained(tmp_path: Path) -> None:
+    derived = dataclasses.replace(runs.bundle(), provenance={"derived_from": "0" * 16})
+    derived.save(tmp_path, "# Card\n")
+    with pytest.raises(BundleError, match="was not written by a training run"):
+        model_card.rewrite(tmp_path)
+    assert (tmp_path / CARD_FILE).read_text() == "# Card\n"
