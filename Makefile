@@ -37,7 +37,7 @@ firmware: setup ## build the firmware of every board, or of BOARD=...; BUNDLE=DI
 
 size: setup ## what takes flash and RAM, of every board or of BOARD=...; BUNDLE=DIR: with that bundle
 	@pio run --silent $(if $(BOARD),-e $(BOARD))
-	@python -m tinyscene.firmware.sizes $(BOARD)
+	@tinyscene size $(BOARD)
 
 flash: setup ## build and upload to BOARD=stm32l496, disco_l496 or nano33ble
 	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, disco_l496 or nano33ble" >&2; exit 2; }
@@ -53,7 +53,7 @@ bench-docs: setup ## the same, and bring the figures in docs/RESULTS.md up to da
 
 results: bench-docs ## bring every figure in docs/RESULTS.md and the model cards up to date
 	@for model in models/*/; do tinyscene card "$$model" || exit 1; done
-	python -m tinyscene.report.results
+	tinyscene results
 
 clean: ## remove what was built; keeps .venv, .deps, data and runs
 	rm -rf .pio build firmware/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis

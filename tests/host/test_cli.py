@@ -36,7 +36,19 @@ VERBS = (
     "device verify",
     "device upload",
     "device reboot",
+    "device profile",
     "bench",
+    "cycles",
+    "size",
+    "frontend check",
+    "frontend rates",
+    "frontend golden",
+    "compare-runtimes",
+    "results",
+    "experiment list",
+    "experiment run",
+    "experiment augmentations",
+    "search",
     "packs install",
     "packs list",
     "packs files",
@@ -156,7 +168,7 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
     monkeypatch.setattr(report_page, "write", write)
     assert tinyscene(monkeypatch, "report", "x") == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command to resume" in capsys.readouterr().err
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,6 +182,39 @@ def test_every_verb_explains_itself(
 ) -> None:
     assert tinyscene(monkeypatch, *verb.split(), "--help") == 0
     assert f"tinyscene {verb}" in capsys.readouterr().out
+
+
+def test_help_shows_the_usual_path_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tinyscene(monkeypatch, "--help") == 0
+    shown = re.findall(r"^│ ([a-z][a-z-]+)  ", capsys.readouterr().out, re.MULTILINE)
+    path = ["data", "train", "evaluate", "export", "emulate", "device"]
+    assert [verb for verb in shown if verb in path] == path
+    assert shown.index("device") < shown.index("bench") < shown.index("experiment")
+    assert {verb.split()[0] for verb in VERBS} == set(shown), "every verb is in the list above, and the other way round"
+
+
+@pytest.mark.parametrize(
+    ("module", "verb"),
+    [
+        ("frontend_check", "frontend check"),
+        ("rate_check", "frontend rates"),
+        ("golden", "frontend golden"),
+        ("sizes", "size"),
+        ("results_docs", "results"),
+        ("augmentation_figure", "experiment augmentations"),
+        ("tflm.compare", "compare-runtimes"),
+    ],
+)
+def test_what_became_a_verb_can_be_run_as_before(module: str, verb: str) -> None:
+    command = [sys.executable, "-m", f"tinyscene.{module}", "--help"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stderr == f"this is now: tinyscene {verb}\n"
+    assert f"tinyscene {verb}" in answer.stdout
+
+
+def test_shell_completion_is_offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tinyscene(monkeypatch, "--help") == 0
+    assert "--install-completion" in capsys.readouterr().out
 
 
 def test_starting_loads_nothing_heavy() -> None:

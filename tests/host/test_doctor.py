@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pack_maker import pins_text, write_unpacked
-from tinyscene import doctor
+from tinyscene.cli import doctor
 from tinyscene.tflm.packs import install, pins
 from tinyscene.toolchain import cmsis_dsp
 

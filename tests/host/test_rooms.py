@@ -32,7 +32,9 @@ ORDER = (
     "bench",
     "cli",
 )
-LAST = ("doctor", "__main__")  # modules of the root
+# Modules of the root that may import everything; what was run as `python -m` before it was a verb is kept in one place.
+MOVED = ("frontend_check", "rate_check", "golden", "sizes", "results_docs", "augmentation_figure", "tflm.compare")
+LAST = ("__main__", *MOVED)
 MOST_MODULES = 22  # "about twenty" in a package, its face not counted
 
 
@@ -100,10 +102,9 @@ def targets(path: Path) -> Iterator[tuple[int, str, str]]:
 
 def height(module: str) -> int:
     """Where a module's package stands in the order."""
-    place = room(module)
-    if not place:
-        return len(ORDER) if module in LAST else -1
-    return ORDER.index(place)
+    if module in LAST:
+        return len(ORDER)
+    return ORDER.index(room(module)) if room(module) else -1
 
 
 def test_every_package_stands_in_the_order() -> None:
@@ -123,9 +124,7 @@ def test_a_package_imports_only_those_before_it_and_by_their_faces(module: str) 
             assert source in {package for package in modules() if modules()[package].name == "__init__.py"}, (
                 f"{place}: take it from the face of {room(meant)}, not from {source}"
             )
-            inner = source.split(".")[1:]
             assert meant == source or meant in face(source).values(), f"{place}: {source} does not show {meant}"
-            assert len(inner) <= 1
 
 
 def test_no_module_is_imported_in_a_circle() -> None:

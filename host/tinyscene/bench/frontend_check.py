@@ -1,12 +1,10 @@
-"""Compare the C front end with librosa on clips; `python -m tinyscene.bench.frontend_check DIR` prints a table.
+"""Compare the C front end with librosa on clips; `tinyscene frontend check DATA` prints a table.
 
-DIR is a data set; the signals at the ends of PCM16 are compared, too. Both sides get the same 16-bit samples;
+The signals at the ends of PCM16 are compared, too. Both sides get the same 16-bit samples;
 instructions are counted on the emulated board.
 """
 
-import argparse
 import dataclasses
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.data import Clip, Dataset
-from tinyscene.errors import TinysceneError
 from tinyscene.frontend import (
     FrontendConfig,
     HostFrontend,
@@ -130,21 +127,15 @@ def _row(name: str, dataset: Dataset, clips: Sequence[Clip]) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
-    """Print the table, in Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.bench.frontend_check", description=__doc__)
-    parser.add_argument("data", type=Path, help="data set in the TAU layout")
-    parser.add_argument("--clips", type=int, default=200, help="this many, evenly spread (200)")
-    options = parser.parse_args()
-    dataset = Dataset(options.data)
-    clips = evenly_spread(list(dataset.clips()), options.clips)
+def report(data: Path, count: int) -> None:
+    """Print the table, in Markdown: the command `tinyscene frontend check`.
+
+    Args:
+        data: data set in the TAU layout.
+        count: clips to compare, evenly spread.
+    """
+    dataset = Dataset(data)
+    clips = evenly_spread(list(dataset.clips()), count)
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for name in frontend_config.PRESETS:
         print(f"| {' | '.join(_row(name, dataset, clips))} |", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except TinysceneError as error:
-        sys.exit(f"error: {error}")

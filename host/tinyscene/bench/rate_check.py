@@ -1,12 +1,10 @@
-"""Compare a bundle with itself at other sampling rates; `python -m tinyscene.bench.rate_check DIR` prints two tables.
+"""Compare a bundle with itself at other sampling rates; `tinyscene frontend rates DATA` prints two tables.
 
-DIR is a data set. The first table has the differences of the features; the second the decisions, by TensorFlow Lite's
+The first table has the differences of the features; the second the decisions, by TensorFlow Lite's
 reference kernels, with each way to fill the mel bands that a rate lacks; the first of them is the one that is used.
 """
 
-import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from numpy.typing import NDArray
 
 from tinyscene.bundle import Bundle
 from tinyscene.data import Clip, Dataset
-from tinyscene.errors import TinysceneError
 from tinyscene.evaluation import metrics, scoring
 from tinyscene.frontend import Normalisation, features
 from tinyscene.paths import REPOSITORY
@@ -124,23 +121,15 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
 
 
-def main() -> None:
-    """Print the tables, in Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.bench.rate_check", description=__doc__)
-    parser.add_argument("data", type=Path, help="data set in the TAU layout")
-    parser.add_argument(
-        "--bundle", type=Path, default=REPOSITORY / "models" / "student", help="default: models/student"
-    )
-    parser.add_argument("--split", help="list in evaluation_setup, or a path; default: all clips")
-    options = parser.parse_args()
-    dataset, bundle = Dataset(options.data), Bundle.load(options.bundle)
-    clips = list(dataset.list(options.split) if options.split else dataset.clips())
+def report(data: Path, folder: Path | None, split: str | None) -> None:
+    """Print the tables, in Markdown: the command `tinyscene frontend rates`.
+
+    Args:
+        data: data set in the TAU layout.
+        folder: of the bundle; None: the shipped student's.
+        split: a list of the data set; None: all clips.
+    """
+    dataset, bundle = Dataset(data), Bundle.load(folder or REPOSITORY / "models" / "student")
+    clips = list(dataset.list(split) if split else dataset.clips())
     errors, decisions = tables(bundle, dataset, clips)
     print(f"{bundle.name}, {len(clips)} clips\n\n{_table(COLUMNS, errors)}\n\n{_table(DECISIONS, decisions)}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except TinysceneError as error:
-        sys.exit(f"error: {error}")

@@ -1,12 +1,10 @@
 """Do both runtimes answer alike? Clips through the emulated boards mps2 and mps2_tflm, and each operator by itself.
 
 pio run -e mps2 -e mps2_tflm
-python -m tinyscene.bench.tflm_compare models/student --data data/tau_mini --split SPLIT --clips 200
+tinyscene compare-runtimes models/student --data data/tau_mini --split SPLIT --clips 200
 """
 
-import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +13,10 @@ from numpy.typing import NDArray
 
 from tinyscene.bundle import Bundle
 from tinyscene.compiler import reader
-from tinyscene.console import console, error_console, progress_bar
+from tinyscene.console import console, progress_bar
 from tinyscene.data import Dataset
 from tinyscene.device import Board, Link, spread
 from tinyscene.device.emulators import Emulator, built_image
-from tinyscene.errors import TinysceneError
 from tinyscene.firmware import KERNELS
 from tinyscene.frontend import features
 from tinyscene.networks import conversion
@@ -112,22 +109,3 @@ def say(kernels: str, differences: Sequence[Difference]) -> None:
             highlight=False,
             soft_wrap=True,
         )
-
-
-def main() -> int:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.bench.tflm_compare", description=__doc__)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", required=True)
-    parser.add_argument("--clips", type=int, default=200)
-    chosen = parser.parse_args()
-    try:
-        return report(chosen.bundle, chosen.data, chosen.split, chosen.clips)
-    except TinysceneError as error:
-        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

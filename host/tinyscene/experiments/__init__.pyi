@@ -1,4 +1,5 @@
 from . import (
+    augmentation_figure as augmentation_figure,
     experiment_run as experiment_run,
     rows as rows,
     search_report as search_report,

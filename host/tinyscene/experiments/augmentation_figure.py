@@ -1,12 +1,10 @@
-"""Draw what each augmentation makes of one clip: `python -m tinyscene.experiments.augmentation_figure OUT.png`.
+"""Draw what each augmentation makes of one clip: `tinyscene experiment augmentations OUT.png`.
 
 The clip is synthetic (`synth`), and so is the microphone where no folder of impulse responses is named.
 """
 
-import argparse
 import dataclasses
 import itertools
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from numpy.typing import NDArray
 from tinyscene import figures
 from tinyscene.augment import SPECAUGMENT, AugmentConfig, Microphone, images as augment_images, variants, waveform
 from tinyscene.data import SCENES, synth
-from tinyscene.errors import TinysceneError
 from tinyscene.figures import FILL, INK, MUTED
 from tinyscene.frontend import Variant, config as frontend_config
 from tinyscene.training import normalise
@@ -124,20 +121,14 @@ def _panel(axes: Axes, image: NDArray[np.float32], title: str) -> None:
     axes.set_title(title, loc="left", fontsize=8, color=INK)
 
 
-def main() -> None:
-    """Write the figure as PNG."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.experiments.augmentation_figure", description=__doc__)
-    parser.add_argument("out", type=Path, help="PNG file")
-    parser.add_argument("--impulse-responses", type=Path, help="folder of WAV files; the first one is heard")
-    arguments = parser.parse_args()
+def write(out: Path, impulse_responses: Path | None) -> None:
+    """Write the figure as PNG: the command `tinyscene experiment augmentations`.
+
+    Args:
+        out: PNG file.
+        impulse_responses: folder of WAV files, of which the first one is heard; None: one that is made up.
+    """
     microphone = MADE_UP
-    if arguments.impulse_responses is not None:
-        microphone = waveform.microphones(arguments.impulse_responses, waveform.ALL)[0]
-    figures.save_png(draw(microphone), arguments.out)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except TinysceneError as error:
-        sys.exit(f"error: {error}")
+    if impulse_responses is not None:
+        microphone = waveform.microphones(impulse_responses, waveform.ALL)[0]
+    figures.save_png(draw(microphone), out)

@@ -1,12 +1,10 @@
 """What takes the flash and the RAM of a built image, by group: read from the map that the linker writes.
 
-`make size` builds the boards and prints the tables; `python -m tinyscene.firmware.sizes ENV...` prints those of images
-that are built already.
+`make size` builds the boards and prints the tables; `tinyscene size ENV...` prints those of images that are built
+already.
 """
 
-import argparse
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -147,19 +145,3 @@ def report(environments: Iterable[str]) -> None:
         console.print(table(env, of_environment(env)))
         console.print(stack_line(env), highlight=False)
         console.print()
-
-
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.firmware.sizes", description=__doc__)
-    parser.add_argument(
-        "environments", nargs="*", metavar="ENV", help="mps2, stm32l496, nano33ble (those that are built)"
-    )
-    report(parser.parse_args().environments)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except ToolError as error:
-        sys.exit(f"error: {error}")

@@ -2,16 +2,14 @@
 
 A vector is a clip and, from librosa: of the frame around its first third every stage up to the log-mel column, and of
 some clips the whole log-mel image and the network's INT8 input. The same code makes them for any bundle
-(`tinyscene device verify`). `python -m tinyscene.frontend.golden` writes those of every preset and of some unusual
+(`tinyscene device verify`). `tinyscene frontend golden` writes those of every preset and of some unusual
 front ends to tests/golden, with which the tests compare librosa, the C on this machine and the C on the emulated board.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -225,7 +223,7 @@ def load(path: Path) -> Vectors:
     if _fingerprint(pcm) != str(arrays["pcm_sha256"]):
         raise TinysceneError(
             f"{path} is of other clips than this code makes; mend the code, or write it anew with: "
-            "python -m tinyscene.frontend.golden"
+            "tinyscene frontend golden"
         )
     return Vectors(
         config=config,
@@ -249,19 +247,9 @@ def _fingerprint(pcm: Mapping[str, Samples]) -> str:
     return hashlib.sha256(b"".join(clip.astype("<i2").tobytes() for clip in pcm.values())).hexdigest()
 
 
-def main() -> None:
+def write(folder: Path | None = None) -> None:
     """Write the vectors of all of `CONFIGS`, one file each, and say how large they are."""
-    parser = argparse.ArgumentParser(prog="python -m tinyscene.frontend.golden", description=__doc__)
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (tests/golden)")
-    folder = parser.parse_args().out
     for name, config in CONFIGS.items():
-        path = folder / f"{name}.npz"
+        path = (folder or FOLDER) / f"{name}.npz"
         make(config).save(path)
         print(f"{path}: {path.stat().st_size:,} bytes", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except TinysceneError as error:
-        sys.exit(f"error: {error}")

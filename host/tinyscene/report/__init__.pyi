@@ -1,1 +1,1 @@
-from . import page as page, page_section as page_section
+from . import page as page, page_section as page_section, results as results

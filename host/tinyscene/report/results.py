@@ -1,4 +1,4 @@
-"""The shipped models' accuracy, and the search's, in docs/RESULTS.md: `python -m tinyscene.report.results`."""
+"""The shipped models' accuracy, and the search's, in docs/RESULTS.md: `tinyscene results`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +90,3 @@ def write() -> None:
     result = search_report.read(SEARCH)
     page_section.replace(PAGE, SEARCH_BEGIN, "\n".join(search_report.lines(result)))
     search_report.draw(result, PAGE.with_name("search.svg"))
-
-
-if __name__ == "__main__":
-    write()

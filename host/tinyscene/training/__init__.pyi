@@ -6,7 +6,6 @@ from . import (
     examples as examples,
     fit as fit,
     fold_predictions as fold_predictions,
-    frontend_choice as frontend_choice,
     model_card as model_card,
     part as part,
     parts as parts,

@@ -168,9 +168,8 @@ def test_the_ways_to_fill_held_bands() -> None:
 
 def test_the_tables(synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     tiny_bundle(classes=SCENES).save(tmp_path / "tiny", "")
-    words = ["rate_check", str(synthetic), "--bundle", str(tmp_path / "tiny"), "--split", "fold1_evaluate.csv"]
-    monkeypatch.setattr(sys, "argv", words)
-    rate_check.main()
+    words = ["frontend", "rates", synthetic, "--bundle", tmp_path / "tiny", "--split", "fold1_evaluate.csv"]
+    assert tinyscene(monkeypatch, *words) == 0
     said = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("|")]
     assert [row[:2] for row in rows if row[0] == "16,000"] == [

@@ -9,10 +9,10 @@ import soundfile
 
 import runs
 from tinyscene.bench import feature_speed
+from tinyscene.cli import frontend_choice
 from tinyscene.console import console
 from tinyscene.errors import ConfigError, DatasetError, TinysceneError
 from tinyscene.frontend import config as frontend_config, engines as feature_engines, features, report as feature_report
-from tinyscene.training import frontend_choice
 
 CONFIG = frontend_config.preset("p1")
 

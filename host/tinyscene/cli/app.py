@@ -1,0 +1,109 @@
+"""The command `tinyscene`: its verbs in the order of the work, and what becomes of errors."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tinyscene import __version__
+from tinyscene.cli import data, device, measuring, models, packs, thesis, training
+from tinyscene.console import console, error_console
+from tinyscene.errors import TinysceneError
+
+INTERRUPTED = 130  # what typer exits with after Ctrl-C
+
+Verb = Callable[..., None] | typer.Typer
+
+
+def doctor() -> None:
+    """Say what is installed, what is missing and how to get it."""
+    from tinyscene.cli import doctor
+
+    raise typer.Exit(doctor.report())
+
+
+# What `tinyscene --help` shows, panel by panel: the usual path first.
+VERBS: dict[str, dict[str, Verb]] = {
+    "From clips to a board": {
+        "doctor": doctor,
+        "data": data.app,
+        "features": data.features_,
+        "train": training.train,
+        "evaluate": training.evaluate,
+        "report": training.report,
+        "export": models.export,
+        "emulate": device.emulate,
+        "device": device.app,
+    },
+    "A model and its C": {
+        "complexity": models.complexity,
+        "compile": models.compile_,
+        "verify": models.verify,
+        "size": models.size,
+        "at-rate": models.at_rate,
+        "card": training.card,
+        "packs": packs.app,
+    },
+    "Measuring": {
+        "compare": training.compare,
+        "microphones": training.microphones,
+        "bench": measuring.bench,
+        "cycles": measuring.cycles,
+        "frontend": measuring.frontend_app,
+        "compare-runtimes": measuring.compare_runtimes,
+        "results": measuring.results,
+    },
+    "The thesis, and beyond it": {
+        "experiment": thesis.app,
+        "search": thesis.search,
+    },
+}
+_ORDER = [name for verbs in VERBS.values() for name in verbs]
+
+
+class _InOrder(TyperGroup):
+    """Shows verbs and groups of verbs as VERBS has them, not the verbs before the groups."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
+app = typer.Typer(cls=_InOrder, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    """Acoustic scene classification on microcontrollers: from a folder of clips to a board that answers."""
+    if version:
+        console.print(f"tinyscene {__version__}")
+        raise typer.Exit
+
+
+for panel, verbs in VERBS.items():
+    for name, verb in verbs.items():
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(verb)
+
+
+def main() -> None:
+    """Run the command line; expected errors become one sentence and exit code 1, Ctrl-C exits with 130."""
+    try:
+        app(prog_name="tinyscene")
+    except TinysceneError as error:
+        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            error_console.print("stopped; run the same command to resume")
+        raise
+
+
+def moved(*verb: str) -> None:
+    """Run a verb for a module that was run as `python -m` before it was one, and say what it is called now."""
+    error_console.print(f"this is now: tinyscene {' '.join(verb)}", highlight=False)
+    sys.argv[1:1] = verb
+    main()

@@ -1,0 +1,62 @@
+"""Clips: `tinyscene data`, and the features of data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import JsonOption, WorkersOption
+from tinyscene.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="Validate a data set, or make a synthetic one.")
+
+
+@app.command("check")
+def check(folder: Path, as_json: JsonOption = None) -> None:
+    """Count scenes, devices, cities and folds, and list every defect with its line."""
+    from tinyscene.data import check as dataset_check
+
+    raise typer.Exit(dataset_check.report(folder, as_json))
+
+
+@app.command("synth")
+def synth(
+    folder: Path,
+    clips_per_scene: Annotated[int, typer.Option(min=10, help="Clips of each of the ten scenes.")] = 60,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 1,
+) -> None:
+    """Write a ten-scene data set made from DSP primitives, in the TAU layout."""
+    from tinyscene.data import synth as synthesis
+
+    synthesis.write_dataset(folder, clips_per_scene=clips_per_scene, seed=seed)
+
+
+def features_(
+    data: Annotated[Path, typer.Argument(help="Data set in the TAU layout.")],
+    split: Annotated[str | None, typer.Option(help="Only this list: a path, or a name in evaluation_setup.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Front end by name; default: p1.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Front end of this bundle.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Front end of this training run (TOML).")] = None,
+    engine: Annotated[str, typer.Option(help="c: the firmware's front end compiled for the host; librosa.")] = "c",
+    workers: WorkersOption = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler, tcp://HOST:8786, whose workers do it instead.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only measure how fast, beside plain librosa, on some clips.")
+    ] = False,
+    clips: Annotated[int, typer.Option(min=1, help="With --estimate: this many, evenly spread.")] = 200,
+    as_json: JsonOption = None,
+) -> None:
+    """Compute the features of a data set ahead of training; the same command goes on with what is missing."""
+    from tinyscene.bench import feature_speed
+    from tinyscene.cli import frontend_choice
+    from tinyscene.frontend import report as feature_report
+
+    if scheduler is not None and (estimate or workers is not None):
+        raise ConfigError("--scheduler has workers of its own, elsewhere; leave --workers and --estimate, or it, away")
+    frontend = frontend_choice.choose_frontend(preset, bundle, config)
+    if estimate:
+        feature_speed.report(data, split, frontend, clips, workers, as_json)
+    else:
+        feature_report.report(data, split, frontend, engine, workers, scheduler, as_json)

@@ -1,0 +1,180 @@
+"""Boards, real and emulated: `tinyscene emulate` and `tinyscene device`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import DataOption, JsonOption, PortOption
+
+app = typer.Typer(no_args_is_help=True, help="Talk to a board, real or emulated, over its serial port.")
+
+
+def emulate(
+    env: Annotated[
+        str, typer.Argument(help="PlatformIO environment of a built image: mps2, nano33ble, mps2_tflm, ...")
+    ],
+    engine: Annotated[
+        str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that can.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
+) -> None:
+    """Boot the built image in an emulator, print the URL of its serial port, and run until Ctrl-C."""
+    from tinyscene.device.emulators import emulate
+
+    emulate.run(env, engine, port)
+
+
+@app.command("info")
+def device_info(
+    port: PortOption,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
+    from tinyscene.device import monitor
+
+    monitor.info(port, as_json, forget_crash)
+
+
+@app.command("check")
+def device_check(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+) -> None:
+    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    from tinyscene.device import check
+
+    raise typer.Exit(check.report(bundle, port))
+
+
+@app.command("stream")
+def device_stream(
+    port: PortOption,
+    audio: Annotated[
+        Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
+    ] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds from a result to the next; default: clip after clip.")
+    ] = None,
+    smoothing: Annotated[int, typer.Option(help="Show the mean of so many results.")] = 1,
+    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the likeliest class must reach.")] = 0,
+    gain: Annotated[float, typer.Option(help="Of the microphone, in dB beside the board's usual one.")] = 0.0,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+) -> None:
+    """Show the class probabilities that a board streams, with its sound level and what it dropped."""
+    from tinyscene.device import streaming
+
+    wishes = streaming.Wishes(every, smoothing, reject, gain)
+    streaming.stream(port, audio, microphone, wishes, seconds)
+
+
+@app.command("classify")
+def device_classify(port: PortOption, audio: Path) -> None:
+    """Send one clip as audio and print the board's answer."""
+    from tinyscene.device import monitor
+
+    monitor.classify(port, audio)
+
+
+@app.command("evaluate")
+def device_evaluate(
+    port: Annotated[list[str], typer.Option(help="pyserial URL of a board; repeated, the boards share out the clips.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle that the boards must carry.")],
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    mode: Annotated[str, typer.Option(help="features (INT8 images) or audio (PCM).")] = "features",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only this many clips, spread evenly over the list.")] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(min=2, help="Only this many clips, stratified by scene, device and location; with intervals."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --subset: the same seed, the same clips.")] = 1,
+    journal: Annotated[
+        Path | None, typer.Option(help="Journal to resume from; default: beside the JSON, or in runs/.")
+    ] = None,
+    as_json: JsonOption = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Also write the answers as a DCASE 2022 task 1 submission (CSV).")
+    ] = None,
+    diff: Annotated[
+        Path | None, typer.Option(help="Also run the host's INT8 kernels, and list here each clip that differs (TSV).")
+    ] = None,
+) -> None:
+    """Score the very boards against a list of clips, over their serial ports; the same command resumes."""
+    from tinyscene.device import evaluation
+
+    evaluation.report(
+        evaluation.Options(
+            ports=port,
+            bundle=bundle,
+            data=data,
+            split=split,
+            mode=mode,
+            limit=limit,
+            subset=subset,
+            seed=seed,
+            journal=journal,
+            as_json=as_json,
+            submission=submission,
+            diff=diff,
+        )
+    )
+
+
+@app.command("verify")
+def device_verify(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Run golden vectors through the board's front end and network, and say which stage differs first, if any."""
+    from tinyscene.device import verification
+
+    raise typer.Exit(verification.report(port, bundle, as_json))
+
+
+@app.command("upload")
+def device_upload(
+    image: Annotated[Path, typer.Argument(help="Flat binary: .pio/build/nano33ble/firmware.bin.")],
+    port: Annotated[str | None, typer.Option(help="Serial port of the board; default: the only one there is.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Of the bundle that the board must carry in the end.")] = None,
+) -> None:
+    """Write an Arduino Nano 33 BLE over its USB cable, compare, start it, and ask what it is."""
+    from tinyscene.device import upload
+
+    upload.report(image, port, identity)
+
+
+@app.command("reboot")
+def device_reboot(
+    port: PortOption,
+    bootloader: Annotated[bool, typer.Option("--bootloader", help="Into the boot loader, to be flashed.")] = False,
+) -> None:
+    """Start a board's firmware again, or its boot loader."""
+    from tinyscene.device import monitor
+
+    monitor.reboot(port, bootloader)
+
+
+@app.command("profile")
+def device_profile(
+    port: PortOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+    ] = None,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Also estimate the board's built image, as `tinyscene cycles` does.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Have a board count what its front end and each layer of its network take."""
+    from tinyscene.cycles import profile
+
+    profile.report(port, bundle, predict, plot, as_json)

@@ -1,0 +1,83 @@
+"""Measurements: of networks and front ends on the emulated board, of boards, and of runtimes beside each other."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import DataArgument, DataOption, JsonOption
+
+frontend_app = typer.Typer(no_args_is_help=True, help="Measure the C front end beside librosa, and at other rates.")
+
+
+def bench(
+    as_json: JsonOption = None,
+    docs: Annotated[bool, typer.Option("--docs", help="Bring the figures in docs/RESULTS.md up to date.")] = False,
+) -> None:
+    """Count instructions, RAM and flash of networks on the emulated board, beside the peers."""
+    from tinyscene.bench import run as bench_run
+
+    bench_run.report(as_json, docs)
+
+
+def cycles(
+    bundle: Annotated[Path | None, typer.Argument(help="Build the images for this bundle first.")] = None,
+    board: Annotated[str | None, typer.Option(help="stm32l496 or nano33ble; default: both.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Estimate cycles and milliseconds of a clip on the boards, by running the built images on models of them."""
+    from tinyscene.cycles import estimate
+
+    estimate.report(bundle, board, as_json)
+
+
+@frontend_app.command("check")
+def frontend_check(
+    data: DataArgument,
+    clips: Annotated[int, typer.Option(min=1, help="Clips to compare, evenly spread.")] = 200,
+) -> None:
+    """Compare the C front end with librosa on clips, preset by preset, and count its instructions."""
+    from tinyscene.bench import frontend_check
+
+    frontend_check.report(data, clips)
+
+
+@frontend_app.command("rates")
+def frontend_rates(
+    data: DataArgument,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle to compare; default: models/student.")] = None,
+    split: Annotated[str | None, typer.Option(help="List in evaluation_setup, or a path; default: all clips.")] = None,
+) -> None:
+    """Compare a bundle with itself at other sampling rates: features, and decisions."""
+    from tinyscene.bench import rate_check
+
+    rate_check.report(data, bundle, split)
+
+
+@frontend_app.command("golden")
+def frontend_golden(
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: tests/golden.")] = None,
+) -> None:
+    """Write the golden vectors that the tests compare librosa, the host's C and the board's C with."""
+    from tinyscene.frontend import golden
+
+    golden.write(out)
+
+
+def compare_runtimes(
+    bundle: Path,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    clips: Annotated[int, typer.Option(min=1, help="Clips to compare, evenly spread.")] = 200,
+) -> None:
+    """Send clips to the emulated boards mps2 and mps2_tflm, and say which answers and operators differ."""
+    from tinyscene.bench import tflm_compare
+
+    raise typer.Exit(tflm_compare.report(bundle, data, split, clips))
+
+
+def results() -> None:
+    """Bring the accuracy tables and the figure of the search in docs/RESULTS.md up to date."""
+    from tinyscene.report import results
+
+    results.write()

@@ -1,0 +1,90 @@
+"""A model and its C: what it costs, compiling it, verifying it, exporting it to the firmware."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import JsonOption, OptimizeOption
+from tinyscene.errors import ConfigError
+
+
+def complexity(
+    model: Annotated[str, typer.Argument(help="A bundle, a .tflite file, or a network: baseline, teacher, student.")],
+    as_json: JsonOption = None,
+) -> None:
+    """Count parameters and MACs, truly and by NeSsi's rule, per layer, and check the challenge's limits."""
+    from tinyscene.compiler import complexity
+
+    raise typer.Exit(complexity.report(model, as_json))
+
+
+def compile_(
+    model: Path,
+    out: Annotated[Path, typer.Option(help="Folder for the C sources.")],
+    optimize: OptimizeOption = "memory",
+) -> None:
+    """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
+    from tinyscene.compiler import pipeline as compiler
+
+    compiler.report(model, out, optimize)
+
+
+def verify(
+    model: Annotated[Path, typer.Argument(help="A .tflite file or a bundle.")],
+    on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
+    vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
+    optimize: OptimizeOption = "memory",
+    runtime: Annotated[
+        str, typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, of the package tflite-micro.")
+    ] = "engine",
+    as_json: JsonOption = None,
+) -> None:
+    """Compare the compiled C, or TensorFlow Lite Micro, with TensorFlow Lite's reference kernels, byte for byte."""
+    from tinyscene.compiler import verify
+    from tinyscene.tflm import verify as verify_tflm
+
+    if runtime not in ("engine", "tflm"):
+        raise ConfigError(f"there is no runtime {runtime!r}; choose engine or tflm")
+    if runtime == "engine":
+        raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
+    if (on, optimize) != ("host", "memory"):
+        raise ConfigError("TensorFlow Lite Micro is verified on the host and has no --optimize; leave --on and it away")
+    raise typer.Exit(verify_tflm.report(model, vectors, seed, as_json))
+
+
+def export(
+    bundle: Path,
+    out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+    optimize: OptimizeOption = "memory",
+    runtime: Annotated[str, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
+    kernels: Annotated[str, typer.Option(help="Of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
+) -> None:
+    """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
+    from tinyscene.firmware import export
+
+    export.report(bundle, out, optimize, runtime, kernels)
+
+
+def at_rate(
+    bundle: Path,
+    rate: Annotated[int, typer.Argument(help="Hz, such as 41667, the fastest of the nRF52840's microphone interface.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+) -> None:
+    """Write a bundle of the same network for sound sampled at another rate, without training."""
+    from tinyscene.bundle import at_rate as at_rate_bundle
+
+    at_rate_bundle.report(bundle, rate, out)
+
+
+def size(
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV]...", help="mps2, stm32l496, nano33ble; default: what is built."),
+    ] = None,
+) -> None:
+    """Say what takes the flash and the RAM of built images, by group, and how deep their stacks can get."""
+    from tinyscene.firmware import sizes
+
+    sizes.report(environments or [])

@@ -1,0 +1,42 @@
+"""CMSIS-Packs: `tinyscene packs`."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="CMSIS-Packs for firmware with TensorFlow Lite Micro.")
+
+
+@app.command("install")
+def packs_install(
+    place: Annotated[
+        str | None,
+        typer.Option("--from", help="Index (URL), or folder of .pack files or unpacked packs; default: their makers."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Install again what is there.")] = False,
+    pin: Annotated[bool, typer.Option("--pin", help="Write the packs' hashes into packs.toml (maintainers).")] = False,
+) -> None:
+    """Bring the pinned packs into the user's cache, verified; the same command goes on with what is missing."""
+    from tinyscene.tflm.packs import install
+
+    install.run(place, force, pin)
+
+
+@app.command("list")
+def packs_list() -> None:
+    """Say which packs are installed, where from, and what was verified."""
+    from tinyscene.tflm.packs import report as packs_report
+
+    raise typer.Exit(packs_report.list_packs())
+
+
+@app.command("files")
+def packs_files(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print sources, includes, defines and packs as JSON.")
+    ] = False,
+) -> None:
+    """Print the files of the packs that make TensorFlow Lite Micro for a Cortex-M4."""
+    from tinyscene.tflm.packs import report as packs_report
+
+    packs_report.list_files(as_json)

@@ -1,0 +1,75 @@
+"""The tables of the thesis, and the search for networks beyond it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import DataOption, JsonOption
+from tinyscene.console import console
+
+app = typer.Typer(no_args_is_help=True, help="Run the thesis's tables and compare its figures with ours.")
+
+
+@app.command("list")
+def experiment_list() -> None:
+    """List all tables and their rows."""
+    from tinyscene.experiments import rows as experiment
+
+    for table in experiment.tables():
+        rows = experiment.find(table)
+        console.print(f"{table}: {rows[0].table_title}", highlight=False)
+        for row in rows:
+            console.print(f"  {table}/{row.name}: {row.title}", highlight=False)
+
+
+@app.command("run")
+def experiment_run(
+    name: Annotated[str, typer.Argument(help="A table, or one row of it: table/row.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+        "runs/experiments"
+    ),
+    impulse_responses: Annotated[
+        Path | None, typer.Option(help="Folder of microphones' impulse responses (MicIRP), for rows that hear them.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Minutes of training a row: narrower teachers and fewer epochs; default: as the thesis."
+        ),
+    ] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Train and score one row or a whole table, and print it with the thesis's figures; rows that are done stay."""
+    from tinyscene.experiments import experiment_run
+
+    experiment_run.report(name, data, impulse_responses, out, budget, as_json)
+
+
+@app.command("augmentations")
+def augmentations(
+    out: Annotated[Path, typer.Argument(help="PNG file.")],
+    impulse_responses: Annotated[
+        Path | None, typer.Option(help="Folder of microphones' impulse responses; the first one is heard.")
+    ] = None,
+) -> None:
+    """Draw what each augmentation makes of one clip."""
+    from tinyscene.experiments import augmentation_figure
+
+    augmentation_figure.write(out, impulse_responses)
+
+
+def search(
+    config: Path,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+        "runs/search"
+    ),
+    figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.")] = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Try the networks that CONFIG (TOML) lists, in rounds, and print the front of accuracy, instructions and RAM."""
+    from tinyscene.experiments import search_run
+
+    search_run.report(config, data, out, as_json, figure)

@@ -1,0 +1,82 @@
+"""Training: runs and their bundles, their scores, and what is written about them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyscene.cli.options import DataOption, JsonOption, WorkersOption
+from tinyscene.console import console
+
+
+def train(
+    config: Path,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Bundle to write, such as models/student.")],
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the bundle.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Train on this fold only, whatever the configuration says.")] = None,
+) -> None:
+    """Train, distil, quantise and bundle as CONFIG (TOML) says; the same command resumes an interrupted run."""
+    from tinyscene.training import run as training_run
+
+    training_run.run(config, data, out, run, fold)
+
+
+def evaluate(
+    bundle: Path,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    frontend: Annotated[
+        str, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
+    ] = "librosa",
+    workers: WorkersOption = None,
+    as_json: JsonOption = None,
+) -> None:
+    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels, and say how fast."""
+    from tinyscene.evaluation import scoring
+
+    scoring.report(bundle, data, split, frontend, workers, as_json)
+
+
+def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")]) -> None:
+    """Write one HTML page about a run: curves, confusion, tables, complexity, and the board's figures."""
+    from tinyscene.report import page as report_page
+
+    console.print(f"report: {report_page.write(run)}")
+
+
+def card(bundle: Path) -> None:
+    """Write the model card of a bundle again, from what its folder holds."""
+    from tinyscene.training import model_card
+
+    model_card.rewrite(bundle)
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
+    run_b: Annotated[Path, typer.Argument(help="Folder of another one, on the same clips.")],
+    data: DataOption,
+    kind: Annotated[str, typer.Option(help="int8 or float predictions.")] = "int8",
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Leave the logits as they are: no temperature of the other folds.")
+    ] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Compare two runs clip by clip on what their folds were tested on, with intervals over locations."""
+    from tinyscene.training import compare_runs
+
+    compare_runs.report(run_a, run_b, data, kind, as_json, calibrate=not as_trained)
+
+
+def microphones(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
+    data: DataOption,
+    impulse_responses: Annotated[Path, typer.Option(help="Folder of microphones' impulse responses (MicIRP).")],
+    count: Annotated[int, typer.Option(min=1, help="Microphones to draw.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same microphones.")] = 1,
+    as_json: JsonOption = None,
+) -> None:
+    """Score a run's test clips through microphones that its training did not hear, beside the clips as they are."""
+    from tinyscene.experiments import unheard_microphones
+
+    unheard_microphones.report(run, data, impulse_responses, count, seed, as_json)
