@@ -1,4 +1,9 @@
-// What the firmware needs of a board; implemented once in each boards/<board>/board.c, and known to src/main.c only.
+// What the firmware needs of a board. In the firmware outside boards/, only src/main.c includes it.
+//
+// Common to all boards: board_read(), board_overruns() and board_idle() in common/receive.c, board_alive() in
+// common/watchdog.c; in common/restart.c a board_restart() and a board_boot_loader for boards without one. Each
+// board has board_reset_cause() in its watchdog.c, board_microphone in board.c or beside its driver, and the rest in
+// board.c.
 #ifndef BOARD_H
 #define BOARD_H
 
@@ -16,7 +21,7 @@ extern const struct microphone *const board_microphone;
 
 // Brings up clocks, serial port (8 data bits, no parity, 1 stop bit, BOARD_BAUD symbols a second: platformio.ini's
 // monitor_speed), cycle counter and watchdog. Never hangs: what does not start in time is left out, and
-// board_clock_hz() tells the clock that was reached.
+// board_clock_hz() returns the clock that was reached.
 void board_init(void);
 
 // What board_clock_hz() is if everything starts as it should.
@@ -41,7 +46,7 @@ uint32_t board_cycles(void);
 // Why the board started; asked once, before board_init().
 enum reset_cause board_reset_cause(void);
 
-// Says that the main loop turns. When that fails for WATCHDOG_SECONDS, the board records where it stands, and restarts.
+// Feeds the watchdog. Without that for WATCHDOG_SECONDS, the board records where it stands, and restarts.
 void board_alive(void);
 
 // Sleeps until an interrupt, unless a received byte or recorded sound is waiting.

@@ -19,10 +19,10 @@ static struct scene scene;
 
 // From sections.ld: what was generated from the bundle, and the CRC-32 that the build has put behind it.
 extern const uint8_t __constants_start[], __constants_end[];
-extern const volatile uint32_t __constants_crc; // the compiler only knows what stands in the source
+extern const volatile uint32_t __constants_crc; // volatile: the compiler only knows its value in the source
 extern const uint32_t __stack_bottom[], __stack_top[];
 
-// The tables contradict each other: nothing can be computed, and a host should hear of it.
+// The tables contradict each other: nothing can be computed, and the host is told why.
 static void refuse(void) {
     static const char message[] = "# tinyscene: the generated tables do not fit together; export the bundle again\r\n";
     board_write((const uint8_t *)message, strlen(message));

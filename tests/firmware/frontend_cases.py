@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.bench.frontend_check import evenly_spread
+from tinyscene.data import evenly_spread
 from tinyscene.data.dataset import Dataset, pcm16, read_clip
 from tinyscene.frontend.config import FrontendConfig
 

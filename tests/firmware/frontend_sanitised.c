@@ -11,7 +11,7 @@ static struct frontend_host host;
 
 int main(void) {
     const size_t count = sizeof chunks / sizeof *chunks;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         chunks[i] = i + 1 < count ? 100 : FRONTEND_CLIP_SAMPLES % 100;
     }
     while (fread(pcm, sizeof pcm, 1, stdin) == 1) {

@@ -73,7 +73,7 @@ static void mutate(struct input *input, const struct input *other) {
 
 static struct input *read_corpus(size_t count, char **paths) {
     struct input *corpus = calloc(count, sizeof *corpus);
-    for (size_t i = 0; corpus && i < count; ++i) {
+    for (size_t i = 0; corpus && i < count; i++) {
         FILE *file = fopen(paths[i], "rb");
         if (!file) {
             perror(paths[i]);
@@ -95,9 +95,9 @@ int main(int argc, char **argv) {
     size_t count = (size_t)argc - 3;
     struct input *corpus = read_corpus(count, argv + 3);
     static struct input input;
-    for (unsigned long long run = 0; corpus && run < executions; ++run) {
+    for (unsigned long long run = 0; corpus && run < executions; run++) {
         input = corpus[run < count ? run : below(count)];
-        for (size_t left = run < count ? 0 : 1 + below(MOST_MUTATIONS); left > 0; --left) {
+        for (size_t left = run < count ? 0 : 1 + below(MOST_MUTATIONS); left > 0; left--) {
             mutate(&input, &corpus[below(count)]);
         }
         // at the end of the memory, so that a read beyond it is seen

@@ -37,16 +37,16 @@ static struct link_receiver host;
 static struct link_frame heard; // the last answer
 static size_t answers;
 
-// What the board sends, as a host hears it: answers with a known status, and text.
+// What the board sends, as a host receives it: answers with a known status, and text.
 static void hear(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         enum link_event event = link_receive(&host, bytes[i]);
         NEVER(event < 0);
         if (event == LINK_FRAME) {
             heard = link_received(&host);
             NEVER(heard.type < LINK_ANSWER || heard.payload_bytes == 0 || heard.payload[0] > LAST_STATUS);
             NEVER(heard.payload[0] != 0 && heard.payload_bytes != 1);
-            ++answers;
+            answers++;
         }
     }
 }
@@ -116,7 +116,7 @@ static void request(uint8_t type, uint16_t sequence, const uint8_t *payload, siz
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     start();
-    for (uint16_t sequence = 0; size >= 3; ++sequence) {
+    for (uint16_t sequence = 0; size >= 3; sequence++) {
         uint8_t type = input[0];
         size_t count = read_u16(input + 1);
         input += 3;

@@ -4,12 +4,14 @@ import ctypes
 import functools
 from typing import Any
 
+from generated_protocol import generated_protocol
+from tinyscene.firmware.protocol import MAX_PAYLOAD
 from tinyscene.paths import FIRMWARE_LIB
 from tinyscene.toolchain import native
 
 FOLDER = FIRMWARE_LIB / "link"
 SOURCES = sorted(FOLDER.glob("*.c"))
-MAX_PAYLOAD = 1024
+
 MAX_FRAME = 4 + MAX_PAYLOAD + 4
 NONE, FRAME, TEXT = 0, 1, 2
 ERRORS = {-1: "oversize", -2: "malformed", -3: "crc", -4: "version"}
@@ -44,7 +46,7 @@ class Frame(ctypes.Structure):
 @functools.cache
 def library() -> ctypes.CDLL:
     """Return lib/link with its prototypes."""
-    link = native.build_library("link", SOURCES, [FOLDER])
+    link = native.build_library("link", SOURCES, [FOLDER, generated_protocol()])
     link.link_receive.argtypes = (ctypes.POINTER(Receiver), ctypes.c_uint8)
     link.link_receiver_init.argtypes = (ctypes.POINTER(Receiver),)
     link.link_received.argtypes = (ctypes.POINTER(Receiver),)

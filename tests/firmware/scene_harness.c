@@ -79,7 +79,7 @@ void frontend_begin(struct frontend *frontend) {
 
 enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm, size_t count, int8_t *features) {
     clock_cycles += FRONTEND_CYCLES;
-    for (size_t i = 0; i < count; ++i, ++frontend->received) {
+    for (size_t i = 0; i < count; i++, frontend->received++) {
         if (frontend->received >= CLIP_SAMPLES) {
             return FRONTEND_CLIP_FULL;
         }
@@ -104,9 +104,9 @@ size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t cou
             column[place] = (int8_t)(uint8_t)(pcm[taken] & 0xFF);
         }
         *moved = place == COLUMN - 1;
-        ++taken;
+        taken++;
     }
-    for (size_t m = 0; *moved && m < MELS; ++m) {
+    for (size_t m = 0; *moved && m < MELS; m++) {
         memmove(features + m * FRAMES, features + m * FRAMES + 1, FRAMES - 1);
         features[m * FRAMES + FRAMES - 1] = column[m];
     }
@@ -116,7 +116,7 @@ size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t cou
 const float *frontend_probe(
     struct frontend *frontend, const int16_t *samples, enum frontend_stage stage, size_t *count) {
     *count = WINDOW + (size_t)stage;
-    for (size_t i = 0; i < *count; ++i) {
+    for (size_t i = 0; i < *count; i++) {
         frontend->signal[i] = (float)(samples[i % WINDOW] + 1000 * (int)stage);
     }
     return frontend->signal;
@@ -126,14 +126,14 @@ static void model(void *arena, const int8_t *input, int8_t *output) {
     (void)arena;
     clock_cycles += MODEL_CYCLES;
     request_at_model = request_under_way;
-    for (size_t i = 0; i < CLASSES; ++i) {
+    for (size_t i = 0; i < CLASSES; i++) {
         output[i] = (int8_t)(uint8_t)(input[i] + 1);
     }
 }
 
 static void profile(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *layer_ticks) {
     uint32_t last = clock();
-    for (uint32_t i = 0; i < LAYERS; ++i) {
+    for (uint32_t i = 0; i < LAYERS; i++) {
         clock_cycles += i * LAYER_CYCLES;
         uint32_t now = clock();
         layer_ticks[i] = now - last;
@@ -180,7 +180,7 @@ static uint32_t lost_by_recorder(void) {
 static struct microphone microphone = {
     .start = start_recorder, .stop = stop_recorder, .read = read_recorder, .lost = lost_by_recorder};
 
-// A board that restarts would not come back; this one says so, and goes on.
+// A board that restarts would not return; this one writes that it did, and continues.
 static void restart(void) {
     write_line((const uint8_t *)"restarted", 9);
     scene.leave = NULL;
@@ -215,7 +215,7 @@ uint32_t harness_request(void) {
 }
 
 void harness_reset(enum scene_output_kind kind) {
-    for (size_t i = 0; i < CONSTANTS; ++i) {
+    for (size_t i = 0; i < CONSTANTS; i++) {
         constants[i] = (uint8_t)(i * i & 0xFFu);
     }
     port.constants = (struct self_test_constants){constants, CONSTANTS, crc32(0, constants, CONSTANTS)};
@@ -253,7 +253,7 @@ void harness_boot(enum scene_output_kind kind, enum reset_cause cause) {
     port.intended_clock_hz = 80000000;
     port.reset_cause = cause;
     port.stack = (struct self_test_stack){stack, stack + STACK_WORDS};
-    for (size_t i = 0; i < STACK_WORDS; ++i) {
+    for (size_t i = 0; i < STACK_WORDS; i++) {
         stack[i] = i < STACK_WORDS - USED_WORDS ? SELF_TEST_PAINT : 0;
     }
     memset(image, 0, sizeof image);
@@ -282,7 +282,7 @@ size_t harness_greet(uint8_t *written, size_t capacity) {
     return take_written(written, capacity);
 }
 
-// What the microphone hears next, and what it has lost.
+// What the microphone records next, and what it has lost.
 void harness_record(const int16_t *samples, size_t count, uint32_t lost) {
     if (count > 0) {
         memcpy(recorder.samples, samples, count * sizeof *samples);

@@ -23,7 +23,7 @@ from tinyscene.toolchain import native
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE.parent / "protocol_cases.json").read_text())
-SANITIZE = ("-g", "-O1", "-fno-sanitize-recover=all")
+SANITISE = ("-g", "-O1", "-fno-sanitize-recover=all")
 CONFIG = FrontendConfig(
     sample_rate=8000, clip_samples=480, n_fft=64, win_length=64, hop_length=32, n_mels=8, top_db=80.0
 )
@@ -63,7 +63,7 @@ def build_fuzzer(folder: Path, compiler: str, flags: tuple[str, ...], driver: tu
     libraries = [FIRMWARE_LIB / name for name in ("link", "scene", "health", "frontend", "engine")]
     folders = [*libraries, folder / "generated"]
     sources = [HERE / "fuzz_scene.c", *driver, *(path for lib in folders for path in sorted(lib.glob("*.c")))]
-    command = [compiler, *native.C_FLAGS, *SANITIZE, *flags, *(f"-I{path}" for path in folders), *map(str, sources)]
+    command = [compiler, *native.C_FLAGS, *SANITISE, *flags, *(f"-I{path}" for path in folders), *map(str, sources)]
     result = subprocess.run([*command, "-lm", "-o", str(folder / "fuzzer")], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[:4000]
     return folder / "fuzzer"

@@ -13,16 +13,11 @@ from cobs import cobs
 import native_board
 from conversation_cases import conversations
 from native_board import CELLS, CLASSES, CLIP_SAMPLES, HOP, WINDOW, library
+from tinyscene.firmware.protocol import Request, Status
 
-INFO, STATISTICS, CRASH_READ, SELF_TEST = 0x01, 0x02, 0x03, 0x04
-FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
-PROFILE_RUN, PROFILE_READ = 0x13, 0x14
-AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
-PROBE_WRITE, PROBE_READ = 0x40, 0x41
-REBOOT = 0x05
-OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION = (bytes([status]) for status in range(7))
-BAD_MODEL = b"\x08"
+OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION, INTERNAL, BAD_MODEL = (
+    bytes([status]) for status in Status
+)
 LOGITS, PROBABILITIES = 0, 1
 
 STAGES = 5
@@ -58,7 +53,7 @@ class Board:
         return frame[4:-4]
 
     def write_samples(self, kind: int, samples: np.ndarray, start: int = 0, chunk: int = 130) -> None:
-        """Send samples as AUDIO_WRITE or STREAM_WRITE requests, in chunks."""
+        """Send samples as Request.AUDIO_WRITE or Request.STREAM_WRITE requests, in chunks."""
         for first in range(0, len(samples), chunk):
             part = samples[first : first + chunk].astype("<i2").tobytes()
             assert self.ask(kind, struct.pack("<I", (start + first) % 2**32) + part) == OK
@@ -93,12 +88,12 @@ def test_greeting_names_board_bundle_and_protocol() -> None:
 
 
 def test_info(board: Board) -> None:
-    assert board.ask(INFO) == OK + native_board.info_body()
+    assert board.ask(Request.INFO) == OK + native_board.info_body()
 
 
 def reboot(board: Board, mode: int) -> tuple[bytes, bytes]:
     """Return the answer's payload, and what the board wrote after the answer."""
-    written = board.receive(link_binding.send(REBOOT, 1, bytes([mode])))
+    written = board.receive(link_binding.send(Request.REBOOT, 1, bytes([mode])))
     _, chunk, after = written.split(b"\0")
     return cobs.decode(chunk)[4:-4], after
 
@@ -109,38 +104,38 @@ def test_reboot_answers_first(board: Board, present: bool) -> None:
     assert reboot(board, 0) == (OK, b"restarted")
     assert reboot(board, 1) == ((OK, b"boot loader") if present else (BAD_STATE, b""))
     assert reboot(board, 2) == (BAD_VALUE, b"")
-    assert board.ask(REBOOT) == BAD_LENGTH
-    assert board.ask(REBOOT, b"\0\0") == BAD_LENGTH
-    assert board.ask(STATISTICS)[:1] == OK
+    assert board.ask(Request.REBOOT) == BAD_LENGTH
+    assert board.ask(Request.REBOOT, b"\0\0") == BAD_LENGTH
+    assert board.ask(Request.STATISTICS)[:1] == OK
 
 
 def test_features_written_in_parts_are_classified(board: Board) -> None:
     image = bytes(range(120, 120 + CELLS))
-    assert board.ask(FEATURES_WRITE, struct.pack("<H", 7) + image[7:]) == OK
-    assert board.ask(FEATURES_WRITE, struct.pack("<H", 0) + image[:7]) == OK
-    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + image
-    assert board.ask(FEATURES_READ, struct.pack("<HH", 19, 1)) == OK + image[19:]
+    assert board.ask(Request.FEATURES_WRITE, struct.pack("<H", 7) + image[7:]) == OK
+    assert board.ask(Request.FEATURES_WRITE, struct.pack("<H", 0) + image[:7]) == OK
+    assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + image
+    assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 19, 1)) == OK + image[19:]
     answer = OK + struct.pack("<I", MODEL_MICROSECONDS) + expected_outputs(image)
-    assert board.ask(FEATURES_RUN) == answer
-    assert board.ask(FEATURES_RUN) == answer
+    assert board.ask(Request.FEATURES_RUN) == answer
+    assert board.ask(Request.FEATURES_RUN) == answer
 
 
 def test_profile_tells_what_each_layer_took(board: Board, clip: np.ndarray) -> None:
-    assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 1)) == BAD_STATE
-    assert board.ask(AUDIO_BEGIN) == OK
-    board.write_samples(AUDIO_WRITE, clip, chunk=CLIP_SAMPLES // 2)
-    clip_answer = board.ask(AUDIO_END)
+    assert board.ask(Request.PROFILE_READ, struct.pack("<HH", 0, 1)) == BAD_STATE
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    board.write_samples(Request.AUDIO_WRITE, clip, chunk=CLIP_SAMPLES // 2)
+    clip_answer = board.ask(Request.AUDIO_END)
     feeds = 2 * math.ceil(CLIP_SAMPLES // 2 / 64)
     layers = [number * LAYER_CYCLES + LOOK_CYCLES for number in range(LAYERS)]
     whole = sum(layers) + 2500 + 2 * LOOK_CYCLES
     for _ in range(2):
-        answer = board.ask(PROFILE_RUN)
+        answer = board.ask(Request.PROFILE_RUN)
         assert answer[:11] == OK + struct.pack("<IIH", feeds * (250 + LOOK_CYCLES), whole, LAYERS)
         assert answer[11:] == expected_outputs(expected_image(clip))
-        assert board.ask(PROFILE_READ, struct.pack("<HH", 0, 255)) == OK + struct.pack("<255I", *layers[:255])
-        assert board.ask(PROFILE_READ, struct.pack("<HH", 255, 45)) == OK + struct.pack("<45I", *layers[255:])
-    assert board.ask(AUDIO_END) == clip_answer, "a profile leaves the clip's answer alone"
-    assert board.ask(STATISTICS)[17:21] == struct.pack("<I", 3), "inferences"
+        assert board.ask(Request.PROFILE_READ, struct.pack("<HH", 0, 255)) == OK + struct.pack("<255I", *layers[:255])
+        assert board.ask(Request.PROFILE_READ, struct.pack("<HH", 255, 45)) == OK + struct.pack("<45I", *layers[255:])
+    assert board.ask(Request.AUDIO_END) == clip_answer, "a profile leaves the clip's answer alone"
+    assert board.ask(Request.STATISTICS)[17:21] == struct.pack("<I", 3), "inferences"
 
 
 @pytest.mark.parametrize(
@@ -148,23 +143,23 @@ def test_profile_tells_what_each_layer_took(board: Board, clip: np.ndarray) -> N
     [(0, 0, BAD_VALUE), (0, 256, BAD_VALUE), (46, 255, BAD_OFFSET), (300, 1, BAD_OFFSET), (65535, 255, BAD_OFFSET)],
 )
 def test_profile_has_no_more_than_its_layers(board: Board, offset: int, count: int, status: bytes) -> None:
-    assert board.ask(PROFILE_RUN)[:1] == OK
-    assert board.ask(PROFILE_READ, struct.pack("<HH", offset, count)) == status
+    assert board.ask(Request.PROFILE_RUN)[:1] == OK
+    assert board.ask(Request.PROFILE_READ, struct.pack("<HH", offset, count)) == status
     for payload in (b"", bytes(3), bytes(5)):
-        assert board.ask(PROFILE_READ, payload) == BAD_LENGTH
-    assert board.ask(PROFILE_RUN, b"?") == BAD_LENGTH
+        assert board.ask(Request.PROFILE_READ, payload) == BAD_LENGTH
+    assert board.ask(Request.PROFILE_RUN, b"?") == BAD_LENGTH
 
 
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 130, 510])
 def test_audio_is_classified(board: Board, clip: np.ndarray, chunk: int) -> None:
-    assert board.ask(AUDIO_BEGIN) == OK
-    board.write_samples(AUDIO_WRITE, clip, chunk=chunk)
-    answer = board.ask(AUDIO_END)
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    board.write_samples(Request.AUDIO_WRITE, clip, chunk=chunk)
+    answer = board.ask(Request.AUDIO_END)
     status, frontend, model = struct.unpack_from("<BII", answer)
     feeds = sum(math.ceil(len(clip[first : first + chunk]) / 64) for first in range(0, CLIP_SAMPLES, chunk))
     assert (status, frontend, model) == (0, feeds * (250 + 25) // 25, MODEL_MICROSECONDS)
     assert answer[9:] == expected_outputs(expected_image(clip))
-    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
+    assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
     assert board.text == b""
 
 
@@ -176,24 +171,24 @@ def test_every_request_may_be_repeated(board: Board, clip: np.ndarray) -> None:
         assert board.ask(kind, payload) == first
         return first
 
-    assert ask_twice(AUDIO_BEGIN) == OK
+    assert ask_twice(Request.AUDIO_BEGIN) == OK
     for first in range(0, CLIP_SAMPLES, 100):
-        assert ask_twice(AUDIO_WRITE, struct.pack("<I", first) + clip[first : first + 100].tobytes()) == OK
-    answer = ask_twice(AUDIO_END)
+        assert ask_twice(Request.AUDIO_WRITE, struct.pack("<I", first) + clip[first : first + 100].tobytes()) == OK
+    answer = ask_twice(Request.AUDIO_END)
     assert answer[9:] == expected_outputs(expected_image(clip))
-    assert ask_twice(FEATURES_WRITE, b"\0\0" + bytes(CELLS)) == OK
-    assert ask_twice(FEATURES_RUN)[5:] == expected_outputs(bytes(CELLS))
-    assert board.ask(AUDIO_END) == answer
-    assert ask_twice(STREAM_START, b"\0") == OK
-    assert ask_twice(STREAM_STOP) == OK
+    assert ask_twice(Request.FEATURES_WRITE, b"\0\0" + bytes(CELLS)) == OK
+    assert ask_twice(Request.FEATURES_RUN)[5:] == expected_outputs(bytes(CELLS))
+    assert board.ask(Request.AUDIO_END) == answer
+    assert ask_twice(Request.STREAM_START, b"\0") == OK
+    assert ask_twice(Request.STREAM_STOP) == OK
 
 
 def test_stream_prints_a_line_a_clip(board: Board, clip: np.ndarray) -> None:
-    assert board.ask(STREAM_START, b"\0") == OK
+    assert board.ask(Request.STREAM_START, b"\0") == OK
     samples = np.concatenate([clip, clip[::-1], clip])
     lines = []
     for first in range(0, len(samples), 300):
-        board.write_samples(STREAM_WRITE, samples[first : first + 300], start=first, chunk=300)
+        board.write_samples(Request.STREAM_WRITE, samples[first : first + 300], start=first, chunk=300)
         lines.append(board.text)
     assert [bool(line) for line in lines] == [False, False, False, True, False, False, True, False, False, True]
     outputs = np.frombuffer(expected_outputs(expected_image(clip)), np.int8) * 0.125
@@ -202,8 +197,8 @@ def test_stream_prints_a_line_a_clip(board: Board, clip: np.ndarray) -> None:
     expected = "\t".join(f"{name}:{value:.2f}" for name, value in zip(names, probabilities, strict=True)) + "\r\n"
     assert lines[3].decode() == lines[9].decode() == expected
     assert lines[6] != lines[3]
-    assert board.ask(STREAM_STOP) == OK
-    assert board.ask(STREAM_WRITE, bytes(6)) == BAD_STATE
+    assert board.ask(Request.STREAM_STOP) == OK
+    assert board.ask(Request.STREAM_WRITE, bytes(6)) == BAD_STATE
 
 
 @pytest.mark.parametrize(
@@ -222,18 +217,18 @@ def test_result_line(kind: int, outputs: tuple[int, ...], line: str) -> None:
     board = Board(kind)
     samples = np.zeros(CLIP_SAMPLES, np.int16)
     samples[: CLASSES * HOP : HOP] = np.array(outputs) - 1  # the model adds 1
-    assert board.ask(STREAM_START, b"\0") == OK
-    board.write_samples(STREAM_WRITE, samples, chunk=500)
+    assert board.ask(Request.STREAM_START, b"\0") == OK
+    board.write_samples(Request.STREAM_WRITE, samples, chunk=500)
     assert board.text.decode() == line
 
 
 def test_stream_goes_on_beyond_32_bits(board: Board, clip: np.ndarray) -> None:
     """Sample offsets are modulo 2^32: what came before is acknowledged, a gap is not."""
-    assert board.ask(STREAM_START, b"\0") == OK
-    board.write_samples(STREAM_WRITE, clip[:100])
-    assert board.ask(STREAM_WRITE, struct.pack("<I", 2**32 - 60) + clip[:50].tobytes()) == OK
-    assert board.ask(STREAM_WRITE, struct.pack("<I", 101) + clip[:50].tobytes()) == BAD_OFFSET
-    board.write_samples(STREAM_WRITE, clip[100:], start=100, chunk=450)
+    assert board.ask(Request.STREAM_START, b"\0") == OK
+    board.write_samples(Request.STREAM_WRITE, clip[:100])
+    assert board.ask(Request.STREAM_WRITE, struct.pack("<I", 2**32 - 60) + clip[:50].tobytes()) == OK
+    assert board.ask(Request.STREAM_WRITE, struct.pack("<I", 101) + clip[:50].tobytes()) == BAD_OFFSET
+    board.write_samples(Request.STREAM_WRITE, clip[100:], start=100, chunk=450)
     assert board.text != b""
 
 
@@ -241,7 +236,7 @@ def probed(board: Board, stage: int, count: int = MOST_VALUES) -> np.ndarray:
     """Return a stage's values, read in parts."""
     values, total = np.empty(0, np.float32), 1
     while len(values) < total:
-        answer = board.ask(PROBE_READ, struct.pack("<BHH", stage, len(values), count))
+        answer = board.ask(Request.PROBE_READ, struct.pack("<BHH", stage, len(values), count))
         assert answer[:1] == OK
         (total,) = struct.unpack_from("<H", answer, 1)
         values = np.append(values, np.frombuffer(answer, "<f4", offset=3))
@@ -254,41 +249,41 @@ def test_a_frame_is_shown_stage_by_stage(board: Board, clip: np.ndarray, count: 
     frame = clip[:WINDOW]
     for first in (350, 0):
         payload = struct.pack("<H", first) + frame[first : first + 350].tobytes()
-        assert board.ask(PROBE_WRITE, payload) == board.ask(PROBE_WRITE, payload) == OK
+        assert board.ask(Request.PROBE_WRITE, payload) == board.ask(Request.PROBE_WRITE, payload) == OK
     for stage in range(STAGES):
         expected = np.resize(frame, WINDOW + stage) + np.float32(1000 * stage)
         assert probed(board, stage, count).tolist() == expected.tolist()
 
 
 def test_a_probe_ends_what_is_under_way(board: Board, clip: np.ndarray) -> None:
-    write, read = (PROBE_WRITE, bytes(4)), (PROBE_READ, struct.pack("<BHH", 0, 0, 1))
+    write, read = (Request.PROBE_WRITE, bytes(4)), (Request.PROBE_READ, struct.pack("<BHH", 0, 0, 1))
     for probe in (write, read):
-        assert board.ask(AUDIO_BEGIN) == OK
-        board.write_samples(AUDIO_WRITE, clip[:100])
+        assert board.ask(Request.AUDIO_BEGIN) == OK
+        board.write_samples(Request.AUDIO_WRITE, clip[:100])
         assert board.ask(*probe)[:1] == OK
-        assert board.ask(AUDIO_WRITE, struct.pack("<I", 100) + bytes(2)) == BAD_STATE
-        assert board.ask(AUDIO_BEGIN) == OK
-        board.write_samples(AUDIO_WRITE, clip)
-        assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+        assert board.ask(Request.AUDIO_WRITE, struct.pack("<I", 100) + bytes(2)) == BAD_STATE
+        assert board.ask(Request.AUDIO_BEGIN) == OK
+        board.write_samples(Request.AUDIO_WRITE, clip)
+        assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
         assert board.ask(*probe)[:1] == OK
-        assert board.ask(AUDIO_END) == BAD_STATE
-        assert board.ask(STREAM_START, b"\0") == OK
+        assert board.ask(Request.AUDIO_END) == BAD_STATE
+        assert board.ask(Request.STREAM_START, b"\0") == OK
         assert board.ask(*probe)[:1] == OK
-        assert board.ask(STREAM_WRITE, bytes(6)) == BAD_STATE
-    assert board.ask(FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
+        assert board.ask(Request.STREAM_WRITE, bytes(6)) == BAD_STATE
+    assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
 
 
 def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> None:
-    assert board.ask(STREAM_START, b"\0") == OK
-    board.write_samples(STREAM_WRITE, clip[:500])
-    assert board.ask(AUDIO_BEGIN) == OK
-    assert board.ask(STREAM_WRITE, struct.pack("<I", 500) + clip[500:600].tobytes()) == BAD_STATE
-    board.write_samples(AUDIO_WRITE, clip[:500])
-    assert board.ask(AUDIO_BEGIN) == OK
-    board.write_samples(AUDIO_WRITE, clip)
-    assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
-    assert board.ask(STREAM_START, b"\0") == OK
-    assert board.ask(AUDIO_END) == BAD_STATE
+    assert board.ask(Request.STREAM_START, b"\0") == OK
+    board.write_samples(Request.STREAM_WRITE, clip[:500])
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    assert board.ask(Request.STREAM_WRITE, struct.pack("<I", 500) + clip[500:600].tobytes()) == BAD_STATE
+    board.write_samples(Request.AUDIO_WRITE, clip[:500])
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    board.write_samples(Request.AUDIO_WRITE, clip)
+    assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+    assert board.ask(Request.STREAM_START, b"\0") == OK
+    assert board.ask(Request.AUDIO_END) == BAD_STATE
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
@@ -302,35 +297,35 @@ def test_conversation(board: Board, name: str) -> None:
 
 @pytest.mark.parametrize(("offset", "count"), [(100, 10), (0, 100), (50, 50), (101, 10), (99, 2), (999, 2)])
 def test_a_clip_is_right_whatever_was_refused(board: Board, clip: np.ndarray, offset: int, count: int) -> None:
-    assert board.ask(AUDIO_BEGIN) == OK
-    board.write_samples(AUDIO_WRITE, clip[:100])
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    board.write_samples(Request.AUDIO_WRITE, clip[:100])
     part = np.resize(clip, 2000)[offset:][:count]
-    board.ask(AUDIO_WRITE, struct.pack("<I", offset) + part.tobytes())
-    assert board.ask(AUDIO_END) == BAD_STATE
+    board.ask(Request.AUDIO_WRITE, struct.pack("<I", offset) + part.tobytes())
+    assert board.ask(Request.AUDIO_END) == BAD_STATE
     reached = 110 if offset == 100 else 100
-    board.write_samples(AUDIO_WRITE, clip[reached:], start=reached)
-    assert board.ask(AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+    board.write_samples(Request.AUDIO_WRITE, clip[reached:], start=reached)
+    assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
 
 
 def test_another_version_is_answered_with_bad_version(board: Board) -> None:
-    body = struct.pack("<BBH", 2, INFO, 0x1234)
+    body = struct.pack("<BBH", 2, Request.INFO, 0x1234)
     written = board.receive(b"\0" + cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0")
-    assert cobs.decode(written.strip(b"\0"))[:-4] == struct.pack("<BBH", 1, INFO | 0x80, 0x1234) + BAD_VERSION
+    assert cobs.decode(written.strip(b"\0"))[:-4] == struct.pack("<BBH", 1, Request.INFO | 0x80, 0x1234) + BAD_VERSION
 
 
-@pytest.mark.parametrize("kind", [0x00, 0x80, INFO | 0x80, 0xFF])
+@pytest.mark.parametrize("kind", [0x00, 0x80, Request.INFO | 0x80, 0xFF])
 def test_what_is_no_request_is_not_answered(board: Board, kind: int) -> None:
     assert board.receive(link_binding.send(kind, 1, b"")) == b""
 
 
 def test_text_and_damage_are_not_answered_but_counted(board: Board) -> None:
-    request = link_binding.send(INFO, 1, b"")
+    request = link_binding.send(Request.INFO, 1, b"")
     assert board.receive(b"hello?\r\n\0") == b""
     assert board.receive(request[:-3] + b"\0") == b""
     assert board.receive(request.replace(b"\x01\x01", b"\x01\x02", 1)) == b""
     assert board.receive(b"\0" + b"\x80" * 2000 + b"\0") == b""
-    board.ask(FEATURES_RUN)
-    assert struct.unpack("<6I", board.ask(STATISTICS)[1:]) == (2, 1, 77, 1, 1, 1)
+    board.ask(Request.FEATURES_RUN)
+    assert struct.unpack("<6I", board.ask(Request.STATISTICS)[1:]) == (2, 1, 77, 1, 1, 1)
 
 
 POWER, SOFTWARE, WATCHDOG, LOCKUP = 1, 3, 4, 5  # causes of a reset
@@ -339,8 +334,8 @@ REGISTERS = (0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000)  # pc, lr, 
 
 
 def crash(board: Board, forget: bool = False) -> tuple[int, ...]:
-    """Return the fields of CRASH_READ's answer: cause, kind, request, count, registers."""
-    answer = board.ask(CRASH_READ, bytes([forget]))
+    """Return the fields of Request.CRASH_READ's answer: cause, kind, request, count, registers."""
+    answer = board.ask(Request.CRASH_READ, bytes([forget]))
     assert answer[:1] == OK
     return struct.unpack("<3B6I", answer[1:])
 
@@ -353,11 +348,11 @@ def record(request: int = 0) -> None:
 
 def test_a_crash_is_remembered_across_resets(board: Board) -> None:
     assert crash(board) == (POWER, NONE, 0, 0, 0, 0, 0, 0, 0)
-    record(FEATURES_RUN)
+    record(Request.FEATURES_RUN)
     library().harness_boot(LOGITS, SOFTWARE)
-    assert crash(board) == (SOFTWARE, FAULT, FEATURES_RUN, 1, *REGISTERS)
+    assert crash(board) == (SOFTWARE, FAULT, Request.FEATURES_RUN, 1, *REGISTERS)
     library().harness_boot(LOGITS, SOFTWARE)  # asked for, not a crash
-    assert crash(board) == (SOFTWARE, FAULT, FEATURES_RUN, 1, *REGISTERS)
+    assert crash(board) == (SOFTWARE, FAULT, Request.FEATURES_RUN, 1, *REGISTERS)
     record()
     library().harness_boot(LOGITS, SOFTWARE)
     assert crash(board) == (SOFTWARE, FAULT, 0, 2, *REGISTERS)
@@ -366,27 +361,27 @@ def test_a_crash_is_remembered_across_resets(board: Board) -> None:
 
 
 def test_the_request_under_way_is_noted(board: Board, clip: np.ndarray) -> None:
-    board.ask(FEATURES_RUN)
-    assert library().harness_request() == FEATURES_RUN
-    assert board.ask(AUDIO_BEGIN) == OK
-    board.write_samples(AUDIO_WRITE, clip)
-    board.ask(AUDIO_END)
-    assert library().harness_request() == AUDIO_END
+    board.ask(Request.FEATURES_RUN)
+    assert library().harness_request() == Request.FEATURES_RUN
+    assert board.ask(Request.AUDIO_BEGIN) == OK
+    board.write_samples(Request.AUDIO_WRITE, clip)
+    board.ask(Request.AUDIO_END)
+    assert library().harness_request() == Request.AUDIO_END
 
 
 @pytest.mark.parametrize("cause", [WATCHDOG, LOCKUP])
 def test_a_reset_by_the_hardware_is_a_crash_unless_one_was_recorded(board: Board, cause: int) -> None:
-    library().crash_request(AUDIO_END)
+    library().crash_request(Request.AUDIO_END)
     library().harness_boot(LOGITS, cause)
-    assert crash(board) == (cause, UNWITNESSED, AUDIO_END, 1, 0, 0, 0, 0, 0)
-    record(FEATURES_RUN)
+    assert crash(board) == (cause, UNWITNESSED, Request.AUDIO_END, 1, 0, 0, 0, 0, 0)
+    record(Request.FEATURES_RUN)
     library().harness_boot(LOGITS, cause)  # the report of the fault did not end
-    assert crash(board) == (cause, FAULT, FEATURES_RUN, 2, *REGISTERS)
+    assert crash(board) == (cause, FAULT, Request.FEATURES_RUN, 2, *REGISTERS)
 
 
 def test_no_bit_of_a_damaged_record_is_believed(board: Board) -> None:
     """A record whose CRC does not hold is what RAM contains at power-up."""
-    record(FEATURES_RUN)
+    record(Request.FEATURES_RUN)
     bit, bits = 0, 1
     while bit < bits:
         bits = library().harness_flip(bit)
@@ -394,11 +389,11 @@ def test_no_bit_of_a_damaged_record_is_believed(board: Board) -> None:
         library().harness_flip(bit)
         bit += 1
     assert bits == 8 * 4 * 11
-    assert crash(board)[1:4] == (FAULT, FEATURES_RUN, 1)
+    assert crash(board)[1:4] == (FAULT, Request.FEATURES_RUN, 1)
 
 
 def test_self_test(board: Board) -> None:
-    answer = board.ask(SELF_TEST)
+    answer = board.ask(Request.SELF_TEST)
     constants = bytes(i * i % 256 for i in range(1000))
     fields = (1, 1000, zlib.crc32(constants), 1, 25_000_000, 80_000_000, 64 * 4, 3 * 4)
     assert answer == OK + struct.pack("<B7I", *fields)
@@ -409,26 +404,26 @@ def test_a_damaged_bundle_is_not_looked_at(board: Board, position: int) -> None:
     """From boot on, or from the self-test on that finds it."""
     library().harness_damage(position)
     requests = [
-        (INFO, b""),
-        (FEATURES_WRITE, b"\0\0\1"),
-        (FEATURES_RUN, b""),
-        (FEATURES_READ, bytes(4)),
-        (AUDIO_BEGIN, b""),
-        (AUDIO_WRITE, bytes(6)),
-        (AUDIO_END, b""),
-        (STREAM_START, b"\0"),
-        (STREAM_WRITE, bytes(6)),
-        (STREAM_STOP, b""),
-        (PROBE_WRITE, bytes(4)),
-        (PROBE_READ, struct.pack("<BHH", 0, 0, 1)),
+        (Request.INFO, b""),
+        (Request.FEATURES_WRITE, b"\0\0\1"),
+        (Request.FEATURES_RUN, b""),
+        (Request.FEATURES_READ, bytes(4)),
+        (Request.AUDIO_BEGIN, b""),
+        (Request.AUDIO_WRITE, bytes(6)),
+        (Request.AUDIO_END, b""),
+        (Request.STREAM_START, b"\0"),
+        (Request.STREAM_WRITE, bytes(6)),
+        (Request.STREAM_STOP, b""),
+        (Request.PROBE_WRITE, bytes(4)),
+        (Request.PROBE_READ, struct.pack("<BHH", 0, 0, 1)),
     ]
-    assert board.ask(SELF_TEST)[1] == 0
+    assert board.ask(Request.SELF_TEST)[1] == 0
     assert {board.ask(*request) for request in requests} == {BAD_MODEL}
     library().harness_boot(LOGITS, SOFTWARE)
     assert {board.ask(*request) for request in requests} == {BAD_MODEL}
     assert board.ask(0x7F) == UNKNOWN
-    assert board.ask(SELF_TEST)[1] == 0
-    assert board.ask(STATISTICS)[:1] == OK
+    assert board.ask(Request.SELF_TEST)[1] == 0
+    assert board.ask(Request.STATISTICS)[:1] == OK
     assert crash(board)[:2] == (SOFTWARE, NONE)
     written = ctypes.create_string_buffer(200)
     count = library().harness_greet(written, 200)

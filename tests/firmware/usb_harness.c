@@ -1,4 +1,4 @@
-// lib/usb with hardware that writes down what it is told, for tests/firmware/test_usb.py.
+// lib/usb with hardware that records its calls, for tests/firmware/test_usb.py.
 #include <string.h>
 
 #include "usb_device.h"

@@ -32,7 +32,7 @@ static void halt(uint8_t endpoint, bool on) {
 // Fields near those of real requests, as wholly random ones are nearly all refused.
 static void draw_setup(uint8_t packet[USB_SETUP_BYTES]) {
     static const uint8_t types[] = {0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x21, 0xA1};
-    for (size_t i = 0; i < USB_SETUP_BYTES; ++i) {
+    for (size_t i = 0; i < USB_SETUP_BYTES; i++) {
         packet[i] = (uint8_t)draw(draw(4) ? 8 : 256);
     }
     packet[0] = draw(8) ? types[draw(sizeof types)] : packet[0];
@@ -58,7 +58,7 @@ int main(void) {
     static struct usb_device device;
     static struct usb_transmit transmit;
     usb_init(&device, &identity, &hardware);
-    for (uint32_t round = 0; round < ROUNDS; ++round) {
+    for (uint32_t round = 0; round < ROUNDS; round++) {
         uint8_t packet[256] = {0};
         size_t count = 0;
         switch (draw(round % 1000 == 0 ? 6 : 5)) {

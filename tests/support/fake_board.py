@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.device.messages import ANSWER, DeviceInfo, Request, Status
-from tinyscene.device.protocol import MAX_PAYLOAD, Demultiplexer, Frame, encode
+from tinyscene.device.messages import DeviceInfo
+from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, Request, Status
 from tinyscene.frontend.stage import Stage
 
 INFO = DeviceInfo(
@@ -42,24 +43,13 @@ INFO = DeviceInfo(
 )
 WINDOW = 700  # samples of a frame
 MOST_VALUES = 255  # of a stage, in one answer
-LENGTHS = {  # of a payload: least, most, and what the rest is a multiple of
-    Request.INFO: (0, 0, 1),
-    Request.STATISTICS: (0, 0, 1),
-    Request.REBOOT: (1, 1, 1),
-    Request.FEATURES_WRITE: (3, MAX_PAYLOAD, 1),
-    Request.FEATURES_RUN: (0, 0, 1),
-    Request.FEATURES_READ: (4, 4, 1),
-    Request.PROFILE_RUN: (0, 0, 1),
-    Request.PROFILE_READ: (4, 4, 1),
-    Request.AUDIO_BEGIN: (0, 0, 1),
-    Request.AUDIO_WRITE: (6, MAX_PAYLOAD, 2),
-    Request.AUDIO_END: (0, 0, 1),
-    Request.STREAM_START: (1, 6, 5),
-    Request.STREAM_WRITE: (6, MAX_PAYLOAD, 2),
-    Request.STREAM_STOP: (0, 0, 1),
-    Request.PROBE_WRITE: (4, MAX_PAYLOAD, 2),
-    Request.PROBE_READ: (5, 5, 1),
+MULTIPLES = {  # of which the bytes beyond the least are one
+    Request.AUDIO_WRITE: 2,
+    Request.STREAM_START: 5,
+    Request.STREAM_WRITE: 2,
+    Request.PROBE_WRITE: 2,
 }
+UNKNOWN = (Request.CRASH_READ, Request.SELF_TEST, Request.STREAM_STATUS)  # to this board
 
 
 @dataclass
@@ -171,9 +161,9 @@ class FakeBoard:
         payload = frame.payload
         if frame.type in set(Request) and (body := self.tells.get(Request(frame.type))) is not None:
             return b"", Status.OK, body
-        if frame.type not in LENGTHS:
+        if frame.type not in set(Request) - set(UNKNOWN):
             return b"", Status.UNKNOWN_REQUEST, b""
-        if status := self.refuse.get(Request(frame.type)) or self._objection(frame.type, payload):
+        if status := self.refuse.get(Request(frame.type)) or self._objection(Request(frame.type), payload):
             return b"", status, b""
         match frame.type:
             case Request.INFO:
@@ -237,10 +227,9 @@ class FakeBoard:
                 return b"", Status.OK, struct.pack("<H", len(values)) + part
         return b"", Status.UNKNOWN_REQUEST, b""
 
-    def _objection(self, kind: int, payload: bytes) -> Status | None:
+    def _objection(self, kind: Request, payload: bytes) -> Status | None:
         """Return why a request is refused whatever the state: its length, a value, or a place outside."""
-        least, most, item = LENGTHS[kind]
-        if not least <= len(payload) <= most or (len(payload) - least) % item:
+        if not kind.least <= len(payload) <= kind.most or (len(payload) - kind.least) % MULTIPLES.get(kind, 1):
             return Status.BAD_LENGTH
         match kind:
             case Request.FEATURES_WRITE:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from generated_protocol import generated_protocol
 from tinyscene.device.protocol import Demultiplexer, Frame
 from tinyscene.frontend.stage import Stage
 from tinyscene.paths import FIRMWARE_LIB
@@ -28,7 +29,7 @@ CELLS = MELS * FRAMES
 @functools.cache
 def library() -> ctypes.CDLL:
     """Return the harness of tests/firmware/scene_harness.c with its prototypes; it is one board."""
-    harness = native.build_library("scene", SOURCES, FOLDERS)
+    harness = native.build_library("scene", SOURCES, [*FOLDERS, generated_protocol()])
     harness.harness_receive.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
     harness.harness_receive.restype = ctypes.c_size_t
     harness.harness_greet.argtypes = (ctypes.c_char_p, ctypes.c_size_t)

@@ -167,7 +167,7 @@ class NanoUsb(Nano33Ble):
         if self.was_reset:
             return None
         if self.line:
-            return self.interrupt
+            return self.memory.interrupt
         if any(self.read(event) for event in (USBDETECTED, USBREMOVED, USBPWRRDY)):
             return POWER_INTERRUPT
         if self._to_board and self._takes_packet and self.read(EPOUTEN) >> DATA & 1:
@@ -269,7 +269,7 @@ class NanoUsb(Nano33Ble):
         endpoint = (task - (STARTEPIN if towards_host else STARTEPOUT)) // 4
         registers = USBD + (0x600 if towards_host else 0x700) + 0x14 * endpoint
         pointer, count = self.read(registers), self.read(registers + 4)
-        self._require(RAM <= pointer <= RAM + self.ram_bytes - count, f"DMA at {pointer:#x}")
+        self._require(RAM <= pointer <= RAM + self.memory.ram_bytes - count, f"DMA at {pointer:#x}")
         if towards_host:
             self._to_host(endpoint, bytes(self._cpu.mem_read(pointer, count)))
             return

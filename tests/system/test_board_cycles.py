@@ -9,14 +9,14 @@ from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
 from tinyscene.compiler import execution
 from tinyscene.compiler.pipeline import plan_model
-from tinyscene.cycles import estimate
+from tinyscene.cycles import estimate, flash
 from tinyscene.cycles.counter import Counter
-from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
 from tinyscene.device.emulators.board_machine import Machine, ask
 from tinyscene.device.emulators.board_models import BOARDS
-from tinyscene.device.messages import Inference, ProfileRun, Request, features_write, profile_read, unpack_profile_read
+from tinyscene.device.messages import Inference, ProfileRun, features_write, profile_read, unpack_profile_read
 from tinyscene.errors import LinkError
+from tinyscene.firmware.protocol import Request
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 
@@ -29,7 +29,7 @@ def image() -> np.ndarray:
     return np.random.default_rng(1).integers(-128, 128, tiny_bundle().frontend.shape, dtype=np.int8)
 
 
-@pytest.fixture(params=BOARDS)
+@pytest.fixture(params=estimate.estimated())
 def watched(checkout: CleanCheckout, request: pytest.FixtureRequest, image: np.ndarray) -> tuple[Machine, Counter]:
     """A board that has the image, and what counts its cycles from now on."""
     env: str = request.param
@@ -40,7 +40,7 @@ def watched(checkout: CleanCheckout, request: pytest.FixtureRequest, image: np.n
     values = image.tobytes()
     for offset in range(0, len(values), 1000):
         ask(machine, Request.FEATURES_WRITE, features_write(offset, values[offset : offset + 1000]))
-    counter.start(FLASHES[env](machine))
+    counter.start(flash.of_machine(machine))
     return machine, counter
 
 

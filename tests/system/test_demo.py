@@ -118,7 +118,7 @@ def test_it_goes_on_and_ctrl_c_leaves_nothing_running(finished: tuple[Path, str]
         os.killpg(process.pid, signal.SIGINT)
         output += process.stdout.read()
     assert process.returncode == 130, output
-    assert "the same command goes on from here" in output
+    assert "run the same command to resume" in output
     assert "epoch 1" not in output, "training was repeated"
     assert (folder / "bundle" / "model.tflite").read_bytes() == trained
     port = int(line.rpartition(":")[2])

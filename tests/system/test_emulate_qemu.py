@@ -7,8 +7,8 @@ from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.board import Board
 from tinyscene.device.emulators.emulator import Emulator
 from tinyscene.device.link import Link
-from tinyscene.device.messages import Request
 from tinyscene.errors import ToolError
+from tinyscene.firmware.protocol import Request
 
 ENV = "stm32l496"
 MOVED = b"\x00\x00" + bytes(range(64))

@@ -438,7 +438,7 @@ def test_a_damaged_bundle_is_told(image: Path, tmp_path: Path, capsys: pytest.Ca
     """`device info` says that nothing can be computed and what to do, and shows all else."""
     (tmp_path / "damaged.elf").write_bytes(with_flipped_bit(image, 0.5))
     with Emulator(tmp_path / "damaged.elf") as emulator:
-        with pytest.raises(LinkError, match=r"flash holds of the bundle is damaged.*flash it again"):
+        with pytest.raises(LinkError, match=r"bundle in its flash is damaged.*flash it again"):
             monitor.info(emulator.url, tmp_path / "info.json")
         with pytest.raises(LinkError, match=r"refused INFO: .*damaged \(status 8\)"), Link(emulator.url) as link:
             Board(link)

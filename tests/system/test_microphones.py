@@ -16,16 +16,9 @@ from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.emulators.board_models import Stm32L496
-from tinyscene.device.messages import (
-    Request,
-    Source,
-    Status,
-    StreamOptions,
-    StreamStatus,
-    features_read,
-    parse_probabilities,
-)
+from tinyscene.device.messages import Source, StreamOptions, StreamStatus, features_read, parse_probabilities
 from tinyscene.firmware import stack_usage
+from tinyscene.firmware.protocol import Request, Status
 from tinyscene.frontend.config import preset
 from tinyscene.frontend.host import HostFrontend
 from tinyscene.networks import conversion

@@ -20,8 +20,9 @@ from nano_usb import (
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene.device.messages import DeviceInfo, Request, Statistics, features_write
+from tinyscene.device.messages import DeviceInfo, Statistics, features_write
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.firmware.protocol import Request
 
 pytestmark = [pytest.mark.xdist_group("pio"), pytest.mark.usefixtures("first_run")]
 

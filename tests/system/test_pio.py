@@ -81,7 +81,7 @@ def test_sizes_by_group_are_those_of_the_image(checkout: CleanCheckout, env: str
     assert found.flash.total() == sum(sections.get(name, 0) for name in flash)
     assert found.ram.total() == sum(sections[name] for name in (".stack", ".noinit", ".data", ".bss"))
     for memory in found:
-        assert memory["others and alignment"] < 100
+        assert memory["others and alignment"] < 128  # newlib aligns strlen() to 64 bytes, so up to 60 are chance
     usage = stack_usage.of_image(checkout.built(env))
     assert 1000 < usage.total < usage.available
 
@@ -145,7 +145,7 @@ def test_upload_to_the_emulated_board_says_what_to_do(checkout: CleanCheckout) -
 def test_upload_without_a_board_says_what_to_look_at(checkout: CleanCheckout) -> None:
     result = checkout.pio("run", "-e", "nano33ble", "-t", "upload", "--upload-port", "/dev/ttyS99")
     assert result.returncode != 0
-    assert "error: /dev/ttyS99 is no Nano 33 BLE" in " ".join((result.stdout + result.stderr).split())
+    assert "error: /dev/ttyS99 is not a Nano 33 BLE" in " ".join((result.stdout + result.stderr).split())
     assert "Traceback" not in result.stdout + result.stderr
 
 

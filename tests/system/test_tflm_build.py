@@ -41,7 +41,7 @@ def test_a_build_boots_and_answers_as_its_runtime_does(
     checkout = CleanCheckout(tmp_path_factory.mktemp("tflm"))
     bundle = tiny_bundle()
     bundle.save(checkout.folder / "models" / "student", "# card\n")
-    (checkout.folder / "host" / "tinyscene" / "packs" / "packs.toml").write_text(PINS)
+    (checkout.folder / "host" / "tinyscene" / "tflm" / "packs" / "packs.toml").write_text(PINS)
     cache = {"TINYSCENE_CACHE": str(tmp_path)}
     python = {**os.environ, **cache, "PYTHONPATH": str(checkout.folder / "host")}
     install = [sys.executable, "-m", "tinyscene", "packs", "install", "--from", str(PACK.parent)]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import sanitized
+import sanitised
 from tflite_mutations import mutated
 from tinyscene.compiler.compiled import CompiledModel
 from tinyscene.compiler.pipeline import emit, plan_model
@@ -120,7 +120,7 @@ def compare(cases: list[Accepted], tally: collections.Counter[str]) -> list[str]
         folder = Path(name)
         models, inputs = [case.compiled for case in cases], [case.inputs for case in cases]
         try:
-            outputs = sanitized.run(models, inputs, sanitized.build_engine(folder), folder)
+            outputs = sanitised.run(models, inputs, sanitised.build_engine(folder), folder)
         except AssertionError as error:
             if len(cases) == 1:
                 return [f"{_saved(cases[0].number, cases[0].model)}: {str(error)[:3000]}"]

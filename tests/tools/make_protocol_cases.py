@@ -14,15 +14,9 @@ from typing import Any
 
 from cobs import cobs
 
+from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, Request as Ask
+
 DELIMITER = b"\0"
-INFO, STATISTICS, CRASH_READ, SELF_TEST, REBOOT = 0x01, 0x02, 0x03, 0x04, 0x05
-FEATURES_WRITE, FEATURES_RUN, FEATURES_READ = 0x10, 0x11, 0x12
-PROFILE_RUN, PROFILE_READ = 0x13, 0x14
-AUDIO_BEGIN, AUDIO_WRITE, AUDIO_END = 0x20, 0x21, 0x22
-STREAM_START, STREAM_WRITE, STREAM_STOP, STREAM_STATUS = 0x30, 0x31, 0x32, 0x33
-PROBE_WRITE, PROBE_READ = 0x40, 0x41
-ANSWER = 0x80
-MAX_PAYLOAD = 1024
 BANNER = "# tinyscene 0.1.0 board=mps2 bundle=student identity=0123456789abcdef protocol=1\r\n"
 RESULT = "airport:0.02\tbus:0.83\tmetro:0.15\r\n"
 
@@ -75,53 +69,66 @@ def every_type() -> list[dict[str, Any]]:
         information += bytes([len(string)]) + string
     information += struct.pack("<H", 7) + b"bus\ttram"[:7]
     return [
-        good("INFO", INFO, 0x1234),
-        good("INFO answer", INFO | ANSWER, 0x1234, b"\0" + information),
-        good("STATISTICS", STATISTICS, 1),
-        good("STATISTICS answer", STATISTICS | ANSWER, 1, b"\0" + struct.pack("<6I", 7, 0, 0, 256, 65536, 0xFFFFFFFF)),
-        good("REBOOT", REBOOT, 1, b"\1"),
-        good("REBOOT answer, bad_state", REBOOT | ANSWER, 1, b"\4"),
-        good("CRASH_READ", CRASH_READ, 15, b"\0"),
+        good("INFO", Ask.INFO, 0x1234),
+        good("INFO answer", Ask.INFO | ANSWER, 0x1234, b"\0" + information),
+        good("STATISTICS", Ask.STATISTICS, 1),
+        good(
+            "STATISTICS answer",
+            Ask.STATISTICS | ANSWER,
+            1,
+            b"\0" + struct.pack("<6I", 7, 0, 0, 256, 65536, 0xFFFFFFFF),
+        ),
+        good("REBOOT", Ask.REBOOT, 1, b"\1"),
+        good("REBOOT answer, bad_state", Ask.REBOOT | ANSWER, 1, b"\4"),
+        good("CRASH_READ", Ask.CRASH_READ, 15, b"\0"),
         good(
             "CRASH_READ answer",
-            CRASH_READ | ANSWER,
+            Ask.CRASH_READ | ANSWER,
             15,
-            struct.pack("<4B6I", 0, 3, 1, FEATURES_RUN, 2, 0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000),
+            struct.pack("<4B6I", 0, 3, 1, Ask.FEATURES_RUN, 2, 0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000),
         ),
-        good("SELF_TEST", SELF_TEST, 16),
+        good("SELF_TEST", Ask.SELF_TEST, 16),
         good(
             "SELF_TEST answer",
-            SELF_TEST | ANSWER,
+            Ask.SELF_TEST | ANSWER,
             16,
             struct.pack("<2B7I", 0, 1, 97644, 0x3AE8F646, 20000, 80_000_000, 80_000_000, 16384, 2048),
         ),
-        good("FEATURES_WRITE", FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
-        good("FEATURES_WRITE answer", FEATURES_WRITE | ANSWER, 2, b"\0"),
-        good("FEATURES_RUN", FEATURES_RUN, 3),
-        good("FEATURES_RUN answer", FEATURES_RUN | ANSWER, 3, b"\0" + struct.pack("<I", 123456) + outputs),
-        good("FEATURES_READ", FEATURES_READ, 4, struct.pack("<HH", 0, 4)),
-        good("FEATURES_READ answer", FEATURES_READ | ANSWER, 4, b"\0" + struct.pack("<4b", -128, -1, 0, 127)),
-        good("PROFILE_RUN", PROFILE_RUN, 15),
+        good("FEATURES_WRITE", Ask.FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
+        good("FEATURES_WRITE answer", Ask.FEATURES_WRITE | ANSWER, 2, b"\0"),
+        good("FEATURES_RUN", Ask.FEATURES_RUN, 3),
+        good("FEATURES_RUN answer", Ask.FEATURES_RUN | ANSWER, 3, b"\0" + struct.pack("<I", 123456) + outputs),
+        good("FEATURES_READ", Ask.FEATURES_READ, 4, struct.pack("<HH", 0, 4)),
+        good("FEATURES_READ answer", Ask.FEATURES_READ | ANSWER, 4, b"\0" + struct.pack("<4b", -128, -1, 0, 127)),
+        good("PROFILE_RUN", Ask.PROFILE_RUN, 15),
         good(
-            "PROFILE_RUN answer", PROFILE_RUN | ANSWER, 15, b"\0" + struct.pack("<IIH", 1000, 0xFFFFFFFF, 15) + outputs
+            "PROFILE_RUN answer",
+            Ask.PROFILE_RUN | ANSWER,
+            15,
+            b"\0" + struct.pack("<IIH", 1000, 0xFFFFFFFF, 15) + outputs,
         ),
-        good("PROFILE_READ", PROFILE_READ, 16, struct.pack("<HH", 0, 15)),
-        good("PROFILE_READ answer", PROFILE_READ | ANSWER, 16, b"\0" + struct.pack("<3I", 0, 256, 12_491_400)),
-        good("AUDIO_BEGIN", AUDIO_BEGIN, 5),
-        good("AUDIO_WRITE", AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
-        good("AUDIO_END", AUDIO_END, 7),
-        good("AUDIO_END answer", AUDIO_END | ANSWER, 7, b"\0" + struct.pack("<II", 98765, 43210) + outputs),
-        good("FEATURES_RUN answer, bad_model", FEATURES_RUN | ANSWER, 8, b"\x08"),
-        good("AUDIO_END answer, bad_state", AUDIO_END | ANSWER, 8, b"\4"),
-        good("STREAM_START", STREAM_START, 9, b"\0"),
-        good("STREAM_WRITE", STREAM_WRITE, 10, struct.pack("<I", 0) + samples),
-        good("STREAM_STOP", STREAM_STOP, 11),
-        good("STREAM_START from the microphone", STREAM_START, 15, struct.pack("<BHBBb", 1, 25, 4, 60, -6)),
-        good("STREAM_STATUS", STREAM_STATUS, 16),
-        good("STREAM_STATUS answer", STREAM_STATUS | ANSWER, 16, b"\0" + struct.pack("<IIhhB", 7, 0, -312, -100, 255)),
-        good("PROBE_WRITE", PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
-        good("PROBE_READ", PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
-        good("PROBE_READ answer", PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),
+        good("PROFILE_READ", Ask.PROFILE_READ, 16, struct.pack("<HH", 0, 15)),
+        good("PROFILE_READ answer", Ask.PROFILE_READ | ANSWER, 16, b"\0" + struct.pack("<3I", 0, 256, 12_491_400)),
+        good("AUDIO_BEGIN", Ask.AUDIO_BEGIN, 5),
+        good("AUDIO_WRITE", Ask.AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
+        good("AUDIO_END", Ask.AUDIO_END, 7),
+        good("AUDIO_END answer", Ask.AUDIO_END | ANSWER, 7, b"\0" + struct.pack("<II", 98765, 43210) + outputs),
+        good("FEATURES_RUN answer, bad_model", Ask.FEATURES_RUN | ANSWER, 8, b"\x08"),
+        good("AUDIO_END answer, bad_state", Ask.AUDIO_END | ANSWER, 8, b"\4"),
+        good("STREAM_START", Ask.STREAM_START, 9, b"\0"),
+        good("STREAM_WRITE", Ask.STREAM_WRITE, 10, struct.pack("<I", 0) + samples),
+        good("STREAM_STOP", Ask.STREAM_STOP, 11),
+        good("STREAM_START from the microphone", Ask.STREAM_START, 15, struct.pack("<BHBBb", 1, 25, 4, 60, -6)),
+        good("STREAM_STATUS", Ask.STREAM_STATUS, 16),
+        good(
+            "STREAM_STATUS answer",
+            Ask.STREAM_STATUS | ANSWER,
+            16,
+            b"\0" + struct.pack("<IIhhB", 7, 0, -312, -100, 255),
+        ),
+        good("PROBE_WRITE", Ask.PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
+        good("PROBE_READ", Ask.PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
+        good("PROBE_READ answer", Ask.PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),
         good("unknown type", 0x7F, 14, b"?"),
     ]
 
@@ -129,54 +136,54 @@ def every_type() -> list[dict[str, Any]]:
 def payloads() -> list[dict[str, Any]]:
     """Return payloads that try COBS: zeros, runs around its block of 254, the largest."""
     cases = [
-        good("sequence 0", INFO, 0),
-        good("sequence 65535", INFO, 65535),
-        good("payload of one zero", FEATURES_WRITE, 0, b"\0"),
-        good("payload of 16 zeros", FEATURES_WRITE, 0, bytes(16)),
-        good("payload of ones", FEATURES_WRITE, 0x0101, b"\1" * 40),
-        good("payload of 0xFF", FEATURES_WRITE, 0xFFFF, b"\xff" * 300),
-        good("payload that looks like a frame", FEATURES_WRITE, 13, sent(INFO, 13)),
-        good("payload that looks like text", FEATURES_WRITE, 13, BANNER.encode()),
-        good("largest payload, zeros", FEATURES_WRITE, 14, bytes(MAX_PAYLOAD)),
-        good("largest payload, no zeros", FEATURES_WRITE, 14, bytes(1 + i % 255 for i in range(MAX_PAYLOAD))),
-        good("largest payload, random", FEATURES_WRITE, 14, random.Random(1).randbytes(MAX_PAYLOAD)),
+        good("sequence 0", Ask.INFO, 0),
+        good("sequence 65535", Ask.INFO, 65535),
+        good("payload of one zero", Ask.FEATURES_WRITE, 0, b"\0"),
+        good("payload of 16 zeros", Ask.FEATURES_WRITE, 0, bytes(16)),
+        good("payload of ones", Ask.FEATURES_WRITE, 0x0101, b"\1" * 40),
+        good("payload of 0xFF", Ask.FEATURES_WRITE, 0xFFFF, b"\xff" * 300),
+        good("payload that looks like a frame", Ask.FEATURES_WRITE, 13, sent(Ask.INFO, 13)),
+        good("payload that looks like text", Ask.FEATURES_WRITE, 13, BANNER.encode()),
+        good("largest payload, zeros", Ask.FEATURES_WRITE, 14, bytes(MAX_PAYLOAD)),
+        good("largest payload, no zeros", Ask.FEATURES_WRITE, 14, bytes(1 + i % 255 for i in range(MAX_PAYLOAD))),
+        good("largest payload, random", Ask.FEATURES_WRITE, 14, random.Random(1).randbytes(MAX_PAYLOAD)),
     ]
     for length in (253, 254, 255, 256, 507, 508, 509):
         run = bytes(1 + i % 255 for i in range(length))
-        cases.append(good(f"run of {length} bytes between zeros", AUDIO_WRITE, 15, b"\0" + run + b"\0"))
+        cases.append(good(f"run of {length} bytes between zeros", Ask.AUDIO_WRITE, 15, b"\0" + run + b"\0"))
     for length in (253, 254, 255, 508):
-        sequence = next(n for n in range(0x0101, 0xFFFF) if 0 not in raw(AUDIO_WRITE, n, b"\7" * (length - 8)))
-        cases.append(good(f"frame of {length} bytes without a zero", AUDIO_WRITE, sequence, b"\7" * (length - 8)))
+        sequence = next(n for n in range(0x0101, 0xFFFF) if 0 not in raw(Ask.AUDIO_WRITE, n, b"\7" * (length - 8)))
+        cases.append(good(f"frame of {length} bytes without a zero", Ask.AUDIO_WRITE, sequence, b"\7" * (length - 8)))
     return cases
 
 
 def sequences() -> list[dict[str, Any]]:
     """Return several frames and text in one stream."""
-    one, two = frame(INFO, 1), frame(FEATURES_RUN, 2)
+    one, two = frame(Ask.INFO, 1), frame(Ask.FEATURES_RUN, 2)
     return [
         case("nothing", b""),
         case("delimiters only", bytes(20)),
-        case("two frames", sent(INFO, 1) + sent(FEATURES_RUN, 2), one, two),
-        case("two frames share a delimiter", sent(INFO, 1)[:-1] + sent(FEATURES_RUN, 2), one, two),
-        case("the same frame twice", sent(INFO, 1) * 2, one, one),
-        case("no delimiter before the first frame", sent(INFO, 1)[1:], one),
-        case("a frame not ended yet", sent(INFO, 1) + sent(FEATURES_RUN, 2)[:-1], one),
+        case("two frames", sent(Ask.INFO, 1) + sent(Ask.FEATURES_RUN, 2), one, two),
+        case("two frames share a delimiter", sent(Ask.INFO, 1)[:-1] + sent(Ask.FEATURES_RUN, 2), one, two),
+        case("the same frame twice", sent(Ask.INFO, 1) * 2, one, one),
+        case("no delimiter before the first frame", sent(Ask.INFO, 1)[1:], one),
+        case("a frame not ended yet", sent(Ask.INFO, 1) + sent(Ask.FEATURES_RUN, 2)[:-1], one),
         case("text alone", BANNER.encode() + DELIMITER, text(BANNER)),
-        case("text before a frame", BANNER.encode() + sent(INFO, 1), text(BANNER), one),
+        case("text before a frame", BANNER.encode() + sent(Ask.INFO, 1), text(BANNER), one),
         case(
             "text between frames",
-            sent(INFO, 1) + RESULT.encode() + RESULT.encode() + sent(FEATURES_RUN, 2),
+            sent(Ask.INFO, 1) + RESULT.encode() + RESULT.encode() + sent(Ask.FEATURES_RUN, 2),
             one,
             text(RESULT + RESULT),
             two,
         ),
         case(
             "text longer than a frame",
-            (RESULT * 60).encode() + sent(INFO, 1),
+            (RESULT * 60).encode() + sent(Ask.INFO, 1),
             text(RESULT * 60),
             one,
         ),
-        case("text of one character", b"?" + sent(INFO, 1), text("?"), one),
+        case("text of one character", b"?" + sent(Ask.INFO, 1), text("?"), one),
         case(
             "text of all characters",
             bytes(range(32, 127)) + b"\t\r\n\0",
@@ -187,9 +194,9 @@ def sequences() -> list[dict[str, Any]]:
 
 def damage() -> list[dict[str, Any]]:
     """Return streams with damage, each followed by a good frame that must come through."""
-    victim = sent(FEATURES_WRITE, 0x0203, bytes(range(1, 101)))
-    after, next_frame = sent(INFO, 1), frame(INFO, 1)
-    wrong_crc = bytearray(raw(FEATURES_WRITE, 0x0203, b"abc"))
+    victim = sent(Ask.FEATURES_WRITE, 0x0203, bytes(range(1, 101)))
+    after, next_frame = sent(Ask.INFO, 1), frame(Ask.INFO, 1)
+    wrong_crc = bytearray(raw(Ask.FEATURES_WRITE, 0x0203, b"abc"))
     wrong_crc[-1] ^= 0x80
     one_bit = bytearray(victim)
     one_bit[50] ^= 0x10
@@ -199,8 +206,8 @@ def damage() -> list[dict[str, Any]]:
     swapped[10], swapped[11] = swapped[11], swapped[10]
     text_hit = bytearray(RESULT.encode())
     text_hit[5] ^= 0x80
-    too_long = sent(FEATURES_WRITE, 16, bytes(i % 256 for i in range(MAX_PAYLOAD + 1)))
-    too_long_zeros = sent(FEATURES_WRITE, 16, bytes(MAX_PAYLOAD + 1))
+    too_long = sent(Ask.FEATURES_WRITE, 16, bytes(i % 256 for i in range(MAX_PAYLOAD + 1)))
+    too_long_zeros = sent(Ask.FEATURES_WRITE, 16, bytes(MAX_PAYLOAD + 1))
     noise = bytes(random.Random(2).choices(range(128, 256), k=50))
     return [
         case("tail of a frame, then a frame", victim[40:] + after, next_frame, malformed=1),
@@ -218,9 +225,9 @@ def damage() -> list[dict[str, Any]]:
         case("delimiter lost between frames", victim[:-1] + after[1:] + after, next_frame, crc=1),
         case("text without a delimiter before a frame", RESULT.encode() + after[1:] + after, next_frame, malformed=1),
         case("text with a hurt byte", bytes(text_hit) + after, next_frame, malformed=1),
-        case("version 2", DELIMITER + encoded(INFO, 17, b"", version=2) + after, next_frame, version=1),
-        case("version 0", DELIMITER + encoded(INFO, 17, b"", version=0) + after, next_frame, version=1),
-        case("too short: 7 bytes", DELIMITER + cobs.encode(raw(INFO, 18)[1:]) + after, next_frame, malformed=1),
+        case("version 2", DELIMITER + encoded(Ask.INFO, 17, b"", version=2) + after, next_frame, version=1),
+        case("version 0", DELIMITER + encoded(Ask.INFO, 17, b"", version=0) + after, next_frame, version=1),
+        case("too short: 7 bytes", DELIMITER + cobs.encode(raw(Ask.INFO, 18)[1:]) + after, next_frame, malformed=1),
         case("too short: a right CRC over 3 bytes", DELIMITER + short_frame() + after, next_frame, malformed=1),
         case("payload of 1025 bytes", too_long + after, next_frame, oversize=1),
         case("payload of 1025 zeros", too_long_zeros + after, next_frame, oversize=1),

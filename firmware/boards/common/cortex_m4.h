@@ -41,7 +41,7 @@
 #define MPU_RASR_NO_ACCESS 0u
 
 // B3.4 Nested vectored interrupt controller
-#define NVIC_INTERRUPTS 240u // the most that there can be
+#define NVIC_INTERRUPTS 240u // at most
 #define NVIC_ISER(interrupt) REGISTER(0xE000E100u + 4u * ((interrupt) / 32u))
 #define NVIC_ICER(interrupt) REGISTER(0xE000E180u + 4u * ((interrupt) / 32u))
 #define NVIC_ICPR(interrupt) REGISTER(0xE000E280u + 4u * ((interrupt) / 32u))

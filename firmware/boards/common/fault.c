@@ -4,8 +4,7 @@
 
 #include "../board.h"
 #include "fault_text.h"
-
-void startup_fault(const uint32_t *frame);
+#include "startup.h"
 
 void startup_fault(const uint32_t *frame) {
     struct crash_registers registers = {.sp = (uint32_t)frame, .cfsr = SCB_CFSR, .hfsr = SCB_HFSR};

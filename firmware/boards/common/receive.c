@@ -50,7 +50,7 @@ uint32_t board_overruns(void) {
 }
 
 void board_idle(void) {
-    interrupts_off(); // what comes between the look and the sleep ends the sleep all the same
+    interrupts_off(); // an interrupt between the check and the sleep still ends the sleep
     if (ring.read == ring.written && !woken) {
         wait_for_interrupt();
     }

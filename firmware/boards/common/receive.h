@@ -1,5 +1,5 @@
-// Received bytes, between the interrupt of a board's serial port and the main loop: board_read(), board_overruns() and
-// board_idle() of every board.
+// Received bytes on their way from the interrupt of a board's serial port to the main loop, which takes them by
+// board_read(), board_overruns() and board_idle().
 #ifndef RECEIVE_H
 #define RECEIVE_H
 

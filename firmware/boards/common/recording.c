@@ -36,7 +36,7 @@ void recording_filled(void) {
     if (!ring.into_ring[ring.answered++ % DMA_BLOCKS]) {
         ring.lost = ring.lost + RECORDING_BLOCK;
     } else if (ring.settles > 0) { // the reader waits at the start meanwhile
-        --ring.settles;
+        ring.settles--;
         ring.filled = ring.filled + 1;
         ring.read = ring.filled;
     } else {

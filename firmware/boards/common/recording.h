@@ -10,7 +10,7 @@
 #define RECORDING_BLOCKS 32u // 0.7 s at 44 kHz: longer than the network takes
 #endif
 
-// Forgets what was recorded; so many samples are then left out, while the microphone settles.
+// Forgets what was recorded; the next `settling_samples` are then left out, while the microphone settles.
 void recording_begin(uint32_t settling_samples);
 
 // From the interrupt handler: where the DMA is to write the block after the one that it is writing, or the handler is

@@ -1,4 +1,4 @@
-// What most boards do to start again; a board that knows better has its own.
+// What most boards do to start again; a board with more to do has its own.
 #include "../board.h"
 #include "cortex_m4.h"
 

@@ -4,10 +4,9 @@
 
 #include "../board.h"
 #include "cortex_m4.h"
+#include "startup.h"
 
 #define TICKS_A_SECOND 10u
-
-void systick_interrupt(void);
 
 static volatile uint32_t ticks_left __attribute__((used));
 
@@ -24,7 +23,7 @@ void board_alive(void) {
     watchdog_hardware_feed();
 }
 
-// Without a prologue, so that the stack pointer still shows the interrupted program's registers when it goes on as a
+// Without a prologue, so that the stack pointer still shows the interrupted program's registers when it becomes a
 // fault.
 __attribute__((naked)) void systick_interrupt(void) {
     __asm volatile("ldr r0, =ticks_left\n"

@@ -54,8 +54,8 @@ static bool wait_for_room(uint32_t patience) {
 }
 
 void board_write(const uint8_t *bytes, size_t count) {
-    static bool stuck; // nobody reads: what is to be sent is lost, and costs no more waiting until somebody does
-    for (size_t i = 0; i < count; ++i) {
+    static bool stuck; // the host does not read: output is lost without further waiting until it reads again
+    for (size_t i = 0; i < count; i++) {
         stuck = !wait_for_room(stuck ? 0 : PATIENCE);
         if (!stuck) {
             UART0_DATA = bytes[i];

@@ -4,12 +4,10 @@
 #include <string.h>
 
 #include "../common/fault_text.h"
+#include "../common/startup.h"
 
 enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_WRITE0 = 0x04, SYS_WRITE = 0x05, SYS_READ = 0x06, SYS_FLEN = 0x0C };
 enum { SYS_EXIT_EXTENDED = 0x20, ADP_STOPPED_APPLICATION_EXIT = 0x20026 };
-
-void startup_exit(int code);
-void startup_fault(const uint32_t *frame);
 
 static int32_t call(uint32_t operation, const void *block) {
     register uint32_t r0 __asm("r0") = operation;

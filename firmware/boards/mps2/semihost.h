@@ -1,11 +1,12 @@
 // Semihosting: a test image in QEMU reads and writes files of the host and ends with an exit code.
 //
-// A test image is boards/mps2/startup.c + boards/mps2/semihost.c + a main() of its own, no board.c. What main() returns
-// becomes QEMU's exit code; a fault ends it with SEMIHOST_FAULT. Build and run one, from firmware/:
+// A test image is boards/common/startup_common.c + boards/mps2/startup.c + boards/mps2/semihost.c + a main() of its
+// own, no board.c. What main() returns becomes QEMU's exit code; a fault ends it with SEMIHOST_FAULT. Build and run
+// one, from firmware/:
 //   arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -std=c11 -O2 -ffp-contract=off
 //     -ffunction-sections -fdata-sections -Iboards/mps2 -nostartfiles --specs=nano.specs -Wl,--gc-sections
 //     -Wl,--no-warn-rwx-segments -Lboards/common -Tboards/mps2/linker.ld
-//     boards/mps2/startup.c boards/mps2/semihost.c main.c -lm -o image.elf
+//     boards/common/startup_common.c boards/mps2/startup.c boards/mps2/semihost.c main.c -lm -o image.elf
 //   qemu-system-arm -M mps2-an386 -display none -monitor none -serial null -semihosting-config enable=on,target=native
 //     -icount shift=6,align=off,sleep=off -kernel image.elf
 // or, from Python, tinyscene.toolchain.mps2_image.build() and run(). File names are relative to QEMU's working

@@ -1,9 +1,9 @@
-// Reset, faults and interrupts of mps2. With linker.ld and semihost.c it also makes test images: see semihost.h.
+// Reset, faults and interrupts of mps2. With common/startup_common.c, linker.ld and semihost.c it also makes test
+// images: see semihost.h.
 #include "../common/startup.h"
 #include "mps2.h"
 
-void uart0_receive_interrupt(void);
-__attribute__((weak, alias("startup_fault_entry"))) void uart0_receive_interrupt(void);
+void uart0_receive_interrupt(void); // board.c's; where there is none, linker.ld makes it a fault
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16 + MPS2_INTERRUPTS] = {
     STARTUP_CORE_VECTORS,

@@ -1,5 +1,5 @@
 // The watchdog of mps2: at its first timeout a non-maskable interrupt, which ends as a fault does, at its second a
-// reset. QEMU's board has no register that tells the cause of a reset.
+// reset. QEMU's board has no register for the cause of a reset.
 #include "../common/watchdog.h"
 
 #include "../board.h"

@@ -8,7 +8,7 @@
 #include "usbd.h"
 #include "wait.h"
 
-// What Arduino's boot loader wants to find in GPREGRET to stay, as Arduino's own sketches leave it for a port that was
+// What Arduino's boot loader must find in GPREGRET to stay, as Arduino's own sketches leave it for a port that was
 // closed at 1200 baud (DFU_MAGIC_SERIAL_ONLY_RESET of its core for this board).
 #define BOOT_LOADER_MAGIC 0xB0u
 

@@ -1,5 +1,4 @@
-// The board has two lines to a host. What it says goes to the one that it was spoken to over last; before that, to
-// both.
+// The board has two lines to a host. Output goes to the line that last received something; before that, to both.
 #ifndef LINES_H
 #define LINES_H
 

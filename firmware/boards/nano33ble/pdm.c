@@ -1,7 +1,7 @@
 // The microphone of the Nano 33 BLE Sense: PDM with EasyDMA, one block after the other.
 //
-// PTR is double-buffered: once a block has STARTED, the address of the next one can be written, and the peripheral goes
-// on with that at END by itself. The handler has the whole of a block, 25 ms, to do so.
+// PTR is double-buffered: once a block has STARTED, the address of the next one can be written, and the peripheral
+// continues there at END by itself. The handler has the whole of a block, 25 ms, to do so.
 #include "../board.h"
 #include "../common/recording.h"
 #include "nrf52840.h"

@@ -46,7 +46,7 @@ void uart_init(void) {
 }
 
 void uart_write(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         UART0_EVENTS_TXDRDY = 0;
         UART0_TXD = bytes[i];
         (void)wait_for(&UART0_EVENTS_TXDRDY, 1);

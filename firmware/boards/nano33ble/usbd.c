@@ -1,7 +1,7 @@
 // The data endpoints, and the interrupt.
 //
 // All that touches the peripheral happens in usbd_interrupt(), or in service() with interrupts held back, so that
-// nothing of it overlaps. A packet from the host stays in the peripheral, which makes the host wait, until the receive
+// none of it overlaps. A packet from the host stays in the peripheral, which makes the host wait, until the receive
 // ring has room for all of it: over USB no byte is lost.
 #include "usbd.h"
 
@@ -10,11 +10,18 @@
 #include "lines.h"
 #include "nrf52840.h"
 #include "usb_transmit.h"
-#include "usbd_internal.h"
+#include "usbd_control.h"
+#include "usbd_dma.h"
+#include "usbd_power.h"
 #include "wait.h"
 
-#define STATUS_STAGE_MS 5u  // for the host to end the transfer that asked for the boot loader
-#define HOST_PROGRAM_MS 50u // for the program on the host to read what its driver has, before the port vanishes
+#define NUMBER(endpoint) ((endpoint)&0x7Fu)
+#define DATA_ENDPOINT NUMBER(USB_DATA_IN) // the same number in both directions
+#define EP0_ENABLED 1u
+#define EPIN_ENABLED (EP0_ENABLED | 1u << NUMBER(USB_NOTIFY_IN) | 1u << DATA_ENDPOINT)
+#define EPOUT_ENABLED (EP0_ENABLED | 1u << DATA_ENDPOINT)
+#define STATUS_STAGE_MS 5u  // lets the host end the transfer that asked for the boot loader
+#define HOST_PROGRAM_MS 50u // lets the program on the host read what its driver has, before the port vanishes
 
 void usbd_interrupt(void);
 
@@ -22,27 +29,55 @@ static struct usb_transmit transmit;
 static struct {
     uint8_t out[USB_PACKET_BYTES], in[USB_PACKET_BYTES];
     bool arrived;         // a packet from the host is in the peripheral
-    bool on_its_way;      // a packet to the host is
+    bool on_its_way;      // a packet to the host is there
     bool deaf;            // the host had its chance, and did not read
     uint32_t progress_at; // cycle count when the host last took a packet, or something to take came
 } data;
 
-void usbd_restart_in(void) {
+// Each starts its data endpoint again, as when that is switched on or no longer halted.
+static void restart_in(void) {
     data.on_its_way = data.deaf = false;
     usb_transmit_discard(&transmit);
 }
 
-void usbd_restart_out(void) {
+static void restart_out(void) {
     data.arrived = false;
     USBD_SIZE_EPOUT(DATA_ENDPOINT) = 0; // 6.35.10: any value; the endpoint takes a packet
 }
+
+// An endpoint's place in DTOGGLE and EPSTALL is that of its address: number, and bit 7 towards the host.
+static void halt(uint8_t endpoint, bool on) {
+    USBD_EPSTALL = on ? endpoint | USBD_EPSTALL_STALL : endpoint;
+    if (on) {
+        return;
+    }
+    USBD_DTOGGLE = endpoint; // selects it, changes nothing
+    USBD_DTOGGLE = endpoint | USBD_DTOGGLE_DATA0;
+    if (endpoint == USB_DATA_IN) {
+        restart_in();
+    } else if (endpoint == USB_DATA_OUT) {
+        restart_out();
+    }
+}
+
+static void configure(bool on) {
+    USBD_EPINEN = on ? EPIN_ENABLED : EP0_ENABLED;
+    USBD_EPOUTEN = on ? EPOUT_ENABLED : EP0_ENABLED;
+    if (on) {
+        halt(USB_NOTIFY_IN, false);
+        halt(USB_DATA_IN, false);
+        halt(USB_DATA_OUT, false);
+    }
+}
+
+static const struct usb_hardware hardware = {configure, halt};
 
 static void take_arrived(void) {
     if (data.arrived && receive_room() >= USB_PACKET_BYTES) {
         size_t count = usbd_dma_out(DATA_ENDPOINT, data.out); // after which the endpoint takes another one
         data.arrived = false;
         line_in_use = LINE_USB;
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i = 0; i < count; i++) {
             receive_byte(data.out[i]);
         }
     }
@@ -78,7 +113,11 @@ static void data_events(void) {
 }
 
 static void service(void) {
-    if (!usbd_follow_cable()) {
+    enum usbd_presence presence = usbd_follow_cable();
+    if (presence == USBD_UNPLUGGED) {
+        usbd_control_init(&hardware);
+    }
+    if (presence != USBD_ON_BUS) {
         return;
     }
     usbd_control_events();
@@ -98,7 +137,7 @@ void usbd_interrupt(void) {
 }
 
 void usbd_init(void) {
-    usbd_control_init();
+    usbd_control_init(&hardware);
     interrupts_off();
     service();
     interrupts_on();

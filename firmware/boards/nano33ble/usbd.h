@@ -1,7 +1,8 @@
-// The serial port over USB: lib/usb on the nRF52840's USBD peripheral.
+// Layer 3 of USBD, the top: the serial port over USB, lib/usb on the nRF52840's USBD peripheral.
 //
-// Files: usbd.c (the port: bytes in and out), usbd_control.c (endpoint 0), usbd_power.c (switching the peripheral on
-// and off, and its errata), usbd_dma.c (packets between RAM and the peripheral).
+// Files, each calling only those before it: usbd_dma.c (packets between RAM and the peripheral), usbd_power.c
+// (switching the peripheral on and off, and its errata); usbd_control.c (endpoint 0); usbd.c (the port: bytes in and
+// out).
 #ifndef USBD_H
 #define USBD_H
 
@@ -13,7 +14,7 @@ void usbd_init(void);
 
 // Hands bytes to the host. What it does not take, because no program has opened the port or because the program does
 // not read for a while, is dropped and counted: never waits for longer than USBD_PATIENCE_MS without progress. From a
-// fault handler, it also waits until the host has all. Needs no interrupts.
+// fault handler, it also waits until the host has everything. Needs no interrupts.
 void usbd_write(const uint8_t *bytes, size_t count);
 
 // Waits until the host has what was written, and leaves the bus, so that the host sees the board go.

@@ -1,14 +1,17 @@
 // Endpoint 0 of USBD: nRF52840 Product Specification, 6.35.9. Carries out what lib/usb decides.
+#include "usbd_control.h"
+
 #include <string.h>
 
 #include "nrf52840.h"
-#include "usbd_internal.h"
+#include "usbd_dma.h"
 
+// 2341:805A is what Arduino gave sketches on this board, and what its tools and ours look for; the boot loader is
+// 2341:005A. The only place with these numbers in the firmware.
+#define VENDOR 0x2341u
+#define PRODUCT 0x805Au
 #define RELEASE 0x0010u // 0.1 as binary coded decimals
 #define ID_DIGITS 16
-#define EP0_ENABLED 1u
-#define EPIN_OUT_ENABLED (EP0_ENABLED | 1u << NUMBER(USB_NOTIFY_IN) | 1u << DATA_ENDPOINT)
-#define EPOUT_ENABLED (EP0_ENABLED | 1u << DATA_ENDPOINT)
 
 struct usb_device usbd_device;
 
@@ -26,43 +29,17 @@ static void make_serial(void) {
     }
 }
 
-// An endpoint's place in DTOGGLE and EPSTALL is that of its address: number, and bit 7 towards the host.
-static void halt(uint8_t endpoint, bool on) {
-    USBD_EPSTALL = on ? endpoint | USBD_EPSTALL_STALL : endpoint;
-    if (on) {
-        return;
-    }
-    USBD_DTOGGLE = endpoint; // selects it, changes nothing
-    USBD_DTOGGLE = endpoint | USBD_DTOGGLE_DATA0;
-    if (endpoint == USB_DATA_IN) {
-        usbd_restart_in();
-    } else if (endpoint == USB_DATA_OUT) {
-        usbd_restart_out();
-    }
-}
-
-static void configure(bool on) {
-    USBD_EPINEN = on ? EPIN_OUT_ENABLED : EP0_ENABLED;
-    USBD_EPOUTEN = on ? EPOUT_ENABLED : EP0_ENABLED;
-    if (on) {
-        halt(USB_NOTIFY_IN, false);
-        halt(USB_DATA_IN, false);
-        halt(USB_DATA_OUT, false);
-    }
-}
-
-void usbd_control_init(void) {
+void usbd_control_init(const struct usb_hardware *hardware) {
     static const struct usb_identity identity = {
-        .vendor = USBD_VENDOR,
-        .product = USBD_PRODUCT,
+        .vendor = VENDOR,
+        .product = PRODUCT,
         .release = RELEASE,
         .manufacturer = "tinyscene",
         .name = "Nano 33 BLE",
         .serial = serial,
     };
-    const struct usb_hardware hardware = {configure, halt};
     make_serial();
-    usb_init(&usbd_device, &identity, &hardware);
+    usb_init(&usbd_device, &identity, hardware);
 }
 
 static void carry_out(struct usb_step step) {
@@ -80,14 +57,14 @@ static void carry_out(struct usb_step step) {
     case USB_STATUS:
         USBD_TASKS_EP0STATUS = 1;
         break;
-    case USB_ADDRESS: // 6.35.9: the peripheral has done all of it by itself, and must not be told to
+    case USB_ADDRESS: // 6.35.9: the peripheral has done it all by itself, and must not be triggered
         break;
     }
 }
 
 static void set_up(void) {
     uint8_t setup[USB_SETUP_BYTES];
-    for (uint32_t i = 0; i < USB_SETUP_BYTES; ++i) {
+    for (uint32_t i = 0; i < USB_SETUP_BYTES; i++) {
         setup[i] = (uint8_t)USBD_SETUP(i);
     }
     carry_out(usb_setup(&usbd_device, setup));
@@ -121,7 +98,7 @@ void usbd_control_events(void) {
         bus_event();
     }
     if (usbd_take(&USBD_EVENTS_EP0SETUP)) {
-        USBD_EVENTS_EP0DATADONE = 0; // of a transfer that the host has given up
+        USBD_EVENTS_EP0DATADONE = 0; // the event of a transfer that the host has given up
         set_up();
     } else if (usbd_take(&USBD_EVENTS_EP0DATADONE)) {
         data_done();

@@ -3,8 +3,9 @@
 // The processor waits for each transfer, some microseconds, so that there is never a second one, and no task is
 // triggered during one: that is what anomaly 199 (revisions 1 to 3) is about, "USBD cannot receive tasks during DMA".
 // Its remedy is a register all the same, and costs nothing.
+#include "usbd_dma.h"
+
 #include "nrf52840.h"
-#include "usbd_internal.h"
 #include "wait.h"
 
 #define ERRATA_199_DURING_DMA 0x82u

@@ -1,18 +1,19 @@
 // The USBD peripheral on and off, as the cable comes and goes: nRF52840 Product Specification, 6.35.4.
 //
 // Which revision of the chip a board has cannot be told from outside, so that what any of them needs is done on all;
-// Nordic's remedies are harmless where they are not needed. nRF52840 Errata, of those about USB:
+// Nordic's remedies are harmless where they are not needed. From nRF52840 Errata, those about USB:
 //
 //   104, 154  Engineering A only, which no board was ever sold with: nothing is done.
 //   166       isochronous endpoints, which are not used: nothing to be done.
 //   171       the peripheral may not power up: registers around enabling. Also on leaving its low-power mode, which is
-//             never entered here: a sleeping bus only means that nobody listens.
+//             never entered here: on a sleeping bus, output is merely dropped.
 //   187       the peripheral cannot be enabled: registers around enabling. Revision 3 has it, too.
-//   199       no task is heard during DMA: see usbd_dma.c.
-//   211       it stays suspended for too long after a wake-up that the device asks for: none is ever asked for.
+//   199       no task is received during DMA: see usbd_dma.c.
+//   211       it stays suspended for too long after a wake-up that the device requests: it never does.
 //   223       it may behave unexpectedly after a reset: it is enabled twice.
+#include "usbd_power.h"
+
 #include "nrf52840.h"
-#include "usbd_internal.h"
 #include "wait.h"
 
 #define DISCONNECT_MS 10u // a host notices 2.5 us (USB 2.0, 7.1.7.3), hubs take their time
@@ -74,11 +75,10 @@ static void switch_on(void) {
 
 static void switch_off(void) {
     disable(); // no other register: they went with the supply
-    usbd_control_init();
     power = POWER_OFF;
 }
 
-bool usbd_follow_cable(void) {
+enum usbd_presence usbd_follow_cable(void) {
     POWER_EVENTS_USBDETECTED = 0;
     POWER_EVENTS_USBREMOVED = 0;
     POWER_EVENTS_USBPWRRDY = 0;
@@ -90,10 +90,11 @@ bool usbd_follow_cable(void) {
         switch_on();
     } else if (!cable && power != POWER_OFF) {
         switch_off();
+        return USBD_UNPLUGGED;
     }
     if (power == POWER_ENABLED && (supply & POWER_USBREGSTATUS_OUTPUTRDY) != 0) {
         USBD_USBPULLUP = 1; // the crystal, which the bus needs, has been running since board_init()
         power = POWER_ON_BUS;
     }
-    return power == POWER_ON_BUS;
+    return power == POWER_ON_BUS ? USBD_ON_BUS : USBD_OFF_BUS;
 }

@@ -7,14 +7,14 @@
 
 #include "../common/cortex_m4.h"
 
-#define CLOCK_HZ 64000000u // whether the crystal started or the RC oscillator has to do
+#define CLOCK_HZ 64000000u // with the crystal, and with the RC oscillator if that does not start
 #define CYCLES_PER_MS (CLOCK_HZ / 1000u)
-#define WAIT_TURNS 200000u // of a waiting loop: more than 20 ms; what we wait for takes 1 ms at most
+#define WAIT_TURNS 200000u // turns of a waiting loop: more than 20 ms; what we wait for takes 1 ms at most
 
-// Waits until some bits of a register are set; false if that takes too long. Counts turns, not cycles: a fault may want
+// Waits until some bits of a register are set; false if that takes too long. Counts turns, not cycles: a fault may have
 // to be reported before board_init().
 static inline bool wait_for(volatile uint32_t *address, uint32_t bits) {
-    for (uint32_t turn = 0; turn < WAIT_TURNS; ++turn) {
+    for (uint32_t turn = 0; turn < WAIT_TURNS; turn++) {
         if ((*address & bits) != 0) {
             return true;
         }

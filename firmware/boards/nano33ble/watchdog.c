@@ -5,8 +5,8 @@
 #include "nrf52840.h"
 
 #define WDT_HZ 32768u
-// Only a power cycle, the reset button or the watchdog itself stops it, so that it goes on in Arduino's boot loader
-// when the firmware hands over to that: long enough for writing all of the flash. The system timer is quicker anyway.
+// Only a power cycle, the reset button or the watchdog itself stops it, so that it keeps running in Arduino's boot
+// loader: long enough for writing all of the flash. The system timer is quicker anyway.
 #define SECONDS 120u
 
 _Static_assert(SECONDS > WATCHDOG_HARDWARE_SECONDS, "the system timer must come first");

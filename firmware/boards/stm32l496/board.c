@@ -64,7 +64,7 @@ uint32_t board_clock_hz(void) {
 }
 
 void board_write(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         (void)wait_for(&UART_ISR(SERIAL_BASE), UART_ISR_TXE, UART_ISR_TXE);
         UART_TDR(SERIAL_BASE) = bytes[i];
     }

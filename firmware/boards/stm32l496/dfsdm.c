@@ -43,7 +43,7 @@ static int32_t factor; // what samples are multiplied by, in 2^-UNITY_BITS
 void dfsdm_interrupt(void);
 
 static void amplify(int16_t *to, const int16_t *from) {
-    for (size_t i = 0; i < RECORDING_BLOCK; ++i) {
+    for (size_t i = 0; i < RECORDING_BLOCK; i++) {
         const int32_t value = (from[i] * factor + (1 << (UNITY_BITS - 1))) >> UNITY_BITS;
         to[i] = (int16_t)(value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value);
     }

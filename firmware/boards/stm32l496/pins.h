@@ -13,7 +13,7 @@ struct pin {
 // Switches its port on and connects it to its peripheral, with a pull-up.
 void pin_connect(const struct pin *pin);
 
-// Gives a pin that was connected edges for some 10 MHz, where those after reset are for a few.
+// Gives a connected pin edges for some 10 MHz; those after reset suffice for a few MHz.
 void pin_quicken(const struct pin *pin);
 
 #endif

@@ -25,8 +25,13 @@
 #define ENGINE_MAX_TENSORS 24
 #define ENGINE_MAX_SOURCES 2
 
-// Rows of a window that engine_quick_depthwise takes.
+// Most rows of a window that engine_quick_depthwise takes.
 #define ENGINE_MAX_QUICK_HEIGHT 16
+
+// Rows of an input column of engine_depthwise_3x3, and output rows that it computes at once: the compiler adds up its
+// scratch memory by them.
+#define ENGINE_COLUMN_ROWS 4
+#define ENGINE_COLUMN_RESULTS 2
 
 // A factor: multiplier * 2^(shift - 31), 0 <= multiplier < 2^31.
 struct engine_factor {
@@ -76,16 +81,16 @@ struct engine_rows {
 };
 
 // A step of a layer that works row by row: it reads rows of its sources and writes one row of output. A layer with
-// several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps bit by
-// bit. A layer that makes several rows at once writes them one after the other, from row step * rows on, where they lie
-// together; the last step writes those that there are. The layers of a group share their scratch, so nothing is kept in
-// it from one step to the next; a layer with state has that in place of scratch, for itself, from its first step to its
-// last one.
+// several steps for each row (a max-pool that takes one input row after the other) finishes row step / steps piece
+// by piece. A layer that makes several rows at once writes them one after the other, from row step * rows on, where
+// they lie together; the last step writes only those that exist. The layers of a group share their scratch, so nothing
+// is kept in it from one step to the next; a layer with state is given that in place of scratch, and keeps it from its
+// first step to its last.
 typedef void engine_step(
     const void *layer, const struct engine_rows *sources, int32_t step, int8_t *output, void *scratch);
 
-// What a step needs of a source: its rows below per_row * row + per_step * (step % steps) + reach, as far as there are
-// so many; `row` is the first one that it writes.
+// What a step needs of a source: rows [0, per_row * row + per_step * (step % steps) + reach), clipped to the source's
+// height, must be ready. `row` is the first row that the step writes.
 struct engine_need {
     int32_t per_row;
     int32_t per_step;
@@ -97,32 +102,32 @@ struct engine_stage {
     engine_step *function;
     const void *layer;
     int32_t target;
-    int32_t steps; // for each row,
-    int32_t rows;  // or rows for each step: one of the two is 1
-    int32_t state; // where its state starts, in bytes from the group's scratch on; 0 for a layer without
+    int32_t steps; // steps that make a row; 1 if a step makes several rows
+    int32_t rows;  // rows that a step makes; 1 if a row takes several steps
+    int32_t state; // offset of its state in the group's scratch, in bytes; 0: it has none
     int32_t source_count;
     int32_t sources[ENGINE_MAX_SOURCES];
     struct engine_need needs[ENGINE_MAX_SOURCES];
 };
 
-// Layers that run together, in an order in which each comes after its sources. Always the last stage that finds the
-// rows it needs takes a step; the compiler has played that through to know how many rows each ring must hold.
+// Layers that run together, in an order in which each comes after its sources. The last stage that finds the rows it
+// needs takes the next step; the compiler has simulated that to learn how many rows each ring must hold.
 struct engine_group {
     const struct engine_stage *stages;
-    const struct engine_rows *tensors; // without base
+    const struct engine_rows *tensors; // engine_run fills in where they lie
     int32_t stage_count;
     int32_t tensor_count;
     int32_t first_layer; // number of the first stage among the model's layers
 };
 
-// Where the time of an inference goes. A null pointer to this: nobody asks.
+// Where the time of an inference goes. NULL instead of a pointer to it: profiling is off.
 struct engine_profile {
     uint32_t (*clock)(void); // wraps at 2^32
-    uint32_t last;           // when a layer ended last
-    uint32_t *ticks;         // for each layer, added to
+    uint32_t last;           // when the last layer ended
+    uint32_t *ticks;         // [layers]: sums of each layer's time
 };
 
-// Books the time since the last layer ended to this one.
+// Adds the time since the last layer ended to that of this one.
 static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
     if (profile) {
         const uint32_t now = profile->clock();
@@ -131,15 +136,15 @@ static inline void engine_lap(struct engine_profile *profile, int32_t layer) {
     }
 }
 
-// Run a group; bases[i] is where tensor i lies. Stages write only to tensors that are a target. `scratch` holds what
-// they share, and their states.
+// Run a group; bases[i] is where tensor i lies. Stages write only to their targets. `scratch` holds what they share,
+// and their states.
 void engine_run(
     const struct engine_group *group, const int8_t *const *bases, void *scratch, struct engine_profile *profile);
 
 // A factor with shift -22..-1 made ready for engine_quick, together with the zero point.
 struct engine_quick_factor {
     int32_t multiplier; // twice the factor's, minus 2^32; the value itself is added to the product instead
-    int32_t offset;     // half of what the shift divides by, plus the zero point times what it divides by
+    int32_t offset;     // 2^(shift - 1) + zero point * 2^shift
     int32_t shift;      // to the right, 1..22
 };
 
@@ -184,13 +189,13 @@ struct engine_conv2d {
     struct engine_window window;
     struct engine_fused_pool pool;
     enum engine_layout layout;
-    int32_t steps; // of a panel
-    int32_t rows;  // output rows that a step computes as if they were one: more than 1 in ENGINE_ROWS alone, for 1x1
-                   // windows that move by one pixel, no pool
-    int32_t row_words; // of a row in scratch
-    int32_t pairs;     // of pooled pixels in an output row
-    int32_t chunk;     // pairs for which a panel is widened
-    int32_t quick;     // all shifts are -22..-1
+    int32_t steps; // steps of a panel
+    int32_t rows;  // output rows that a step computes as if they were one; 1 unless the layout is ENGINE_ROWS, windows
+                   // are 1x1 and move by one pixel, and there is no pool
+    int32_t row_words; // words of a row in scratch
+    int32_t pairs;     // pairs of pooled pixels in an output row
+    int32_t chunk;     // pairs that are computed each time a panel is widened
+    int32_t quick;     // whether all shifts are -22..-1
     int32_t input_zero_point;
     struct engine_output result;
 };
@@ -272,12 +277,12 @@ struct engine_depthwise_3x3 {
 engine_step engine_depthwise_3x3;
 
 // One output of FULLY_CONNECTED. Here TensorFlow Lite's reference multiplies in double precision and rounds once,
-// halves away from zero. The engine does so where an integer product with scale * 2^(31 - exponent), rounded down,
-// leaves a doubt: a few hundred instructions where doubles are emulated.
+// halves away from zero. The engine does so only where an integer product with scale * 2^(31 - exponent), rounded down,
+// leaves the result in doubt: that takes a few hundred instructions where doubles are emulated.
 struct engine_dense_output {
     double scale;
     int32_t multiplier;
-    int32_t fraction_bits; // of the product's upper word, 4..30; 0 for scales that are always multiplied as doubles
+    int32_t fraction_bits; // fraction bits of the product's upper word, 4..30; 0: always multiplied as doubles
     int32_t bias;
 };
 
@@ -313,7 +318,7 @@ engine_step engine_max_pool_by_rows;
 // State: an int32 for each channel.
 engine_step engine_average_pool_by_rows;
 
-// MEAN over the middle axis of outer x count x inner; the factor has 1/count in it.
+// MEAN over the middle axis of outer x count x inner; the factor includes 1/count.
 struct engine_mean {
     int32_t outer;
     int32_t count;
@@ -336,7 +341,7 @@ struct engine_broadcast {
     int32_t second_step[4];
 };
 
-// ADD: both operands are brought to a common scale with 20 more bits, added, brought to the output.
+// ADD: both operands are brought to a common scale with 20 more bits, and their sum to the output's scale.
 struct engine_add {
     struct engine_broadcast shape;
     int32_t first_zero_point;
@@ -350,7 +355,7 @@ engine_step engine_add_row; // of equal shapes: shape.size[3] values
 void engine_add(const struct engine_add *layer, const int8_t *first, const int8_t *second, int8_t *output);
 
 // ADD of equal shapes, for `count` values of a row; the first operand is the one with the larger scale, so that its
-// factor is 1/2: it has one bit fewer instead. `second` has no zero point in its offset. The output may be the same
+// factor is 1/2, for which it gets one bit fewer. `second` has no zero point in its offset. The output may be the same
 // buffer as an operand.
 struct engine_quick_add {
     int32_t count;
@@ -388,11 +393,11 @@ struct engine_quantisation {
     int32_t zero_point;
     int32_t count;
 };
-engine_step engine_quantize;
-engine_step engine_dequantize;
+engine_step engine_quantise;
+engine_step engine_dequantise;
 
 // SOFTMAX over the last axis of rows x depth, depth <= 4096; table[d] of 256 = exp(-beta * scale * d) in Q0.31, 0 where
-// it is ignored. The output may be the same buffer as the input.
+// TensorFlow Lite ignores it. The output may be the same buffer as the input.
 struct engine_softmax {
     const int32_t *table;
     int32_t rows;
@@ -409,9 +414,9 @@ struct engine_pad {
 };
 void engine_pad(const struct engine_pad *layer, const int8_t *input, int8_t *output);
 
-// CONCATENATION: `outer` times, from each input its chunk of bytes in turn.
+// CONCATENATION: `outer` times a chunk of bytes from each input in turn.
 struct engine_concatenate {
-    const int32_t *chunks; // bytes, one for each input
+    const int32_t *chunks; // [inputs]: bytes of a chunk
     int32_t inputs;
     int32_t outer;
 };

@@ -5,10 +5,7 @@
 #include "engine.h"
 
 // A column is four input rows of four channels, as pairs of int16: for each channel rows 0 and 1, then rows 2 and 3.
-enum { ENGINE_COLUMN_ROWS = 4, ENGINE_COLUMN_WORDS = 2 * ENGINE_CONV_CHANNELS };
-
-// Output rows that are computed at once, which overlap in two input rows.
-enum { ENGINE_COLUMN_RESULTS = 2 };
+enum { ENGINE_COLUMN_WORDS = 2 * ENGINE_CONV_CHANNELS };
 
 // Widen `count` pixels, at least one, `depth` bytes apart in each row, to columns.
 void engine_pair_columns(const int8_t *const rows[ENGINE_COLUMN_ROWS], int32_t depth, int32_t count, uint32_t *columns);

@@ -9,7 +9,7 @@
 
 enum { STEP_VALUES = 2, STEP_WORDS = 2, CHANNEL_BITS = 8 };
 
-// How results end: as they are, as the larger of them and what is in the output, or in another way.
+// How results reach the output: as they are, as the larger of them and what is there, or through finish().
 enum ending { STORE, ACCUMULATE, FINISH };
 
 // What is the same for all blocks of a panel.
@@ -18,16 +18,16 @@ struct work {
     const struct engine_panel *panel;
     const uint32_t *weights;
     struct engine_windows windows;
-    int32_t pair_words; // from the values of a pair of pooled pixels to those of the next
-    int32_t width;      // of the output rows that are computed together
+    int32_t pair_words; // words from the values of a pair of pooled pixels to those of the next
+    int32_t width;      // width of all output rows that are computed together
     enum ending ending;
-    uint32_t minimum; // four times the layer's
+    uint32_t minimum; // the layer's, in each of four bytes
     uint32_t maximum;
     int32_t channel;    // the panel's first one
     int32_t accumulate; // keep the larger of the result and what is in the output
 };
 
-// FINISH where factors are not quick, results are clamped, or the panel has not four channels.
+// FINISH where factors are not quick, results are clamped, or the panel has fewer than four channels.
 static enum ending ending(const struct work *work) {
     const struct engine_output *const result = &work->layer->result;
     const int32_t clamps = result->minimum > INT8_MIN || result->maximum < INT8_MAX;
@@ -94,7 +94,7 @@ ENGINE_NOINLINE static void convolve(
     }
 }
 
-// The kernel rows to compute with: those that lie inside the image, one at least.
+// The kernel rows to compute with: those that lie inside the image, at least one.
 static struct engine_span used_rows(const struct engine_conv2d *layer, const struct engine_rows *input, int32_t top) {
     const int32_t height = layer->window.height;
     const struct engine_span first = {top, 0, 1};

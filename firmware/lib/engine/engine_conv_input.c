@@ -117,7 +117,7 @@ static uint32_t *copy_patch(
     const struct engine_conv2d *layer, const int16_t *row, int32_t start, int32_t distance, uint32_t *patch) {
     const struct engine_window *const window = &layer->window;
     const int32_t dilated = window->dilation_width > 1, depth = layer->input.channels;
-    const int32_t words = dilated ? depth : window->width * depth; // that lie together
+    const int32_t words = dilated ? depth : window->width * depth; // words that lie together
     int32_t remaining = window->height;
     for (; remaining > has_single_row(layer); remaining -= 2, row += 2 * layer->row_words) {
         const int16_t *values = row + 2 * start;

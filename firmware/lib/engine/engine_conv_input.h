@@ -7,8 +7,8 @@
 
 // All values come out minus the input's zero point, padding as zeros.
 
-// ENGINE_ROWS: widen the window's input rows that are `used`, side by side: for each pixel, each row's channels. An
-// input row and those after it count as one if more than one are taken `together`.
+// ENGINE_ROWS: widen the window's input rows that are `used`, side by side: for each pixel, each row's channels. If
+// `together` is more than 1, so many input rows count as one.
 void engine_widen_rows(const struct engine_conv2d *layer, const struct engine_rows *input, struct engine_span used,
     int32_t together, uint32_t *rows);
 

@@ -3,7 +3,7 @@
 #include "engine_dsp.h"
 #include "engine_view.h"
 
-// Find the input rows of a step, `padding` for those outside the image; rows that no output needs are the last one.
+// Find the input rows of a step, `padding` for those outside the image; the last needed row stands for unneeded ones.
 static void find_rows(const struct engine_depthwise_3x3 *layer, const struct engine_rows *input, int32_t top,
     int8_t *padding, const int8_t **rows) {
     const int32_t last = layer->window.height + layer->rows - 2;

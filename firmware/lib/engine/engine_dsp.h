@@ -95,13 +95,13 @@ static inline void engine_store_two(uint32_t *target, uint32_t first, uint32_t s
     __asm("strd %1, %2, %0" : "=Q"(*two) : "r"(first), "r"(second));
 }
 
-// The larger of each of four int8.
+// The larger of two int8, for each of four.
 static inline uint32_t engine_larger_bytes(uint32_t a, uint32_t b) {
     __ssub8((int8x4_t)a, (int8x4_t)b);
     return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
 }
 
-// The smaller of each of four int8.
+// The smaller of two int8, for each of four.
 static inline uint32_t engine_smaller_bytes(uint32_t a, uint32_t b) {
     __ssub8((int8x4_t)a, (int8x4_t)b);
     return (uint32_t)__sel((uint8x4_t)b, (uint8x4_t)a);

@@ -5,8 +5,6 @@
 #include "engine_view.h"
 #include "engine_window.h"
 
-enum { FOUR = 4 };
-
 // The part of a window that lies inside the image, in the rows of a channel.
 struct region {
     const struct engine_rows *input;
@@ -24,7 +22,7 @@ static inline int32_t pixels(const struct region *region) {
     return (region->rows.end - region->rows.begin) * (region->columns.end - region->columns.begin);
 }
 
-// Reduce as many channels as it likes, from region->channel on, to one value each; return how many.
+// Reduce one channel or a quad of them, from region->channel on, to one value each; return how many.
 typedef int32_t reduce_region(const struct region *region, int32_t *results);
 
 static inline int32_t largest(const struct region *region, int32_t *results) {
@@ -39,14 +37,14 @@ static inline int32_t largest(const struct region *region, int32_t *results) {
     return 1;
 }
 
-// Add up four channels of at most ENGINE_PAIRED_PIXELS pixels.
-static inline void sum_four(const struct region *region, int32_t *sums) {
+// Add up a quad of channels over at most ENGINE_PAIRED_PIXELS pixels.
+static inline void sum_quad(const struct region *region, int32_t *sums) {
     struct engine_quad_sums quad = {0, 0};
     for (int32_t y = region->rows.begin; y < region->rows.end; y++) {
         quad =
             engine_sum_pixels(quad, region_row(region, y), region->columns.end - region->columns.begin, region->depth);
     }
-    memset(sums, 0, FOUR * sizeof *sums);
+    memset(sums, 0, ENGINE_QUAD_CHANNELS * sizeof *sums);
     engine_add_quad(quad, sums);
 }
 
@@ -65,9 +63,10 @@ static inline int32_t average_of(int32_t sum, int32_t count) {
 
 static inline int32_t average(const struct region *region, int32_t *results) {
     const int32_t count = pixels(region);
-    const int32_t channels = count <= ENGINE_PAIRED_PIXELS && region->depth - region->channel >= FOUR ? FOUR : 1;
-    if (channels == FOUR) {
-        sum_four(region, results);
+    const int32_t quad = count <= ENGINE_PAIRED_PIXELS && region->depth - region->channel >= ENGINE_QUAD_CHANNELS;
+    const int32_t channels = quad ? ENGINE_QUAD_CHANNELS : 1;
+    if (quad) {
+        sum_quad(region, results);
     } else {
         *results = sum_one(region);
     }
@@ -86,7 +85,7 @@ static inline void pool(const struct engine_pool *layer, const struct engine_row
         region.columns =
             engine_span(x * window->stride_width - window->padding_left, window->width, 1, layer->input.width);
         for (region.channel = 0; region.channel < region.depth;) {
-            int32_t results[FOUR];
+            int32_t results[ENGINE_QUAD_CHANNELS];
             const int32_t channels = reduce(&region, results);
             for (int32_t i = 0; i < channels; i++) {
                 *output++ = engine_clamp(results[i], layer->minimum, layer->maximum);

@@ -9,7 +9,7 @@ struct progress {
     int32_t done[ENGINE_MAX_STAGES];  // steps taken
 };
 
-// The first row that a step writes; of step + 1 also the row after the last one that is finished.
+// The first row that a step writes, which is how many rows the steps before it have finished.
 static inline int32_t first_row(const struct engine_stage *stage, int32_t step) {
     return step / stage->steps * stage->rows;
 }
@@ -48,7 +48,7 @@ void engine_run(
     struct progress progress;
     for (int32_t i = 0; i < group->tensor_count; i++) {
         progress.tensors[i] = group->tensors[i];
-        progress.tensors[i].base = (int8_t *)bases[i]; // those that are no target are only read
+        progress.tensors[i].base = (int8_t *)bases[i]; // tensors that no stage writes are only read
         progress.made[i] = group->tensors[i].height;
     }
     for (int32_t i = 0; i < group->stage_count; i++) {

@@ -3,8 +3,6 @@
 
 #include "engine_view.h"
 
-enum { QUAD = 4 };
-
 bool engine_sum_row(const struct engine_rows *image, int32_t y, int32_t depth, int32_t *sums) {
     const int8_t *const row = engine_row(image, y);
     const int32_t pixels = image->row_bytes / depth;
@@ -12,7 +10,7 @@ bool engine_sum_row(const struct engine_rows *image, int32_t y, int32_t depth, i
         memset(sums, 0, (size_t)depth * sizeof *sums);
     }
     int32_t channel = 0;
-    for (; channel + QUAD <= depth; channel += QUAD) {
+    for (; channel + ENGINE_QUAD_CHANNELS <= depth; channel += ENGINE_QUAD_CHANNELS) {
         for (int32_t x = 0; x < pixels; x += ENGINE_PAIRED_PIXELS) {
             const int32_t count = engine_smaller(pixels - x, ENGINE_PAIRED_PIXELS);
             const struct engine_quad_sums none = {0, 0};

@@ -7,15 +7,18 @@
 #include "engine.h"
 #include "engine_dsp.h"
 
+// Channels of a quad, which are summed together.
+enum { ENGINE_QUAD_CHANNELS = 4 };
+
 // Pixels whose int8 values add up inside int16.
 enum { ENGINE_PAIRED_PIXELS = 256 };
 
-// The sums of a quad of channels: of 0 and 2, of 1 and 3.
+// The sums of a quad of channels: `even` those of channels 0 and 2, `odd` those of channels 1 and 3.
 struct engine_quad_sums {
     uint32_t even, odd;
 };
 
-// Adds `count` pixels of a quad, `depth` bytes apart; of ENGINE_PAIRED_PIXELS at most in all.
+// Adds `count` pixels of a quad, `depth` bytes apart; a sum holds ENGINE_PAIRED_PIXELS of them at most.
 static inline struct engine_quad_sums engine_sum_pixels(
     struct engine_quad_sums sums, const int8_t *pixel, int32_t count, int32_t depth) {
     for (int32_t i = 0; i < count; i++, pixel += depth) {
@@ -34,7 +37,7 @@ static inline void engine_add_quad(struct engine_quad_sums sums, int32_t *channe
     channels[3] += (int16_t)(sums.odd >> 16);
 }
 
-// The sum and `count` values of one channel, `depth` bytes apart.
+// Adds `count` values of one channel, `depth` bytes apart, to a sum.
 static inline int32_t engine_sum_values(int32_t sum, const int8_t *value, int32_t count, int32_t depth) {
     for (int32_t i = 0; i < count; i++, value += depth) {
         sum += *value;
@@ -42,8 +45,8 @@ static inline int32_t engine_sum_values(int32_t sum, const int8_t *value, int32_
     return sum;
 }
 
-// Adds row y of an image to the sums of its `depth` channels, which begin anew with row 0; returns whether all rows are
-// in them.
+// Adds row y of an image to the sums of its `depth` channels, which start again at row 0; returns whether it was the
+// last row.
 bool engine_sum_row(const struct engine_rows *image, int32_t y, int32_t depth, int32_t *sums);
 
 #endif

@@ -7,9 +7,9 @@
 #include "engine_winograd_block.h"
 #include "engine_winograd_input.h"
 
-enum { ROWS = 2, COLUMNS = 4 }; // of a block: two tiles of 2 x 2, side by side
+enum { ROWS = 2, COLUMNS = 4 }; // pixels of a block: two tiles of 2 x 2, side by side
 
-// The part of a block that lies inside the output: its first pixel, and how many rows, columns and channels there are.
+// The part of a block that lies inside the output: its first pixel, and how many rows, columns and channels it has.
 struct part {
     int8_t *output;
     int32_t rows;
@@ -17,7 +17,7 @@ struct part {
     int32_t channels;
 };
 
-// Finish a block that is not whole: copy what there is of it.
+// Finish a block that is not whole: copy the part that exists.
 ENGINE_NOINLINE static void finish_part(
     const struct engine_shape *shape, const uint32_t *sums, const struct engine_panel *panel, const struct part *part) {
     int8_t results[ROWS][COLUMNS][ENGINE_CONV_CHANNELS];
@@ -39,7 +39,7 @@ void engine_winograd(
     const int32_t pair_words = engine_winograd_pair_words(layer);
     const int32_t panel_words = pair_words / ENGINE_BLOCK_PIXELS * ENGINE_CONV_CHANNELS;
     const struct engine_plane plane = engine_plane(layer->input.channels / 2);
-    const int32_t copies = layer->chunk > 1; // weights that are used but once are read where they lie
+    const int32_t copies = layer->chunk > 1; // weights that are used only once are read where they lie
     uint32_t *const values = scratch, *const copy = values + layer->chunk * pair_words;
     uint32_t *const sums = copy + (copies ? panel_words : 0);
     struct part part = {.rows = engine_smaller(ROWS, shape->height - y)};

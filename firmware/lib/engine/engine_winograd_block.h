@@ -8,14 +8,14 @@ enum { ENGINE_WINOGRAD_SUMS = ENGINE_WINOGRAD_PLANES * ENGINE_BLOCK_SUMS };
 
 // How long a plane is.
 struct engine_plane {
-    int32_t bytes;     // of values
+    int32_t bytes;     // bytes of its values
     const char *entry; // into the unrolled loop, so that the plane ends with it
 };
 
 // Describe planes of `steps` steps.
 struct engine_plane engine_plane(int32_t steps);
 
-// Copy a panel's weights out of flash, whose wait states would be paid for each pair of tiles: so many words, a
+// Copy a panel's weights out of flash, whose wait states would be paid for each pair of tiles; `words` is a
 // multiple of 32.
 void engine_winograd_copy(const uint32_t *weights, int32_t words, uint32_t *panel);
 

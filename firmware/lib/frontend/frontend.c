@@ -1,4 +1,4 @@
-// Streaming: keeps the samples that frames to come need, finds each frame's padding, and runs its steps.
+// Streaming: keeps the samples that later frames need, finds each frame's padding, and runs its steps.
 //
 // Positions are sample numbers of the clip; those below 0 and from clip_samples on are padding. Only the samples under
 // the window count, as n_fft - win_length zeros surround it. The mirrored samples of a frame never reach further back
@@ -168,7 +168,7 @@ static float *run_frame(struct frontend *frontend, const struct frontend_frame *
     if (!frontend_is_resolved(config, signal, scale * level)) {
         frontend_exact_power(config, frame, signal, spectrum);
         frontend_mel(config, spectrum, 1.0f, signal);
-        ++frontend->exact_frames;
+        frontend->exact_frames++;
     }
     if (last == FRONTEND_STAGE_LOG) {
         frontend_log(config, signal);
@@ -184,7 +184,7 @@ static bool compute_frame(struct frontend *frontend) {
     }
     const struct frontend_frame frame = waiting_frame(frontend);
     (void)run_frame(frontend, &frame, FRONTEND_STAGE_LOG);
-    ++frontend->frame;
+    frontend->frame++;
     drop_history(frontend);
     return true;
 }
@@ -226,7 +226,7 @@ static void place_column(struct frontend *frontend, int8_t *features) {
         frontend_quantise_column(config, frontend->signal, features + column, frames);
         return;
     }
-    for (size_t m = 0; m < config->mels; ++m) {
+    for (size_t m = 0; m < config->mels; m++) {
         frontend->image[m * frames + column] = frontend->signal[m];
     }
 }
@@ -235,8 +235,8 @@ static void quantise_image(struct frontend *frontend, int8_t *features) {
     const struct frontend_config *config = frontend->config;
     const size_t frames = config->frames;
     frontend_finish_image(config, frontend->image);
-    for (size_t column = 0; column < frames; ++column) {
-        for (size_t m = 0; m < config->mels; ++m) {
+    for (size_t column = 0; column < frames; column++) {
+        for (size_t m = 0; m < config->mels; m++) {
             frontend->signal[m] = frontend->image[m * frames + column];
         }
         frontend_quantise_column(config, frontend->signal, features + column, frames);
@@ -267,7 +267,7 @@ enum frontend_status frontend_feed(struct frontend *frontend, const int16_t *pcm
 static uint32_t steady_frame(const struct frontend_config *config) {
     uint32_t frame = 0;
     while (window_start(config, frame) < 1) {
-        ++frame;
+        frame++;
     }
     return frame;
 }
@@ -283,12 +283,12 @@ size_t frontend_follow(struct frontend *frontend, const int16_t *pcm, size_t cou
     const size_t taken = frontend_push(frontend, pcm, count), frames = config->frames;
     *moved = compute_frame(frontend);
     if (*moved) {
-        for (size_t m = 0; m < config->mels; ++m) {
+        for (size_t m = 0; m < config->mels; m++) {
             memmove(features + m * frames, features + m * frames + 1, frames - 1);
         }
         frontend_quantise_column(config, frontend->signal, features + frames - 1, frames);
         if (frontend->frame > steady_frame(config)) { // stay there: the stream moves under it instead
-            --frontend->frame;
+            frontend->frame--;
             frontend->received -= config->hop_length;
             frontend->history_start -= config->hop_length;
         }

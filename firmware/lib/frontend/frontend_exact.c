@@ -70,9 +70,9 @@ static void accumulate(struct complex *sum, struct complex a, struct number b) {
 // exp(-2 pi i k / n) of 0 <= k < n, from the quarter of a turn in the tables.
 static struct complex root(const struct frontend_fft *fft, uint32_t k) {
     const uint32_t n = fft->n, half = n / 2;
-    const bool below = k > half; // the real axis
+    const bool below = k > half; // below the real axis
     k = below ? n - k : k;
-    const bool left = k > n / 4; // of the imaginary axis
+    const bool left = k > n / 4; // left of the imaginary axis
     k = left ? half - k : k;
     struct complex value = {
         {fft->roots[2 * k], fft->roots_low[2 * k]}, {fft->roots[2 * k + 1], fft->roots_low[2 * k + 1]}};
@@ -125,7 +125,7 @@ struct reversed {
 
 static void increment(struct reversed *counter, const struct factors *factors, uint32_t m) {
     uint32_t weight = m;
-    for (uint32_t i = 0; i < factors->count; ++i) {
+    for (uint32_t i = 0; i < factors->count; i++) {
         weight /= factors->prime[i];
         if (++counter->digit[i] < factors->prime[i]) {
             counter->value += weight;
@@ -141,7 +141,7 @@ static void lay_out(const struct frontend_config *config, const struct frontend_
     const uint32_t half = config->n_fft / 2u;
     struct reversed place = {0};
     int64_t previous = windowed(config, frame, config->n_fft - 1);
-    for (uint32_t i = 0; i < half; ++i) {
+    for (uint32_t i = 0; i < half; i++) {
         const int64_t even = windowed(config, frame, (int32_t)(2 * i)),
                       odd = windowed(config, frame, (int32_t)(2 * i + 1));
         data[place.value] = (struct complex){from_fixed(even - previous + (previous >> FRONTEND_EMPHASIS_SHIFT)),
@@ -161,14 +161,14 @@ static void transform_points(struct complex x[], uint32_t radix, const struct co
     }
     const uint32_t half = radix / 2;
     struct complex total = x[0], sum[LARGEST_FACTOR / 2 + 1], difference[LARGEST_FACTOR / 2 + 1];
-    for (uint32_t j = 1; j <= half; ++j) {
+    for (uint32_t j = 1; j <= half; j++) {
         sum[j] = add_complex(x[j], x[radix - j]);
         difference[j] = subtract_complex(x[j], x[radix - j]);
         total = add_complex(total, sum[j]);
     }
-    for (uint32_t k = 1; k <= half; ++k) {
+    for (uint32_t k = 1; k <= half; k++) {
         struct complex even = x[0], odd = {{0.0f, 0.0f}, {0.0f, 0.0f}};
-        for (uint32_t j = 1, turn = k; j <= half; ++j, turn = turn + k < radix ? turn + k : turn + k - radix) {
+        for (uint32_t j = 1, turn = k; j <= half; j++, turn = turn + k < radix ? turn + k : turn + k - radix) {
             accumulate(&even, sum[j], roots[turn].re);
             accumulate(&odd, difference[j], roots[turn].im);
         }
@@ -185,21 +185,21 @@ static void combine(
     const struct frontend_fft *fft, struct complex *data, uint32_t count, uint32_t radix, uint32_t length) {
     struct complex roots[LARGEST_FACTOR], twiddles[LARGEST_FACTOR], x[LARGEST_FACTOR];
     const uint32_t turn = fft->n / (radix * length);
-    for (uint32_t j = 0; j < radix; ++j) {
+    for (uint32_t j = 0; j < radix; j++) {
         roots[j] = root(fft, j * (fft->n / radix));
     }
-    for (uint32_t i = 0; i < length; ++i) {
-        for (uint32_t j = 1; j < radix; ++j) {
+    for (uint32_t i = 0; i < length; i++) {
+        for (uint32_t j = 1; j < radix; j++) {
             twiddles[j] = root(fft, i * j * turn);
         }
         for (uint32_t group = i; group < count; group += radix * length) {
             x[0] = data[group];
-            for (uint32_t j = 1; j < radix; ++j) {
+            for (uint32_t j = 1; j < radix; j++) {
                 const struct complex value = data[group + j * length];
                 x[j] = i == 0 ? value : multiply_complex(value, twiddles[j]);
             }
             transform_points(x, radix, roots);
-            for (uint32_t j = 0; j < radix; ++j) {
+            for (uint32_t j = 0; j < radix; j++) {
                 data[group + j * length] = (struct complex){normalised(x[j].re), normalised(x[j].im)};
             }
         }
@@ -213,7 +213,7 @@ static void split(const struct frontend_config *config, struct complex *data, fl
     const struct number scale = {0.5f, 0.0f};
     const struct number zero = {0.0f, 0.0f}, last = subtract(data[0].re, data[0].im);
     data[0].re.high = bin(config, add(data[0].re, data[0].im), zero);
-    for (uint32_t k = 1; k <= half / 2; ++k) {
+    for (uint32_t k = 1; k <= half / 2; k++) {
         struct complex *low = &data[k], *high = &data[half - k];
         const struct complex even = {
             multiply(scale, add(low->re, high->re)), multiply(scale, subtract(low->im, high->im))};
@@ -224,7 +224,7 @@ static void split(const struct frontend_config *config, struct complex *data, fl
         low->re.high = bin(config, sum.re, sum.im);
         high->re.high = bin(config, difference.re, difference.im);
     }
-    for (uint32_t k = 0; k < half; ++k) {
+    for (uint32_t k = 0; k < half; k++) {
         bins[k] = data[k].re.high;
     }
     bins[half] = bin(config, last, zero);

@@ -169,7 +169,7 @@ INLINE void transform_columns(const float *in, uint32_t in_step, uint32_t in_adv
     do {
         const float *from = in;
 #pragma GCC unroll 8
-        for (unsigned j = 0; j < radix; ++j) {
+        for (unsigned j = 0; j < radix; j++) {
             x[j] = load(from);
             from += in_step;
         }
@@ -177,7 +177,7 @@ INLINE void transform_columns(const float *in, uint32_t in_step, uint32_t in_adv
         float *to = out;
         store(to, x[0]);
 #pragma GCC unroll 7
-        for (unsigned j = 1; j < radix; ++j) {
+        for (unsigned j = 1; j < radix; j++) {
             to += out_step;
             store(to, twiddle != NULL ? multiply(x[j], load(twiddle + 2 * (j - 1))) : x[j]);
         }
@@ -195,7 +195,7 @@ INLINE void transform(const struct pass *pass, const unsigned radix, void dft(st
         transform_columns(pass->in, 2, 2 * radix, pass->out, out_step, NULL, pass->count, radix, dft);
         return;
     }
-    for (uint32_t k = 0; k < pass->count; ++k) {
+    for (uint32_t k = 0; k < pass->count; k++) {
         transform_columns(pass->in + k * radix * in_step, in_step, 2, pass->out + k * in_step, out_step, pass->twiddles,
             pass->length, radix, dft);
     }
@@ -224,7 +224,7 @@ static void split(const struct frontend_fft *fft, const float *from, float *to) 
     const uint32_t half = fft->n / 2u;
     const struct complex first = load(from);
     store(to, (struct complex){first.re + first.im, first.re - first.im});
-    for (uint32_t k = 1; k <= half / 2; ++k) {
+    for (uint32_t k = 1; k <= half / 2; k++) {
         const struct complex low = load(from + 2 * k), high = load(from + 2 * (half - k));
         const struct complex even = {0.5f * (low.re + high.re), 0.5f * (low.im - high.im)};
         const struct complex odd = {0.5f * (low.im + high.im), 0.5f * (high.re - low.re)};
@@ -236,7 +236,7 @@ static void split(const struct frontend_fft *fft, const float *from, float *to) 
 
 void frontend_fft(const struct frontend_fft *fft, float *signal, float *spectrum) {
     struct pass pass = {signal, spectrum, fft->twiddles, 1, fft->n / 2u};
-    for (unsigned p = 0; p < fft->passes; ++p) {
+    for (unsigned p = 0; p < fft->passes; p++) {
         const unsigned radix = fft->radix[p];
         pass.length /= radix;
         PASSES[radix](&pass);

@@ -10,7 +10,7 @@ float frontend_power(const struct frontend_config *config, float *spectrum) {
     float sum = first + last;
     spectrum[0] = first;
 #pragma GCC unroll 4
-    for (uint32_t k = 1; k < half; ++k) {
+    for (uint32_t k = 1; k < half; k++) {
         const float re = spectrum[2 * k], im = spectrum[2 * k + 1], power = re * re + im * im;
         spectrum[k] = power;
         sum += power;
@@ -18,7 +18,7 @@ float frontend_power(const struct frontend_config *config, float *spectrum) {
     spectrum[half] = last;
     if (config->power == 1) {
 #pragma GCC unroll 4
-        for (uint32_t k = 0; k <= half; ++k) {
+        for (uint32_t k = 0; k <= half; k++) {
             spectrum[k] = sqrtf(spectrum[k]);
         }
         sum = sqrtf(sum);
@@ -28,12 +28,12 @@ float frontend_power(const struct frontend_config *config, float *spectrum) {
 
 void frontend_mel(const struct frontend_config *config, const float *bins, float scale, float *column) {
     const float *weights = config->mel_weights;
-    for (uint32_t m = 0; m < config->mels; ++m) {
+    for (uint32_t m = 0; m < config->mels; m++) {
         const float *const band = bins + config->mel_first[m];
         const uint32_t count = config->mel_count[m];
         float sum = 0.0f;
 #pragma GCC unroll 4
-        for (uint32_t i = 0; i < count; ++i) {
+        for (uint32_t i = 0; i < count; i++) {
             sum += band[i] * weights[i];
         }
         weights += count;
@@ -42,7 +42,7 @@ void frontend_mel(const struct frontend_config *config, const float *bins, float
 }
 
 bool frontend_is_resolved(const struct frontend_config *config, const float *column, float level) {
-    for (uint32_t m = 0; m < config->mels; ++m) {
+    for (uint32_t m = 0; m < config->mels; m++) {
         if (column[m] < level * config->mel_resolution[m] && column[m] > config->mel_negligible) {
             return false;
         }
@@ -65,7 +65,7 @@ static float log2_of(float x) {
 }
 
 void frontend_log(const struct frontend_config *config, float *column) {
-    for (uint32_t m = 0; m < config->mels; ++m) {
+    for (uint32_t m = 0; m < config->mels; m++) {
         const float value = column[m] + config->log_offset;
         column[m] = config->log_scale * log2_of(value > config->log_floor ? value : config->log_floor);
     }
@@ -75,20 +75,20 @@ void frontend_finish_image(const struct frontend_config *config, float *image) {
     const size_t size = (size_t)config->mels * config->frames;
     if (config->top_db >= 0.0f) {
         float greatest = image[0];
-        for (size_t i = 1; i < size; ++i) {
+        for (size_t i = 1; i < size; i++) {
             greatest = image[i] > greatest ? image[i] : greatest;
         }
         const float floor = greatest - config->top_db;
-        for (size_t i = 0; i < size; ++i) {
+        for (size_t i = 0; i < size; i++) {
             image[i] = image[i] > floor ? image[i] : floor;
         }
     }
     if (config->peak_normalise) {
         float peak = 0.0f;
-        for (size_t i = 0; i < size; ++i) {
+        for (size_t i = 0; i < size; i++) {
             peak = fabsf(image[i]) > peak ? fabsf(image[i]) : peak;
         }
-        for (size_t i = 0; peak > 0.0f && i < size; ++i) {
+        for (size_t i = 0; peak > 0.0f && i < size; i++) {
             image[i] /= peak;
         }
     }
@@ -109,7 +109,7 @@ int8_t frontend_quantise(const struct frontend_config *config, size_t mel, float
 
 void frontend_quantise_column(
     const struct frontend_config *config, const float *column, int8_t *features, size_t stride) {
-    for (size_t m = 0; m < config->mels; ++m) {
+    for (size_t m = 0; m < config->mels; m++) {
         features[m * stride] = frontend_quantise(config, m, column[m]);
     }
 }

@@ -11,7 +11,7 @@ float frontend_power(const struct frontend_config *config, float *spectrum);
 // Weighs the bins with the triangular filters, and all with `scale`: [n_fft / 2 + 1] -> [mels].
 void frontend_mel(const struct frontend_config *config, const float *bins, float scale, float *column);
 
-// Whether float32 has resolved every band that a feature shows, beside the frame's level.
+// Whether float32 has resolved every band that a feature shows, given the frame's level.
 bool frontend_is_resolved(const struct frontend_config *config, const float *column, float level);
 
 // Takes the logarithm in the configuration's units, in place: [mels].

@@ -37,7 +37,7 @@ static inline uint32_t bit_changes(uint32_t samples) {
 static uint32_t headroom(const struct frontend_config *config, const struct frontend_frame *frame) {
     uint32_t changes = 0, pairs = 0;
     int32_t i = 0;
-    for (; i < frame->inside; ++i) {
+    for (; i < frame->inside; i++) {
         changes |= bit_changes((uint16_t)frontend_frame_sample(config, frame, i));
     }
     const int16_t *sample = frame->samples + frame->first + i;
@@ -46,7 +46,7 @@ static uint32_t headroom(const struct frontend_config *config, const struct fron
         pairs |= bit_changes(load_pair(sample)); // what the lower one shifts into the upper one's bit 0 does no harm
         sample += 2;
     }
-    for (; i < config->win_length; ++i) {
+    for (; i < config->win_length; i++) {
         changes |= bit_changes((uint16_t)frontend_frame_sample(config, frame, i));
     }
     changes |= pairs | pairs >> 16;
@@ -80,7 +80,7 @@ uint32_t frontend_window(const struct frontend_config *config, const struct fron
     }
     memset(signal, 0, (size_t)offset * sizeof *signal);
     signal += offset;
-    for (; i < frame->inside; ++i) {
+    for (; i < frame->inside; i++) {
         value = windowed(window[i], (uint32_t)frontend_frame_sample(config, frame, i) << shift);
         *signal++ = less_previous(value, previous);
         previous = value;
@@ -95,7 +95,7 @@ uint32_t frontend_window(const struct frontend_config *config, const struct fron
         previous = odd;
         sample += 2;
     }
-    for (; i < length; ++i) {
+    for (; i < length; i++) {
         value = windowed(window[i], (uint32_t)frontend_frame_sample(config, frame, i) << shift);
         *signal++ = less_previous(value, previous);
         previous = value;

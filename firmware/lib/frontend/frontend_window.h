@@ -16,8 +16,8 @@ struct frontend_frame {
 // Sample i of the window, padding included: 0 <= i < win_length.
 int16_t frontend_frame_sample(const struct frontend_config *config, const struct frontend_frame *frame, int32_t i);
 
-// Writes the windowed frame, less its neighbours: [n_fft], the window in the middle. Full scale is near 2^30. Softer
-// frames are shifted towards that, and how many bits is returned.
+// Writes the windowed frame, less its neighbours: [n_fft], the window in the middle. Full scale is near 2^30. Quieter
+// frames are shifted towards that; returns by how many bits.
 uint32_t frontend_window(const struct frontend_config *config, const struct frontend_frame *frame, float *signal);
 
 // How many of the n_fft - win_length zeros lie before the window.

@@ -8,13 +8,13 @@
 #include "crc32.h"
 
 #define MAGIC 0x43525348u
-#define REQUEST_MAGIC 0x5AC3A500u // in the upper three bytes, so that a type is told from what RAM holds at power-up
+#define REQUEST_MAGIC 0x5AC3A500u // in the upper three bytes, so that a type differs from what RAM holds at power-up
 
 static struct {
     uint32_t magic;
     uint32_t is_new; // made since the last crash_begin()
     struct crash crash;
-    uint32_t crc; // of all before it
+    uint32_t crc; // CRC-32 of all before it
 } record __attribute__((section(".noinit")));
 
 static volatile uint32_t request_under_way __attribute__((section(".noinit")));
@@ -50,7 +50,7 @@ void crash_record(enum crash_kind kind, const struct crash_registers *registers)
     struct crash crash = crash_last();
     crash.kind = (uint32_t)kind;
     crash.request = (request & ~0xFFu) == REQUEST_MAGIC ? request & 0xFFu : 0;
-    ++crash.count;
+    crash.count++;
     crash.registers = *registers;
     write(true, &crash);
 }

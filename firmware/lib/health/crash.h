@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-// Why the board started, as far as its registers tell.
+// Why the board started, according to its registers.
 enum reset_cause {
     RESET_UNKNOWN = 0,
     RESET_POWER = 1,    // power-up or brown-out
@@ -19,7 +19,7 @@ enum reset_cause {
 
 enum crash_kind {
     CRASH_NONE = 0,
-    CRASH_FAULT = 1,       // a fault of the core, or an interrupt that nobody handles
+    CRASH_FAULT = 1,       // a fault of the core, or an interrupt without a handler
     CRASH_WATCHDOG = 2,    // the main loop stood still, and an interrupt could say where
     CRASH_UNWITNESSED = 3, // the hardware's watchdog or a lock-up: no registers
 };
@@ -36,8 +36,7 @@ struct crash {
     struct crash_registers registers;
 };
 
-// Once at boot: keeps a record that survived, and makes one where the cause of the reset tells of a crash that left
-// none.
+// Once at boot: keeps a record that survived, and makes one if the cause of the reset was a crash that left none.
 void crash_begin(enum reset_cause cause);
 
 // From a fault handler, just before the reset.

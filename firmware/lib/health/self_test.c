@@ -10,7 +10,7 @@ bool self_test_constants_are_whole(const struct self_test_constants *constants) 
 size_t self_test_stack_used(const struct self_test_stack *stack) {
     const uint32_t *mark = stack->bottom;
     while (mark < stack->top && *mark == SELF_TEST_PAINT) {
-        ++mark;
+        mark++;
     }
     return (size_t)(stack->top - mark) * sizeof *mark;
 }

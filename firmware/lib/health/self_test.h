@@ -1,4 +1,4 @@
-// What a board finds out about itself while it runs.
+// What a board can check of itself while it runs.
 #ifndef SELF_TEST_H
 #define SELF_TEST_H
 

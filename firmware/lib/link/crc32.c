@@ -21,7 +21,7 @@ uint32_t crc32(uint32_t before, const uint8_t *bytes, size_t count) {
         0xBDBDF21C,
     };
     uint32_t crc = ~before;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         crc ^= bytes[i];
         crc = (crc >> 4) ^ table[crc & 15u];
         crc = (crc >> 4) ^ table[crc & 15u];

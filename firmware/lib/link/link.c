@@ -39,7 +39,7 @@ static void decode(struct link_receiver *receiver, uint8_t byte) {
     receiver->printable = receiver->printable && is_text(byte);
     if (receiver->block_left > 0) {
         store(receiver, byte);
-        --receiver->block_left;
+        receiver->block_left--;
         return;
     }
     if (receiver->code != 0 && receiver->code != FULL_BLOCK) {
@@ -98,7 +98,7 @@ static void send_encoded(const uint8_t *bytes, size_t count, link_write write) {
     for (size_t begin = 0; begin <= count;) {
         size_t run = 0;
         while (begin + run < count && bytes[begin + run] != 0 && run < FULL_BLOCK - 1) {
-            ++run;
+            run++;
         }
         const uint8_t code = (uint8_t)(run + 1);
         write(&code, 1);

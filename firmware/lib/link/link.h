@@ -9,12 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LINK_VERSION 1
+#include "protocol.h" // LINK_VERSION, LINK_MAX_PAYLOAD, LINK_ANSWER
+
 #define LINK_HEADER_BYTES 4
 #define LINK_CRC_BYTES 4
-#define LINK_MAX_PAYLOAD 1024
 #define LINK_MAX_FRAME (LINK_HEADER_BYTES + LINK_MAX_PAYLOAD + LINK_CRC_BYTES)
-#define LINK_ANSWER 0x80 // set in the type of an answer
 
 enum link_event {
     LINK_NONE = 0,             // nothing yet
@@ -38,7 +37,7 @@ struct link_frame {
 struct link_receiver {
     uint8_t frame[LINK_MAX_FRAME]; // the chunk, decoded as it comes
     size_t length;                 // bytes in it; one more than its size when it does not fit
-    uint8_t code;                  // of the COBS block that is being received; 0: no chunk begun
+    uint8_t code;                  // code byte of the COBS block that is being received; 0: no chunk begun
     uint8_t block_left;            // bytes that are still to come of that block
     bool printable;                // the chunk has been text so far
     bool ended;                    // the chunk is kept for link_received() only

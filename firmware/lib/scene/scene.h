@@ -4,8 +4,9 @@
 // all memory come in structs. Give every received byte to scene_receive(); it answers before it returns.
 //
 // Files: scene.c (the conversation, and the requests about the board and the image), scene_audio.c (clips, and samples
-// over the serial port), scene_stream.c (sound without end), scene_health.c (crashes and self-test), scene_probe.c (one
-// frame's stages), scene_profile.c (where the time goes), scene_text.c (lines for people and plotters).
+// over the serial port), scene_stream.c (continuous audio), scene_health.c (crashes and self-test), scene_probe.c (one
+// frame's stages), scene_model.c (the model's runs, and where their time goes), scene_answer.c (fields of answers),
+// scene_text.c (lines for people and plotters).
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -20,7 +21,7 @@
 #include "self_test.h"
 
 #define SCENE_IDENTITY_BYTES 8
-#define SCENE_MAX_SMOOTHING 16 // results whose mean a stream can say
+#define SCENE_MAX_SMOOTHING 16 // most results that a stream can average
 #define SCENE_REJECTED 0xFF    // instead of a class: no class is likely enough
 
 enum scene_output_kind {
@@ -49,7 +50,7 @@ struct scene_bundle {
 struct scene_port {
     const char *board;    // its name
     const char *firmware; // version
-    const char *build;    // what tells two builds of one version apart; at most 64 characters
+    const char *build;    // distinguishes builds of one version; at most 64 characters
     link_write write;
     uint32_t (*cycles)(void);   // a counter at clock_hz, modulo 2^32
     uint32_t (*overruns)(void); // received bytes that were lost
@@ -79,31 +80,31 @@ struct scene_memory {
 enum scene_state {
     SCENE_IDLE,   // no audio expected
     SCENE_CLIP,   // between AUDIO_BEGIN and AUDIO_END
-    SCENE_DONE,   // after AUDIO_END: the answer is kept, for who did not hear it
+    SCENE_DONE,   // after AUDIO_END: the answer is kept in case the host asks again
     SCENE_STREAM, // between STREAM_START and STREAM_STOP
 };
 
 // What STREAM_START asks for.
-struct stream_options {
+struct scene_stream_options {
     uint8_t source;
     uint16_t hop;      // columns from a result to the next; 0: a result for every clip
-    uint8_t smoothing; // results whose mean is said, 1..SCENE_MAX_SMOOTHING
-    uint8_t reject;    // percent that the likeliest class must reach
-    int8_t gain;       // of the microphone, in half decibels
+    uint8_t smoothing; // results that are averaged, 1..SCENE_MAX_SMOOTHING
+    uint8_t reject;    // percent that the likeliest class must reach, else SCENE_REJECTED
+    int8_t gain;       // gain of the microphone, in half decibels
     bool status_lines;
 };
 
 // A stream under way.
 struct scene_stream {
-    struct stream_options options;
-    uint32_t clip_samples; // of the current clip
+    struct scene_stream_options options;
+    uint32_t clip_samples; // samples of the current clip so far
     uint32_t columns_left; // until the next result
     uint32_t results;
     uint64_t energy; // sum of squares since the last result
     int32_t peak;    // greatest magnitude since the last result
     uint32_t samples;
-    int16_t level, peak_level; // of the last result: tenths of dBFS
-    uint8_t scene;             // of the last result: class, or SCENE_REJECTED
+    int16_t level, peak_level; // at the last result, in tenths of dBFS
+    uint8_t scene;             // the last result: a class, or SCENE_REJECTED
 };
 
 // State. Fields are private.
@@ -114,14 +115,14 @@ struct scene {
     struct link_receiver receiver;
     uint8_t answer[LINK_MAX_FRAME];
     struct frontend frontend;
-    bool bundle_is_whole; // else nothing of it may be read: even its pointers may be wrong
+    bool bundle_is_whole; // else it must not be read: even its pointers may be wrong
     enum scene_state state;
     void (*leave)(void);        // to be called when the answer is out; NULL: stay
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
     uint32_t frontend_cycles;   // spent on the current clip
     uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE
     struct scene_stream stream;
-    bool profiled;                                                   // memory.ticks are those of a run
+    bool profiled;                                                   // memory.ticks hold those of a run
     uint32_t frames_ok, crc_errors, oversize, malformed, inferences; // see STATISTICS
 };
 
@@ -136,7 +137,7 @@ void scene_greet(const struct scene *scene);
 // Takes received bytes, and answers the requests that they complete.
 void scene_receive(struct scene *scene, const uint8_t *bytes, size_t count);
 
-// Takes a piece of sound from the microphone, where a stream listens to it; false if there is none to take now.
+// Takes a piece of sound from the microphone if a stream reads it; false if there is none to take now.
 bool scene_listen(struct scene *scene);
 
 #endif

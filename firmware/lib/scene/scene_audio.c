@@ -16,74 +16,74 @@ static void clip_samples(struct scene *scene, const int16_t *samples, size_t cou
     scene->position += (uint32_t)count;
 }
 
-// AUDIO_WRITE and STREAM_WRITE: the samples of a chunk that are next; of one that came before, none.
-static enum status write_samples(struct scene *scene, struct request request, enum scene_state state) {
+// AUDIO_WRITE and STREAM_WRITE: takes a chunk's samples if they are next, and ignores a chunk that came before.
+static enum scene_status write_samples(struct scene *scene, struct scene_request request, enum scene_state state) {
     uint32_t offset = read_u32(request.payload);
     const uint8_t *samples = request.payload + sizeof offset;
     size_t count = (request.bytes - sizeof offset) / SAMPLE_BYTES;
     if (request.bytes % SAMPLE_BYTES != 0) {
-        return STATUS_BAD_LENGTH;
+        return SCENE_STATUS_BAD_LENGTH;
     }
-    if (scene->state != state || (state == SCENE_STREAM && scene->stream.options.source != SOURCE_SERIAL)) {
-        return STATUS_BAD_STATE;
+    if (scene->state != state || (state == SCENE_STREAM && scene->stream.options.source != SCENE_SOURCE_SERIAL)) {
+        return SCENE_STATUS_BAD_STATE;
     }
     if (state == SCENE_CLIP && (uint64_t)offset + count > scene->bundle->frontend->clip_samples) {
-        return STATUS_BAD_OFFSET;
+        return SCENE_STATUS_BAD_OFFSET;
     }
     if (offset != scene->position) {
         // modulo 2^32, as a stream may last longer than that
         bool repeated = (int32_t)(offset + (uint32_t)count - scene->position) <= 0;
-        return repeated ? STATUS_OK : STATUS_BAD_OFFSET;
+        return repeated ? SCENE_STATUS_OK : SCENE_STATUS_BAD_OFFSET;
     }
     while (count > 0) {
         int16_t piece[PIECE];
         size_t taken = count < PIECE ? count : PIECE;
-        for (size_t i = 0; i < taken; ++i) {
+        for (size_t i = 0; i < taken; i++) {
             piece[i] = (int16_t)read_u16(samples + SAMPLE_BYTES * i);
         }
         if (state == SCENE_CLIP) {
             clip_samples(scene, piece, taken);
         } else {
-            stream_samples(scene, piece, taken);
+            scene_stream_samples(scene, piece, taken);
         }
         samples += SAMPLE_BYTES * taken;
         count -= taken;
     }
-    return STATUS_OK;
+    return SCENE_STATUS_OK;
 }
 
-enum status audio_begin(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_audio_begin(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     (void)answer;
-    stream_leave(scene);
+    scene_stream_leave(scene);
     scene->state = SCENE_CLIP;
     scene->position = 0;
     scene->frontend_cycles = 0;
     frontend_begin(&scene->frontend);
-    return STATUS_OK;
+    return SCENE_STATUS_OK;
 }
 
-enum status audio_write(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_audio_write(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)answer;
     return write_samples(scene, request, SCENE_CLIP);
 }
 
-enum status audio_end(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_audio_end(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     if (scene->state == SCENE_CLIP && clip_is_full(scene)) {
-        scene->clip_model_cycles = run_model(scene, scene->memory.outputs);
+        scene->clip_model_cycles = scene_run_model(scene, scene->memory.outputs);
         scene->state = SCENE_DONE;
     }
     if (scene->state != SCENE_DONE) {
-        return STATUS_BAD_STATE;
+        return SCENE_STATUS_BAD_STATE;
     }
-    answer_u32(answer, microseconds(scene, scene->frontend_cycles));
-    answer_u32(answer, microseconds(scene, scene->clip_model_cycles));
-    answer_put(answer, scene->memory.outputs, scene->bundle->classes);
-    return STATUS_OK;
+    scene_answer_u32(answer, scene_microseconds(scene, scene->frontend_cycles));
+    scene_answer_u32(answer, scene_microseconds(scene, scene->clip_model_cycles));
+    scene_answer_put(answer, scene->memory.outputs, scene->bundle->classes);
+    return SCENE_STATUS_OK;
 }
 
-enum status stream_write(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_stream_write(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)answer;
     return write_samples(scene, request, SCENE_STREAM);
 }

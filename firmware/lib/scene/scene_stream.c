@@ -1,16 +1,16 @@
-// Streams: sound without end, from the serial port or the board's microphone, and a result for every clip or every so
-// many columns of the image.
+// Streams: continuous audio from the serial port or the board's microphone, and a result for every clip or every `hop`
+// columns of the image.
 #include "scene_internal.h"
 
 #include <math.h>
 #include <string.h>
 
 #define PIECE 64             // samples that are taken from the microphone at once
-#define RATE_TOLERANCE 1000u // a microphone may be one part in so many off the bundle's rate
+#define RATE_TOLERANCE 1000u // a microphone's rate may differ by one part in so many from the bundle's
 #define FULL_SCALE 32768.0f
 #define SILENCE_TENTHS (-999) // dBFS of no sound at all
 
-static const struct stream_options clip_after_clip = {.source = SOURCE_SERIAL, .smoothing = 1};
+static const struct scene_stream_options clip_after_clip = {.source = SCENE_SOURCE_SERIAL, .smoothing = 1};
 
 static void begin_level(struct scene_stream *stream) {
     stream->energy = 0;
@@ -19,7 +19,7 @@ static void begin_level(struct scene_stream *stream) {
 }
 
 static void measure_level(struct scene_stream *stream, const int16_t *samples, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         const int32_t value = samples[i], magnitude = value < 0 ? -value : value;
         stream->energy += (uint64_t)((uint32_t)magnitude * (uint32_t)magnitude);
         stream->peak = magnitude > stream->peak ? magnitude : stream->peak;
@@ -34,7 +34,7 @@ static int16_t tenths_of_decibels(float mean_square) {
 
 static uint32_t dropped_frames(const struct scene *scene) {
     const uint32_t hop = scene->bundle->frontend->hop_length;
-    const uint32_t lost = scene->stream.options.source == SOURCE_MICROPHONE ? scene->port.microphone->lost() : 0;
+    const uint32_t lost = scene->stream.options.source == SCENE_SOURCE_MICROPHONE ? scene->port.microphone->lost() : 0;
     return lost / hop + (lost % hop != 0);
 }
 
@@ -44,12 +44,12 @@ static void smooth(struct scene *scene) {
     const size_t classes = scene->bundle->classes, smoothing = stream->options.smoothing;
     float *const ring = scene->memory.posteriors, *const mean = ring + SCENE_MAX_SMOOTHING * classes;
     scene_probabilities(scene, ring + stream->results % smoothing * classes);
-    ++stream->results;
+    stream->results++;
     const size_t count = stream->results < smoothing ? stream->results : smoothing;
     size_t best = 0;
-    for (size_t c = 0; c < classes; ++c) {
+    for (size_t c = 0; c < classes; c++) {
         float sum = 0.0f;
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i = 0; i < count; i++) {
             sum += ring[i * classes + c];
         }
         mean[c] = sum / (float)count;
@@ -60,15 +60,15 @@ static void smooth(struct scene *scene) {
 
 static void conclude(struct scene *scene) {
     struct scene_stream *stream = &scene->stream;
-    (void)run_model(scene, scene->memory.outputs);
+    (void)scene_run_model(scene, scene->memory.outputs);
     smooth(scene);
-    text_probabilities(scene, scene->memory.posteriors + SCENE_MAX_SMOOTHING * scene->bundle->classes);
+    scene_text_probabilities(scene, scene->memory.posteriors + SCENE_MAX_SMOOTHING * scene->bundle->classes);
     const float scale = 1.0f / (FULL_SCALE * FULL_SCALE);
     stream->level = tenths_of_decibels((float)stream->energy / (float)stream->samples * scale);
     stream->peak_level = tenths_of_decibels((float)stream->peak * (float)stream->peak * scale);
     begin_level(stream);
     if (stream->options.status_lines) {
-        text_status(scene, dropped_frames(scene));
+        scene_text_status(scene, dropped_frames(scene));
     }
 }
 
@@ -77,7 +77,7 @@ static void begin_clip(struct scene *scene) {
     frontend_begin(&scene->frontend);
 }
 
-// Samples up to the next result at most; returns how many were taken.
+// Takes samples up to the next result at most, and returns how many.
 static size_t take_for_clips(struct scene *scene, const int16_t *samples, size_t count) {
     struct scene_stream *stream = &scene->stream;
     const uint32_t room = scene->bundle->frontend->clip_samples - stream->clip_samples;
@@ -104,7 +104,7 @@ static size_t take_for_columns(struct scene *scene, const int16_t *samples, size
     return taken;
 }
 
-void stream_samples(struct scene *scene, const int16_t *samples, size_t count) {
+void scene_stream_samples(struct scene *scene, const int16_t *samples, size_t count) {
     scene->position += (uint32_t)count;
     while (count > 0) {
         const size_t taken = scene->stream.options.hop == 0 ? take_for_clips(scene, samples, count)
@@ -115,17 +115,17 @@ void stream_samples(struct scene *scene, const int16_t *samples, size_t count) {
 }
 
 bool scene_listen(struct scene *scene) {
-    if (scene->state != SCENE_STREAM || scene->stream.options.source != SOURCE_MICROPHONE) {
+    if (scene->state != SCENE_STREAM || scene->stream.options.source != SCENE_SOURCE_MICROPHONE) {
         return false;
     }
     int16_t piece[PIECE];
     const size_t count = scene->port.microphone->read(piece, PIECE);
-    stream_samples(scene, piece, count);
+    scene_stream_samples(scene, piece, count);
     return count > 0;
 }
 
-void stream_leave(struct scene *scene) {
-    if (scene->state == SCENE_STREAM && scene->stream.options.source == SOURCE_MICROPHONE) {
+void scene_stream_leave(struct scene *scene) {
+    if (scene->state == SCENE_STREAM && scene->stream.options.source == SCENE_SOURCE_MICROPHONE) {
         scene->port.microphone->stop();
     }
     scene->state = SCENE_IDLE;
@@ -142,7 +142,7 @@ static bool hears(const struct scene *scene) {
     return difference <= rate / RATE_TOLERANCE;
 }
 
-static bool read_options(struct request request, struct stream_options *options) {
+static bool read_options(struct scene_request request, struct scene_stream_options *options) {
     const uint8_t *payload = request.payload;
     *options = clip_after_clip;
     options->source = payload[0];
@@ -153,22 +153,22 @@ static bool read_options(struct request request, struct stream_options *options)
         options->gain = (int8_t)payload[5];
         options->status_lines = true;
     }
-    return options->source <= SOURCE_MICROPHONE && options->smoothing >= 1 &&
+    return options->source <= SCENE_SOURCE_MICROPHONE && options->smoothing >= 1 &&
            options->smoothing <= SCENE_MAX_SMOOTHING && options->reject <= 100;
 }
 
-enum status stream_start(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_stream_start(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)answer;
-    struct stream_options options;
+    struct scene_stream_options options;
     if (request.bytes != 1 && request.bytes != 6) {
-        return STATUS_BAD_LENGTH;
+        return SCENE_STATUS_BAD_LENGTH;
     }
     if (!read_options(request, &options) || (options.hop > 0 && !frontend_can_follow(scene->bundle->frontend))) {
-        return STATUS_BAD_VALUE;
+        return SCENE_STATUS_BAD_VALUE;
     }
-    stream_leave(scene);
-    if (options.source == SOURCE_MICROPHONE && !(hears(scene) && scene->port.microphone->start(options.gain))) {
-        return STATUS_BAD_STATE;
+    scene_stream_leave(scene);
+    if (options.source == SCENE_SOURCE_MICROPHONE && !(hears(scene) && scene->port.microphone->start(options.gain))) {
+        return SCENE_STATUS_BAD_STATE;
     }
     scene->state = SCENE_STREAM;
     scene->position = 0;
@@ -176,28 +176,28 @@ enum status stream_start(struct scene *scene, struct request request, struct ans
         .options = options, .columns_left = scene->bundle->frontend->frames, .scene = SCENE_REJECTED};
     begin_level(&scene->stream);
     begin_clip(scene);
-    return STATUS_OK;
+    return SCENE_STATUS_OK;
 }
 
-enum status stream_stop(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_stream_stop(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     (void)answer;
     if (scene->state == SCENE_STREAM) {
-        stream_leave(scene);
+        scene_stream_leave(scene);
     }
-    return STATUS_OK;
+    return SCENE_STATUS_OK;
 }
 
-enum status stream_status(struct scene *scene, struct request request, struct answer *answer) {
+enum scene_status scene_stream_status(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     const struct scene_stream *stream = &scene->stream;
     if (scene->state != SCENE_STREAM) {
-        return STATUS_BAD_STATE;
+        return SCENE_STATUS_BAD_STATE;
     }
-    answer_u32(answer, stream->results);
-    answer_u32(answer, dropped_frames(scene));
-    answer_u16(answer, (uint16_t)stream->level);
-    answer_u16(answer, (uint16_t)stream->peak_level);
-    answer_put(answer, &stream->scene, sizeof stream->scene);
-    return STATUS_OK;
+    scene_answer_u32(answer, stream->results);
+    scene_answer_u32(answer, dropped_frames(scene));
+    scene_answer_u16(answer, (uint16_t)stream->level);
+    scene_answer_u16(answer, (uint16_t)stream->peak_level);
+    scene_answer_put(answer, &stream->scene, sizeof stream->scene);
+    return SCENE_STATUS_OK;
 }

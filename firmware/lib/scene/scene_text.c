@@ -13,7 +13,7 @@ static void write_string(const struct scene *scene, const char *string) {
 
 static void write_identity(const struct scene *scene) {
     char digits[2 * SCENE_IDENTITY_BYTES + 1] = {0};
-    for (size_t i = 0; i < 2 * SCENE_IDENTITY_BYTES; ++i) {
+    for (size_t i = 0; i < 2 * SCENE_IDENTITY_BYTES; i++) {
         uint8_t byte = scene->bundle->identity[i / 2];
         digits[i] = "0123456789abcdef"[i % 2 == 0 ? byte >> 4 : byte & 15];
     }
@@ -57,21 +57,21 @@ void scene_probabilities(const struct scene *scene, float *probabilities) {
     const struct scene_bundle *bundle = scene->bundle;
     const int8_t *outputs = scene->memory.outputs;
     int8_t greatest = INT8_MIN;
-    for (size_t i = 0; i < bundle->classes; ++i) {
+    for (size_t i = 0; i < bundle->classes; i++) {
         greatest = outputs[i] > greatest ? outputs[i] : greatest;
     }
     float sum = 0.0f;
-    for (size_t i = 0; i < bundle->classes; ++i) {
+    for (size_t i = 0; i < bundle->classes; i++) {
         probabilities[i] = weight(bundle, outputs[i], greatest);
         sum += probabilities[i];
     }
-    for (size_t i = 0; i < bundle->classes; ++i) {
+    for (size_t i = 0; i < bundle->classes; i++) {
         probabilities[i] = sum > 0.0f ? probabilities[i] / sum : 0.0f;
     }
 }
 
-void text_probabilities(const struct scene *scene, const float *probabilities) {
-    for (size_t i = 0; i < scene->bundle->classes; ++i) {
+void scene_text_probabilities(const struct scene *scene, const float *probabilities) {
+    for (size_t i = 0; i < scene->bundle->classes; i++) {
         write_string(scene, i > 0 ? "\t" : "");
         write_string(scene, scene->bundle->labels[i]);
         write_string(scene, ":");
@@ -99,7 +99,7 @@ static void write_tenths(const struct scene *scene, int32_t tenths) {
     write_unsigned(scene, magnitude % 10);
 }
 
-void text_status(const struct scene *scene, uint32_t dropped) {
+void scene_text_status(const struct scene *scene, uint32_t dropped) {
     const struct scene_stream *stream = &scene->stream;
     write_string(scene, "# scene=");
     write_string(scene, stream->scene == SCENE_REJECTED ? "?" : scene->bundle->labels[stream->scene]);

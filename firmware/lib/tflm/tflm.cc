@@ -13,8 +13,8 @@ tflite::MicroInterpreter *interpreter;
 
 struct {
     uint32_t (*clock)();
-    uint32_t last;   // when an operator ended last
-    uint32_t *ticks; // of the next one
+    uint32_t last;   // when the last operator ended
+    uint32_t *ticks; // where those of the next one go
 } profile;
 
 void lap(void *, size_t) {

@@ -17,7 +17,7 @@ extern "C" {
 extern const uint8_t tflm_flatbuffer[];
 
 // Plans the model's tensors in an arena aligned to 16, which is the interpreter's from then on; false: it is too small,
-// or the model has what TensorFlow Lite Micro refuses. May be called again, with another arena.
+// or TensorFlow Lite Micro refuses the model. May be called again, with another arena.
 bool tflm_begin(void *arena, size_t bytes);
 
 // What the plan takes of the arena; planning itself may need more for a while.
@@ -29,7 +29,7 @@ bool tflm_run(const int8_t *input, int8_t *output);
 // The same, and what each operator takes by a clock that wraps at 2^32, in the order in which they run.
 bool tflm_profile(const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
 
-// Called after each operator with what it has made, which may be changed; NULL: nobody looks.
+// Called after each operator with its output, which may be changed; NULL: not called.
 extern void (*tflm_after_operator)(void *output, size_t bytes);
 
 #ifdef __cplusplus

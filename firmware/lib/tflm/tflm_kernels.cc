@@ -18,11 +18,11 @@ TfLiteStatus prepare(TfLiteContext *context, TfLiteNode *node) {
     const int32_t output = node->outputs->data[0];
     size_t i = 0;
     while (i < tflm_kernel_count && tflm_kernels[i].output != output) {
-        ++i;
+        i++;
     }
     OpData *data = static_cast<OpData *>(node->user_data);
     if (i == tflm_kernel_count || data == nullptr) {
-        return kTfLiteError; // of another model, or no room
+        return kTfLiteError; // tables of another model, or no room
     }
     data->kernel = &tflm_kernels[i];
     if (data->kernel->scratch_bytes == 0) {
@@ -36,7 +36,7 @@ TfLiteStatus evaluate(TfLiteContext *context, TfLiteNode *node) {
     const OpData *data = static_cast<const OpData *>(node->user_data);
     const tflm_kernel &kernel = *data->kernel;
     const int8_t *inputs[TFLM_KERNEL_INPUTS] = {};
-    for (int32_t i = 0; i < kernel.inputs; ++i) {
+    for (int32_t i = 0; i < kernel.inputs; i++) {
         inputs[i] = tflite::micro::GetTensorData<int8_t>(tflite::micro::GetEvalInput(context, node, i));
     }
     int8_t *output = tflite::micro::GetTensorData<int8_t>(tflite::micro::GetEvalOutput(context, node, 0));

@@ -14,7 +14,7 @@ namespace {
 class Resolver final : public tflite::MicroOpResolver {
   public:
     Resolver() {
-        for (size_t i = 0; i < tflm_op_count; ++i) {
+        for (size_t i = 0; i < tflm_op_count; i++) {
             registrations_[i] = tflm_ops[i].make();
             registrations_[i].builtin_code = tflm_ops[i].code;
             invoke_[i] = registrations_[i].invoke;
@@ -46,7 +46,7 @@ class Resolver final : public tflite::MicroOpResolver {
     static size_t find(tflite::BuiltinOperator code) {
         size_t op = 0;
         while (op < tflm_op_count && tflm_ops[op].code != code) {
-            ++op;
+            op++;
         }
         return op;
     }

@@ -28,7 +28,7 @@ template <size_t op> TfLiteStatus tflm_invoke(TfLiteContext *context, TfLiteNode
     return tflm_invoke_op(op, context, node);
 }
 
-// The resolver, made anew.
+// Makes the resolver, again if there is one.
 const tflite::MicroOpResolver &tflm_make_resolver();
 
 #endif

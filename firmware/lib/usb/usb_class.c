@@ -1,6 +1,8 @@
+#include "usb_class.h"
+
 #include <string.h>
 
-#include "usb_internal.h"
+#include "usb_descriptors.h"
 
 #define BOOT_LOADER_BAUD 1200u
 #define DATA_TERMINAL_READY 1u
@@ -24,10 +26,8 @@ struct usb_step usb_set_line_coding(struct usb_device *device, const struct usb_
     return (struct usb_step){.action = USB_RECEIVE};
 }
 
-struct usb_step usb_received(struct usb_device *device, const uint8_t *bytes, size_t count) {
-    bool expected = device->receiving && count == USB_LINE_CODING_BYTES;
-    device->receiving = false;
-    if (!expected) {
+struct usb_step usb_line_coding_received(struct usb_device *device, const uint8_t *bytes, size_t count) {
+    if (count != USB_LINE_CODING_BYTES) {
         return usb_refuse();
     }
     memcpy(device->line_coding, bytes, USB_LINE_CODING_BYTES);
@@ -54,8 +54,4 @@ struct usb_step usb_set_line_state(struct usb_device *device, const struct usb_r
     device->boot_loader_asked |= device->terminal_ready && !ready && baud(device) == BOOT_LOADER_BAUD;
     device->terminal_ready = ready;
     return usb_accept();
-}
-
-bool usb_is_open(const struct usb_device *device) {
-    return device->state == USB_CONFIGURED && device->terminal_ready && !device->suspended;
 }

@@ -1,6 +1,6 @@
-#include <string.h>
+#include "usb_descriptors.h"
 
-#include "usb_internal.h"
+#include <string.h>
 
 // Both bytes of a 16-bit field.
 #define WORD(value) (uint8_t)((value)&0xFFu), (uint8_t)((value) >> 8)
@@ -13,7 +13,7 @@ enum { DEVICE_BYTES = 18, CONFIGURATION_BYTES = 67 };
 
 #define ENGLISH_US 0x0409u
 #define POWERED_BY_BUS 0x80u
-#define CURRENT_2_MA 250u // 500 mA: the board has sensors and pins that the firmware knows nothing of
+#define CURRENT_2_MA 250u // 500 mA: the board has sensors and pins that the firmware does not know
 #define NOTIFY_BYTES 8u   // nothing is ever sent there, but hosts want the endpoint
 #define NOTIFY_MS 255u
 
@@ -51,7 +51,7 @@ static size_t describe_languages(struct usb_device *device) {
 // In UTF-16, which ASCII is with a zero after each character.
 static size_t describe_string(struct usb_device *device, const char *string) {
     uint8_t *to = device->scratch + 2;
-    for (size_t i = 0; i < USB_STRING_LENGTH && string[i] != '\0'; ++i) {
+    for (size_t i = 0; i < USB_STRING_LENGTH && string[i] != '\0'; i++) {
         *to++ = (uint8_t)string[i];
         *to++ = 0;
     }

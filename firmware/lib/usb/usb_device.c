@@ -1,6 +1,15 @@
 #include "usb_device.h"
 
-#include "usb_internal.h"
+#include "usb_class.h"
+#include "usb_descriptors.h"
+#include "usb_transfer.h"
+
+// bmRequestType, USB 2.0, table 9-2.
+#define TO_HOST 0x80u
+#define CLASS 0x20u
+#define OF_DEVICE 0u
+#define OF_INTERFACE 1u
+#define OF_ENDPOINT 2u
 
 #define CONFIGURATION 1u // the only one
 #define ADDRESS_MASK 0x7Fu
@@ -8,41 +17,8 @@
 
 struct known_request {
     uint8_t type, request;
-    usb_handler handle;
+    struct usb_step (*handle)(struct usb_device *device, const struct usb_request *request);
 };
-
-struct usb_step usb_refuse(void) {
-    return (struct usb_step){.action = USB_STALL};
-}
-
-struct usb_step usb_accept(void) {
-    return (struct usb_step){.action = USB_STATUS};
-}
-
-static struct usb_step next_packet(struct usb_device *device) {
-    size_t bytes = device->data_bytes < USB_PACKET_BYTES ? device->data_bytes : USB_PACKET_BYTES;
-    const struct usb_step step = {.action = USB_SEND, .packet = device->data, .bytes = bytes};
-    if (bytes == 0) {
-        device->empty_packet_due = false;
-    } else {
-        device->data += bytes;
-        device->data_bytes -= bytes;
-    }
-    return step;
-}
-
-struct usb_step usb_answer(
-    struct usb_device *device, const struct usb_request *request, const uint8_t *data, size_t bytes) {
-    if (request->length == 0) {
-        return usb_accept(); // 9.4.3: no data stage
-    }
-    device->data = data;
-    device->data_bytes = bytes < request->length ? bytes : request->length;
-    // 5.5.3: an answer that is shorter than what was asked for ends with a packet that is not full, if need be an empty
-    // one
-    device->empty_packet_due = bytes < request->length && bytes % USB_PACKET_BYTES == 0;
-    return next_packet(device);
-}
 
 static struct usb_step get_descriptor(struct usb_device *device, const struct usb_request *request) {
     size_t bytes = 0;
@@ -144,7 +120,7 @@ static struct usb_step set_interface(struct usb_device *device, const struct usb
 }
 
 static bool is_endpoint_0(const struct usb_request *request) {
-    return (request->index & ~USB_TO_HOST) == 0;
+    return (request->index & ~TO_HOST) == 0;
 }
 
 static struct usb_step get_endpoint_status(struct usb_device *device, const struct usb_request *request) {
@@ -178,20 +154,20 @@ static struct usb_step clear_endpoint_feature(struct usb_device *device, const s
 // Chapter 9.4. SET_DESCRIPTOR, SYNCH_FRAME and the features of the device (remote wake-up, test modes) are optional,
 // and refused.
 static const struct known_request known_requests[] = {
-    {USB_TO_HOST | USB_OF_DEVICE, 0, get_device_status},
-    {USB_TO_HOST | USB_OF_INTERFACE, 0, get_interface_status},
-    {USB_TO_HOST | USB_OF_ENDPOINT, 0, get_endpoint_status},
-    {USB_OF_ENDPOINT, 1, clear_endpoint_feature},
-    {USB_OF_ENDPOINT, 3, set_endpoint_feature},
-    {USB_OF_DEVICE, 5, set_address},
-    {USB_TO_HOST | USB_OF_DEVICE, 6, get_descriptor},
-    {USB_TO_HOST | USB_OF_DEVICE, 8, get_configuration},
-    {USB_OF_DEVICE, 9, set_configuration},
-    {USB_TO_HOST | USB_OF_INTERFACE, 10, get_interface},
-    {USB_OF_INTERFACE, 11, set_interface},
-    {USB_CLASS | USB_OF_INTERFACE, 0x20, usb_set_line_coding},
-    {USB_TO_HOST | USB_CLASS | USB_OF_INTERFACE, 0x21, usb_get_line_coding},
-    {USB_CLASS | USB_OF_INTERFACE, 0x22, usb_set_line_state},
+    {TO_HOST | OF_DEVICE, 0, get_device_status},
+    {TO_HOST | OF_INTERFACE, 0, get_interface_status},
+    {TO_HOST | OF_ENDPOINT, 0, get_endpoint_status},
+    {OF_ENDPOINT, 1, clear_endpoint_feature},
+    {OF_ENDPOINT, 3, set_endpoint_feature},
+    {OF_DEVICE, 5, set_address},
+    {TO_HOST | OF_DEVICE, 6, get_descriptor},
+    {TO_HOST | OF_DEVICE, 8, get_configuration},
+    {OF_DEVICE, 9, set_configuration},
+    {TO_HOST | OF_INTERFACE, 10, get_interface},
+    {OF_INTERFACE, 11, set_interface},
+    {CLASS | OF_INTERFACE, 0x20, usb_set_line_coding},
+    {TO_HOST | CLASS | OF_INTERFACE, 0x21, usb_get_line_coding},
+    {CLASS | OF_INTERFACE, 0x22, usb_set_line_state},
 };
 
 void usb_init(struct usb_device *device, const struct usb_identity *identity, const struct usb_hardware *hardware) {
@@ -220,7 +196,7 @@ struct usb_step usb_setup(struct usb_device *device, const uint8_t packet[USB_SE
     device->data_bytes = 0;
     device->empty_packet_due = false;
     device->receiving = false;
-    for (size_t i = 0; i < sizeof known_requests / sizeof *known_requests; ++i) {
+    for (size_t i = 0; i < sizeof known_requests / sizeof *known_requests; i++) {
         const struct known_request *known = &known_requests[i];
         if (known->type == request.type && known->request == request.request) {
             return known->handle(device, &request);
@@ -230,5 +206,15 @@ struct usb_step usb_setup(struct usb_device *device, const uint8_t packet[USB_SE
 }
 
 struct usb_step usb_sent(struct usb_device *device) {
-    return device->data_bytes > 0 || device->empty_packet_due ? next_packet(device) : usb_accept();
+    return usb_answer_next(device);
+}
+
+struct usb_step usb_received(struct usb_device *device, const uint8_t *bytes, size_t count) {
+    bool expected = device->receiving;
+    device->receiving = false;
+    return expected ? usb_line_coding_received(device, bytes, count) : usb_refuse();
+}
+
+bool usb_is_open(const struct usb_device *device) {
+    return device->state == USB_CONFIGURED && device->terminal_ready && !device->suspended;
 }

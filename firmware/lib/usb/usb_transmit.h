@@ -1,10 +1,10 @@
-// Bytes on their way to the host: a ring buffer, cut into packets.
+// Layer 2 of lib/usb: bytes on their way to the host, in a ring buffer that is cut into packets.
 //
-// Not safe between interrupt and main loop: whoever uses it from both locks the other one out.
+// Not safe between interrupt and main loop: a caller in one of them must lock out the other.
 #ifndef USB_TRANSMIT_H
 #define USB_TRANSMIT_H
 
-#include "usb_device.h"
+#include "usb_types.h"
 
 #define USB_TRANSMIT_BYTES 2048u // a power of two, and room for the largest frame
 
@@ -13,7 +13,7 @@ struct usb_transmit {
     uint8_t bytes[USB_TRANSMIT_BYTES];
     uint32_t written, taken; // bytes ever, modulo 2^32
     bool last_was_full;
-    uint32_t dropped; // bytes that the host never saw; for whoever looks, with a debugger too
+    uint32_t dropped; // bytes that the host never saw, to be read with a debugger
 };
 
 // Takes as many bytes as there is room for, and returns how many.
@@ -26,7 +26,7 @@ bool usb_transmit_next(struct usb_transmit *transmit, uint8_t packet[USB_PACKET_
 // Whether usb_transmit_next() would give a packet.
 bool usb_transmit_is_due(const struct usb_transmit *transmit);
 
-// Nobody listens any more: forgets what was not taken.
+// The port is closed: forgets what was not taken.
 void usb_transmit_discard(struct usb_transmit *transmit);
 
 #endif

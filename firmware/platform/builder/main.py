@@ -85,7 +85,7 @@ env.Append(
         "--specs=nano.specs",
         "-Wl,--gc-sections",
         "-Wl,--no-warn-rwx-segments",
-        "-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map",
+        f"-Wl,-Map={env.subst('$BUILD_DIR')}/firmware.map",  # not a variable: SCons quotes before it substitutes
         f"-T{BOARD / 'linker.ld'}",
     ],
     LIBPATH=[FIRMWARE / "boards" / "common"],

@@ -1,6 +1,4 @@
-"""From .tflite to C: reader, graph, kernels, memory plan, emitter; what a network costs, and the proof that the C is
-exact.
-"""
+"""From .tflite to C: reader, graph, kernels, memory plan, emitter; what a network costs; the proof of exactness."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A compiled model: its plans, ready to be written, and what they take."""
+"""A compiled model: its plans, ready to be written, and what they cost."""
 
 import dataclasses
 
@@ -15,16 +15,16 @@ class LayerReport:
     """One layer of the generated code: names, shapes, multiply-accumulates and bytes.
 
     Attributes:
-        index: of its operator.
+        index: index of its operator.
         kind: TensorFlow Lite's names of the operators that it carries out.
-        kernel: the engine's function.
-        group: number of the layers that run together, from 0.
-        input_shape, output_shape: as far as they are computed.
-        rows_kept: of the output, where only a ring of its rows exists; None for a whole tensor.
+        kernel: name of the engine's function.
+        group: number of its group of layers that run together, from 0.
+        input_shape, output_shape: shapes of the parts that are computed.
+        rows_kept: rows of the output that are kept in a ring; None: the whole output is kept.
         macs: multiply-accumulates.
-        constant_bytes, scratch_bytes: its own; its state counts as scratch.
-        live_bytes: of the arena, while its group runs.
-        instructions: of one inference on a Cortex-M4, estimated; None for a kernel without an estimate.
+        constant_bytes, scratch_bytes: bytes of this layer alone; its state counts as scratch.
+        live_bytes: bytes of the arena in use while its group runs.
+        instructions: estimated instructions of one inference on a Cortex-M4; None for a kernel without an estimate.
     """
 
     index: int
@@ -43,9 +43,9 @@ class LayerReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CompileReport:
-    """What a compiled model takes: arena, arrays of constants and its two ends in bytes, its output's type, its layers.
+    """What a compiled model needs: bytes of arena, constants, input and output; its output's type, and its layers.
 
-    The structs of layers and groups are not counted among the constants; `verify` on mps2 counts what is linked.
+    The constants do not include the structs of layers and groups; `verify` on mps2 counts all that is linked.
     """
 
     arena_bytes: int

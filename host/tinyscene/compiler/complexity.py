@@ -1,4 +1,4 @@
-"""Count parameters and multiply-accumulates, truly and as the challenge's counter does, and check the limits.
+"""Count parameters and multiply-accumulates, the true ones and those of the challenge's counter; check the limits.
 
 DCASE 2022 Task 1 allows 128 K parameters (K = 1000), all INT8, zeros counted, and 30 million multiply-accumulates
 (MACs) for one second of audio. Its counter, NeSsi, reads the .tflite file and counts
@@ -8,8 +8,8 @@ DCASE 2022 Task 1 allows 128 K parameters (K = 1000), all INT8, zeros counted, a
 - as MACs: convolutions, pooling (window area of each output), MEAN and ADD (one a value), and fully connected layers
   (size of the input's last dimension times outputs).
 
-The true counts beside them are weights and biases, one each, and the multiply-accumulates of convolutions and fully
-connected layers.
+The true counts are weights and biases, one each, and the multiply-accumulates of convolutions and fully connected
+layers.
 """
 
 import dataclasses
@@ -26,6 +26,7 @@ from tinyscene.compiler.graph import Graph, Op, PoolOptions, Tensor
 from tinyscene.compiler.pipeline import model_path
 from tinyscene.console import console
 from tinyscene.errors import ModelError
+from tinyscene.networks import NETWORKS
 
 MAX_PARAMETERS = 128_000
 MAX_MACS = 30_000_000
@@ -33,16 +34,6 @@ MAX_MACS = 30_000_000
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 BIAS = 2  # position among a weighted op's inputs
 WEIGHT_TYPES = ("int8", "uint8", "int16", "float16", "float32")
-IMAGES = {  # mels, frames, 1
-    "student": (80, 51, 1),
-    "baseline": (40, 51, 1),
-    "teacher": (80, 51, 1),
-    "mobile": (80, 51, 1),
-    "separable": (80, 51, 1),
-    "limited": (80, 51, 1),
-    "transformer": (80, 51, 1),
-}
-CONVERTED = ("student", "baseline", "mobile", "separable", "limited")  # the others stay in Keras
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,10 +55,10 @@ class Complexity:
 
     Attributes:
         parameters, macs: the true counts.
-        nessi_parameters, nessi_macs: the challenge's; None for a network that is not converted.
-        keras_parameters: what Keras counts, batch normalisation's four vectors included; None for a .tflite file.
-        excess: what is beyond the limits, one sentence part each.
-        layers: operator by operator; empty for a network that is not converted.
+        nessi_parameters, nessi_macs: the challenge's counts; None for a network that is not converted.
+        keras_parameters: Keras's count, batch normalisation's four vectors included; None for a .tflite file.
+        excess: what exceeds the limits, one clause each.
+        layers: counts of each operator; empty for a network that is not converted.
     """
 
     parameters: int
@@ -80,11 +71,11 @@ class Complexity:
 
     @property
     def within_limits(self) -> bool:
-        """Whether the challenge would take the model."""
+        """Whether the challenge would accept the model."""
         return not self.excess
 
     def to_json(self) -> dict[str, Any]:
-        """Return the keys of DESIGN.md's JSON, `keras_parameters` where Keras counted, and `layers`."""
+        """Return the keys of `complexity --json`; `keras_parameters` only if there are any."""
         values: dict[str, Any] = {
             "parameters": self.parameters,
             "macs": self.macs,
@@ -108,14 +99,15 @@ def measure(model: str | Path | bytes) -> Complexity:
     """
     if isinstance(model, bytes):
         return _measure_graph(reader.read(model))
-    if str(model) not in IMAGES:
+    if str(model) not in NETWORKS:
         path = model_path(Path(model))
         if not path.exists():
-            names = ", ".join(IMAGES)
+            names = ", ".join(NETWORKS)
             raise ModelError(f"no model {model}: give a bundle's folder, a .tflite file, or a network ({names})")
         return _measure_graph(reader.read(path))
     network = _build(str(model))
-    counted = _measure_graph(reader.read(converted(str(model)))) if model in CONVERTED else _measure_keras(network)
+    converts = NETWORKS[str(model)].converts
+    counted = _measure_graph(reader.read(converted(str(model)))) if converts else _measure_keras(network)
     return dataclasses.replace(counted, keras_parameters=network.count_params())
 
 
@@ -124,11 +116,11 @@ def converted(name: str) -> bytes:
     """Return a network with random weights as an INT8 .tflite file; the same bytes every time.
 
     Args:
-        name: one of CONVERTED, at its reference image size.
+        name: a network that `converts`, at its reference image size.
     """
     from tinyscene.networks import convert_untrained
 
-    return convert_untrained(lambda: _build(name), IMAGES[name])
+    return convert_untrained(lambda: _build(name), (*NETWORKS[name].image, 1))
 
 
 def _keras() -> Any:
@@ -140,7 +132,7 @@ def _keras() -> Any:
 def _build(name: str) -> Any:
     from tinyscene.networks import catalogue as networks
 
-    return networks.build(name, input_shape=IMAGES[name])
+    return networks.build(name, input_shape=(*NETWORKS[name].image, 1))
 
 
 def _measure_graph(graph: Graph) -> Complexity:
@@ -165,7 +157,7 @@ def _measure_keras(network: Any) -> Complexity:
 
 
 def keras_macs(layer: Any) -> int:
-    """Return a Keras layer's MACs: those of its kernels at each output position, and of attention's two products."""
+    """Return a Keras layer's MACs: those of its kernels at each output position, and those of attention's products."""
     positions = math.prod(layer.output.shape[1:-1])
     kernel = getattr(layer, "kernel", None)
     if kernel is not None:
@@ -201,7 +193,7 @@ def _layer(graph: Graph, op: Op) -> LayerComplexity:
 
 
 def _parameters(graph: Graph, op: Op) -> list[Tensor]:
-    """Return an op's weights, and its bias: constants that are trained, not shapes or axes."""
+    """Return an op's weights and its bias: constants that are trained, not shapes or axes."""
     found = []
     for position in range(len(op.inputs)):
         tensor = graph.optional_input(op, position)
@@ -213,7 +205,7 @@ def _parameters(graph: Graph, op: Op) -> list[Tensor]:
 
 
 def _macs(graph: Graph, op: Op) -> int:
-    """Return a weighted op's multiply-accumulates: outputs times the weights that each one sees."""
+    """Return a weighted op's multiply-accumulates: outputs times the weights that each output uses."""
     if op.kind not in WEIGHTED:
         return 0
     weights, output = graph.input(op, 1), graph.output(op)

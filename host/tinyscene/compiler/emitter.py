@@ -1,18 +1,21 @@
 """Write C11: every layer a constant struct with its arrays, tables of groups, and one function that runs them all.
 
-The text depends on the model and the prefix alone: same model, same bytes.
+The text depends only on the model and the prefix: same model, same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tinyscene.compiler.graph import ITEM_BYTES
-from tinyscene.compiler.kernels.call import Constant, KernelCall, Value, image_rows, row_bytes
+from tinyscene.compiler.kernels.call import ELEMENT_BYTES, Constant, KernelCall, Value, image_rows, row_bytes
+from tinyscene.compiler.kernels.depthwise import MAX_QUICK_HEIGHT
+from tinyscene.compiler.kernels.depthwise_3x3 import COLUMN_ROWS, RESULT_ROWS
 from tinyscene.compiler.kernels.weights import PANEL_CHANNELS
+from tinyscene.compiler.kernels.winograd import PLANES
 from tinyscene.compiler.memory import MemoryPlan
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.streaming import MAX_STAGES, MAX_TENSORS, Launch
 
-PER_LINE = 18  # numbers
+PER_LINE = 18  # numbers in a line
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 INDENT = "    "
 
@@ -72,7 +75,12 @@ def definitions(planned: PlannedGraph, launches: Sequence[Launch]) -> list[str]:
     parts = [
         f"""\
 _Static_assert(ENGINE_CONV_CHANNELS == {PANEL_CHANNELS}, "laid out for another engine: compile the model again");
+_Static_assert(ENGINE_WINOGRAD_PLANES == {PLANES}, "laid out for another engine: compile the model again");
+_Static_assert(ENGINE_COLUMN_ROWS == {COLUMN_ROWS} && ENGINE_COLUMN_RESULTS == {RESULT_ROWS},
+    "laid out for another engine: compile the model again");
+{_same_sizes()}
 _Static_assert(ENGINE_MAX_STAGES >= {MAX_STAGES} && ENGINE_MAX_TENSORS >= {MAX_TENSORS}, "too large for this engine");
+_Static_assert(ENGINE_MAX_QUICK_HEIGHT >= {MAX_QUICK_HEIGHT}, "too large for this engine");
 """
     ]
     arguments = sorted(_constant_arguments(planned, calls))
@@ -83,6 +91,15 @@ _Static_assert(ENGINE_MAX_STAGES >= {MAX_STAGES} && ENGINE_MAX_TENSORS >= {MAX_T
     for call in calls:
         parts.append(_layer(planned, call))
     return parts + [_group(planned, launch, position) for position, launch in enumerate(launches) if launch.streamed]
+
+
+def _same_sizes() -> str:
+    """Return the assertions that structs have the sizes that the compiler counts constants with."""
+    return "\n".join(
+        f'_Static_assert(sizeof({ctype}) == {size}, "laid out for another engine: compile the model again");'
+        for ctype, size in ELEMENT_BYTES.items()
+        if ctype.startswith("struct")
+    )
 
 
 def _constant_arguments(planned: PlannedGraph, calls: Iterable[KernelCall]) -> set[int]:
@@ -237,10 +254,10 @@ def run_launch(
 
     Args:
         launch: the launch.
-        position: its number among them.
-        location: from a tensor's index to a C pointer.
-        scratch: a C pointer to its scratch, where it has any.
-        profile: a C pointer to a struct engine_profile, or 0.
+        position: number of the launch among all launches.
+        location: function from a tensor's index to a C pointer.
+        scratch: C pointer to the launch's scratch; None: it has none.
+        profile: C pointer to a struct engine_profile, or 0.
     """
 
     def pointers(tensors: Iterable[int]) -> str:

@@ -1,7 +1,7 @@
-"""Estimate the instructions of every layer on a Cortex-M4, from its shapes: counts of what a kernel's loops do, each
-times a coefficient.
+"""Estimate the instructions of every layer on a Cortex-M4, from its shapes: how often each part of a kernel runs, times
+a coefficient.
 
-The counts are here, one function a kernel; the coefficients are fitted to measurements on the emulated board and lie in
+The counts are here, one function a kernel; the coefficients are fitted to measurements on the emulated board and are in
 estimate.toml, which `tests/fit_estimate.py` writes. A new kernel needs an entry in TERMS and a run of that script.
 """
 
@@ -43,18 +43,18 @@ class Layer:
 
     @property
     def steps(self) -> int:
-        """How many steps it takes, row by row; 1 for a kernel of whole tensors."""
+        """Number of steps, row by row; 1 for a kernel of whole tensors."""
         rows = self.call.rows
         return 1 if rows is None else rows.count(image_rows(self.planned.shape(self.call.output)))
 
     @property
     def values(self) -> int:
-        """How many values it computes."""
+        """Number of values that it computes."""
         return self.planned.bytes(self.call.output)
 
     @property
     def clamped(self) -> int:
-        """How many values it clamps: none where the bounds are int8's."""
+        """Number of values that it clamps: none if the bounds are int8's."""
         bounds = self.fields.get("result", self.fields)
         return self.values if (bounds["minimum"], bounds["maximum"]) != (INT8_MIN, INT8_MAX) else 0
 
@@ -68,18 +68,18 @@ def instructions(planned: PlannedGraph, call: KernelCall) -> int | None:
 
 
 def counts(planned: PlannedGraph, call: KernelCall) -> Counts:
-    """Return what a layer's kernel does: its own counts, and once `layer`, what a call takes whatever its size."""
+    """Return the counts of a layer's kernel, and `layer`: 1, for the part of a call that its size does not change."""
     return {"layer": 1, **TERMS[call.function](Layer(planned, call))}
 
 
 @functools.cache
 def coefficients() -> Mapping[str, Mapping[str, float]]:
-    """Return the instructions of each part of each kernel; a part of none is missing."""
+    """Return the instructions of each part of each kernel; a part that takes none is missing."""
     return tomllib.loads(COEFFICIENTS.read_text())
 
 
 def _inside(count: int, stride: int, before: int, window: int, dilation: int, size: int) -> list[int]:
-    """Return for each of `count` window positions along an axis how much of the window lies inside the image."""
+    """Return how much of the window lies inside the image, for each of `count` positions along an axis."""
     starts = (position * stride - before for position in range(count))
     return [sum(0 <= start + k * dilation < size for k in range(window)) for start in starts]
 
@@ -114,7 +114,7 @@ def _conv2d(layer: Layer) -> Counts:
         _inside(1, 1, window["padding_top"] - top * stride, height, dilation, fields["input"]["height"])[0]
         for top in tops
     ]
-    # rows outside the image are left out
+    # rows outside the image are skipped
     used = sum(max(count, 1) for count in inside) if by_rows else len(tops) * height
     panels = -(-output["channels"] // PANEL_CHANNELS)
     blocks = len(tops) * panels * fields["pairs"]
@@ -327,7 +327,7 @@ TERMS: dict[str, Callable[[Layer], Counts]] = {
     "engine_dense": _dense,
     "engine_depthwise": _depthwise,
     "engine_depthwise_3x3": _depthwise_3x3,
-    "engine_dequantize": _by_values,
+    "engine_dequantise": _by_values,
     "engine_max_pool": _depthwise,
     "engine_max_pool_by_rows": _max_pool_by_rows,
     "engine_mean": _mean,
@@ -335,7 +335,7 @@ TERMS: dict[str, Callable[[Layer], Counts]] = {
     "engine_mul": _broadcast,
     "engine_mul_row": _broadcast,
     "engine_pad": _pad,
-    "engine_quantize": _by_values,
+    "engine_quantise": _by_values,
     "engine_quick_add": _quick_add,
     "engine_quick_depthwise": _quick_depthwise,
     "engine_softmax": _softmax,

@@ -1,4 +1,4 @@
-"""Run compiled models, on this machine or on the emulated board; several at once, since building takes most time."""
+"""Run compiled models, on this machine or on the emulated board; several at once, as building takes most time."""
 
 import ctypes
 import dataclasses
@@ -22,7 +22,7 @@ from tinyscene.toolchain import mps2_image, native
 
 ENGINE = FIRMWARE_LIB / "engine"
 HARNESS = Path(__file__).with_name("verify_main.c")
-ENGINE_FLAGS = ("-O2",)  # what the firmware builds the engine with
+ENGINE_FLAGS = ("-O2",)  # the firmware's flags for the engine
 GUARD_BYTES = 64
 RUBBISH = 0xA5
 MODEL_STRUCT = """\
@@ -46,13 +46,13 @@ HARNESS_ERRORS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
-    """What a compiled model did.
+    """The result of running a compiled model.
 
     Attributes:
         outputs: [N, values] of the output's type.
-        instructions: of the longest inference; None on the host.
-        code_bytes, constant_bytes: linked functions and constants of the engine and of all models that ran together;
-            None on the host.
+        instructions: instructions of the longest inference; None on the host.
+        code_bytes, constant_bytes: size of the linked functions and constants of the engine and of all models that ran
+            together; None on the host.
     """
 
     outputs: NDArray[Any]
@@ -63,7 +63,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Buffers:
-    """What a model's C wants of its caller: bytes of arena, input and output, and the output's type."""
+    """What a model's C needs from its caller: bytes of arena, input and output, and the output's type."""
 
     arena_bytes: int
     input_bytes: int
@@ -75,14 +75,14 @@ def run_on_host(models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]])
     """Build for this machine and run each model on its inputs [N, ...], with guards around arena and output.
 
     Raises:
-        ModelError: the C touched memory that is not its own.
+        ModelError: the C wrote outside its buffers.
         ToolError: there is no C compiler.
     """
     texts = _emit_all(models)
     folder = cache_directory() / "verify" / hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:16]
     _write(texts, folder)
     engine = native.build_library("engine", engine_sources(), [ENGINE], ENGINE_FLAGS)
-    ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # where the models' library finds the kernels
+    ctypes.CDLL(engine._name, mode=ctypes.RTLD_GLOBAL)  # lets the models' library find the kernels
     library = native.build_library("models", model_sources(folder, len(models)), [folder, ENGINE])
     return [
         Run(_run_on_host(getattr(library, f"{_prefix(position)}_run"), model.report(), vectors))
@@ -106,7 +106,7 @@ def _run_on_host(run: Any, sizes: CompileReport, inputs: NDArray[Any]) -> NDArra
 
 
 def write_all(models: Sequence[CompiledModel], folder: Path) -> list[CompileReport]:
-    """Write models side by side, each with a prefix of its own; return what they take."""
+    """Write several models, each with its own prefix; return their reports."""
     _write(_emit_all(models), folder)
     return [model.report() for model in models]
 
@@ -153,7 +153,7 @@ def run_on_mps2(models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]])
     """Build for the emulated Cortex-M4 and run each model on its inputs [N, ...] there, counting instructions.
 
     Raises:
-        ModelError: the C touched memory that is not its own.
+        ModelError: the C wrote outside its buffers.
         ToolError: the cross compiler or QEMU is missing or failed.
     """
     with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
@@ -176,16 +176,16 @@ def run_image(
     """Build C that implements models, and run each on its inputs [N, ...] on the emulated Cortex-M4.
 
     Args:
-        folder: where everything is built; its model0.h, model1.h, ... declare model0_run and so on.
-        models: what they want of their caller.
-        inputs: for each model.
-        sources: our C files; `third_party` those of others, compiled without our warnings.
+        folder: folder of the build; its model0.h, model1.h, ... declare model0_run and so on.
+        models: what each model needs from its caller.
+        inputs: inputs of each model.
+        sources: our C files.
         include: folders searched for headers, after `folder`.
-        third_party: see sources.
+        third_party: C files of others, compiled without our warnings.
         flags: further compiler flags.
 
     Raises:
-        ModelError: the C touched memory that is not its own, or failed.
+        ModelError: the C wrote outside its buffers, or failed.
         ToolError: the cross compiler or QEMU is missing or failed.
     """
     counts = [len(vectors) for vectors in inputs]
@@ -201,7 +201,7 @@ def run_image(
         raise ModelError(f"the compiled model failed on mps2: {reason}; report this as a bug")
     instructions = np.fromfile(folder / "instructions.bin", "<u4")
     if len(instructions) != sum(counts):
-        raise ToolError(f"the test image answered {len(instructions)} of {sum(counts)} vectors; run it again")
+        raise ToolError(f"the test image ran {len(instructions)} of {sum(counts)} vectors; run it again")
     spent = np.split(instructions, np.cumsum(counts)[:-1])
     outputs = split_outputs((folder / "outputs.bin").read_bytes(), models, counts)
     theirs = objects(image, folder, len(sources) + len(third_party))
@@ -210,7 +210,7 @@ def run_image(
 
 
 def models_header(sizes: Sequence[CompileReport | Buffers], counts: Sequence[int]) -> str:
-    """Return models.h, the table that a harness such as verify_main.c goes through: each model, and its vectors."""
+    """Return models.h, the table of models and their vectors that a harness such as verify_main.c runs."""
     names = [_prefix(position) for position in range(len(sizes))]
     includes = "".join(f'#include "{name}.h"\n' for name in names)
     signature = "void *arena, const void *input, void *output"
@@ -248,13 +248,13 @@ def objects(image: Path, folder: Path, count: int) -> list[Path]:
 
 
 def linked_bytes(image: Path, binaries: Sequence[Path], kinds: str) -> int:
-    """Return the linked size of the symbols of these kinds (as nm has them) that objects or libraries define."""
+    """Return the linked size of the symbols of these kinds (letters of nm) that objects or libraries define."""
     theirs = {name for path in binaries for name, _ in symbols(path, kinds)}
     return sum(size for name, size in symbols(image, kinds) if name in theirs)
 
 
 def symbols(binary: Path, kinds: str) -> list[tuple[str, int]]:
-    """Return names and sizes of an object's or library's symbols of these kinds, as nm has them."""
+    """Return names and sizes of an object's or library's symbols of these kinds (letters of nm)."""
     command = ["arm-none-eabi-nm", "--print-size", "--defined-only", str(binary)]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     fields = (line.split() for line in listing.splitlines())

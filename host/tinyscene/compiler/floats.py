@@ -1,7 +1,7 @@
 """Single-precision functions as TensorFlow Lite's kernels compute them, operation by operation.
 
-Where those call the C library, so do we, because its functions of float are not correctly rounded: NumPy's, or double
-precision rounded afterwards, give another last bit for every fifth tanh.
+Where the kernels call the C library, so does this module, because its float functions are not correctly rounded:
+NumPy's, or double precision rounded afterwards, give another last bit for every fifth tanh.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from tinyscene.errors import ToolError
 
 Values = NDArray[np.float32]
 
-# LOGISTIC saturates above and is exp(x) below, where 1 + exp(-x) would round it away
+# LOGISTIC is 1 above the first bound and exp(x) below the second, as in the reference kernel
 LOGISTIC_ONE_ABOVE = np.float32(16.619047164916992188)
 LOGISTIC_EXP_BELOW = np.float32(-9)
 ROOT_HALF = np.float32(math.sqrt(0.5))
@@ -29,7 +29,7 @@ ROOT_TWO_OVER_PI = np.float32(math.sqrt(2 / math.pi))
 def _library() -> ctypes.CDLL:
     name = ctypes.util.find_library("m")
     try:
-        return ctypes.CDLL(name)  # None: the program itself, which is where some systems have it
+        return ctypes.CDLL(name)  # None: the program itself, which has them on some systems
     except OSError as error:
         raise ToolError(f"the C library's mathematics cannot be loaded ({error}); install it") from error
 
@@ -50,7 +50,7 @@ tanh = c_function("tanhf")
 
 
 def logistic(x: Values) -> Values:
-    """LOGISTIC of float tensors; see `plain_logistic` for the one that fills tables."""
+    """LOGISTIC of float tensors; `plain_logistic` fills tables."""
     near = np.float32(1) / (np.float32(1) + exp(-x))
     return np.where(x > LOGISTIC_ONE_ABOVE, np.float32(1), np.where(x < LOGISTIC_EXP_BELOW, exp(x), near))
 
@@ -111,8 +111,8 @@ def _plain(operation: Callable[..., Values]) -> Callable[..., Values]:
     return lambda *arguments: operation(*arguments[:-1])
 
 
-# By operator: its number of operands, and the function of them and of its options. Not GELU: in float the reference has
-# it from Eigen, whose erfc and tanh depend on the vector unit of the machine.
+# By operator: its number of operands, and the function of them and of its options. Not GELU: the float reference takes
+# it from Eigen, whose erfc and tanh depend on the machine's vector unit.
 FUNCTIONS: dict[str, tuple[int, Callable[..., Values]]] = {
     "ABS": (1, _plain(np.abs)),
     "ELU": (1, _plain(elu)),
@@ -137,6 +137,6 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Values]]] = {
 
 
 def apply(kind: str, operands: Sequence[Values], options: Options | None) -> Values:
-    """Return what a float operator of FUNCTIONS makes of its operands; overflow gives infinity, as it does in C."""
+    """Return the result of a float operator of FUNCTIONS; overflow gives infinity, as it does in C."""
     with np.errstate(all="ignore"):
         return np.asarray(FUNCTIONS[kind][1](*operands, options), np.float32)

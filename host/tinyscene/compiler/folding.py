@@ -1,23 +1,23 @@
 """Folding: float operators between DEQUANTIZE and QUANTIZE become a table of 256 bytes.
 
-The converter leaves in float what has no int8 kernel, such as ELU. Whatever such operators compute, as long as they
-work value by value and all start from one int8 tensor, is a function of one byte: x * sigmoid(x), too. So each float
-tensor is followed through the graph as the 256 values that it takes, and where a QUANTIZE reads it, they are the table.
-What then is read by nobody is dropped.
+The converter leaves operators without an int8 kernel, such as ELU, in float. If such operators work value by value and
+all start from one int8 tensor, their result is a function of one byte, and so is x * sigmoid(x). Each float tensor is
+followed through the graph as its 256 possible values; where a QUANTIZE reads it, these become the table. Operators
+whose results are then unread are dropped.
 """
 
 import dataclasses
 
-from tinyscene.compiler import floats, tables
+from tinyscene.compiler import floats, functions as tables
 from tinyscene.compiler.graph import FoldedOptions, Graph, Op, Tensor
 
 FOLDED = "FOLDED"
-MAX_OPS = 64  # that make one table
+MAX_OPS = 64  # operators that make one table
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Function:
-    """What a float tensor is of an int8 tensor: its values for -128..127, and the operators, that make it, by index."""
+    """A float tensor as a function of an int8 tensor: its values for -128..127, and its operators by index."""
 
     source: Tensor
     values: floats.Values
@@ -37,7 +37,7 @@ def fold(graph: Graph) -> Graph:
 
 
 def _follow(graph: Graph, op: Op, functions: dict[int, _Function]) -> _Function | None:
-    """Return what an operator's output is of one int8 tensor, if it is that and float."""
+    """Return an operator's float output as a function of one int8 tensor, or None if it is not one."""
     if len(op.outputs) != 1 or graph.tensors[op.outputs[0]].dtype != "float32" or not op.inputs:
         return None
     shape = graph.tensors[op.outputs[0]].shape
@@ -81,7 +81,7 @@ def _folded(graph: Graph, op: Op, functions: dict[int, _Function]) -> Op | None:
 
 
 def _without_unread(graph: Graph, ops: list[Op], functions: dict[int, _Function]) -> list[Op]:
-    """Return the operators without those that only had to do with what was folded."""
+    """Return the operators without those that served only what was folded."""
     read = set(graph.outputs)
     kept = []
     for op in reversed(ops):

@@ -1,27 +1,27 @@
 """Graph passes that save work without changing a byte: max-pools join their convolution, unread edges are cut off.
 
-Requantisation is monotone, so the largest of four results is the result of the largest; and a column or row that every
-reader ignores (a pool that does not divide the map drops some) need not be computed.
+Requantisation is monotone, so the largest of four results is the result of the largest sum; and a column or row that
+every reader ignores (a pool that does not divide the map drops some) need not be computed.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tinyscene.compiler import tables
+from tinyscene.compiler import functions
 from tinyscene.compiler.folding import FOLDED
 from tinyscene.compiler.graph import ABSENT, ConvOptions, Graph, Op, PoolOptions, Tensor, padding_before
 
 Extent = tuple[int, int]  # height, width
 
-# row y, column x of the result come from there, if shapes are equal
-SAME_PLACE = frozenset({"ADD", "MUL", "QUANTIZE", "DEQUANTIZE", FOLDED, *tables.FUNCTIONS})
+# row y, column x of the result depends only on that place of the inputs, if shapes are equal
+SAME_PLACE = frozenset({"ADD", "MUL", "QUANTIZE", "DEQUANTIZE", FOLDED, *functions.FUNCTIONS})
 
 
 def pools(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int, Op]:
     """Return the max-pools that join the convolution before them, by the convolution's index.
 
     Args:
-        graph: as read.
+        graph: the graph as read.
         ops: the operators that compute something, in execution order.
         views: tensors whose bytes have several names; they stay as they are.
     """
@@ -62,9 +62,9 @@ def _shrinks(graph: Graph, conv: Op) -> bool:
 
 
 def extents(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int, Extent]:
-    """Return how many rows and columns of a tensor are read, for those of which that is not all.
+    """Return how many rows and columns of a tensor are read, for the tensors that are not read completely.
 
-    Args, as of `pools`.
+    Arguments as for `pools`.
     """
     used: dict[int, Extent] = {index: (0, 0) for op in ops for index in op.outputs}
     fixed = views.union(graph.outputs, *(op.outputs for op in ops if not _by_rows(graph, op)))
@@ -83,7 +83,7 @@ def extents(graph: Graph, ops: Sequence[Op], views: frozenset[int]) -> dict[int,
 
 
 def _by_rows(graph: Graph, op: Op) -> bool:
-    """Return whether an operator can leave out rows and columns of its result."""
+    """Return whether an operator can skip rows and columns of its result."""
     if op.kind in SAME_PLACE:
         shapes = {graph.tensors[index].shape for index in (*op.inputs, *op.outputs) if index != ABSENT}
         return len(shapes) == 1
@@ -123,7 +123,7 @@ def _reach(size: int, results: int, wanted: int, extent: int, step: int) -> int:
 
 
 def _kernel(graph: Graph, op: Op) -> tuple[Extent, Extent] | None:
-    """Return an operator's window, dilation included, and its stride; None for one without."""
+    """Return an operator's window, dilation included, and its stride; None for an operator without a window."""
     if isinstance(op.options, PoolOptions):
         return op.options.window, op.options.stride
     if isinstance(op.options, ConvOptions) and len(op.inputs) > 1 and op.inputs[1] != ABSENT:

@@ -1,4 +1,4 @@
-"""The model as the compiler sees it: immutable tensors and operators with typed options, nothing of flatbuffers."""
+"""The model inside the compiler: immutable tensors and operators with typed options, free of flatbuffers."""
 
 import dataclasses
 import math
@@ -10,10 +10,10 @@ from tinyscene.errors import ModelError
 
 Padding = Literal["SAME", "VALID"]
 Activation = Literal["NONE", "RELU", "RELU_N1_TO_1", "RELU6"]
-ABSENT = -1  # an optional input that is not there
+ABSENT = -1  # index of an optional input that is missing
 
 INT8_MIN, INT8_MAX = -128, 127
-ITEM_BYTES = {"int8": 1, "uint8": 1, "float32": 4}  # of activations
+ITEM_BYTES = {"int8": 1, "uint8": 1, "float32": 4}  # bytes of an activation's value
 
 
 def padding_before(size: int, results: int, extent: int, step: int) -> int:
@@ -53,7 +53,7 @@ class Tensor:
 
     @property
     def bytes(self) -> int:
-        """Size in memory, of a type in ITEM_BYTES."""
+        """Size in memory; only for types in ITEM_BYTES."""
         return self.elements * ITEM_BYTES[self.dtype]
 
     @property
@@ -135,7 +135,7 @@ class MeanOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LeakyReluOptions:
-    """LEAKY_RELU: the factor of what is negative."""
+    """LEAKY_RELU: the factor of negative values."""
 
     alpha: float
 
@@ -149,7 +149,7 @@ class GeluOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FoldedOptions:
-    """A stretch of float operators from int8 to int8 that folding.py made one: 256 results, and what it was."""
+    """A chain of float operators from int8 to int8 that folding.py made one: its 256 results, and the operators."""
 
     table: tuple[int, ...]
     ops: tuple["Op", ...]
@@ -176,9 +176,9 @@ class Op:
     Attributes:
         index: its position in the file.
         kind: TensorFlow Lite's name, such as "CONV_2D".
-        inputs: tensor indices; ABSENT for an optional input left out.
+        inputs: tensor indices; ABSENT for a missing optional input.
         outputs: tensor indices.
-        options: what the kind needs, None for kinds without options or that the compiler does not know.
+        options: options of the kind; None for kinds that have none or that the compiler does not know.
     """
 
     index: int
@@ -193,13 +193,13 @@ class Op:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Graph:
-    """A model: every tensor index in it exists, every op reads only what is constant, an input, or made before it.
+    """A model: every tensor index in it exists, and every op reads only constants, inputs and earlier results.
 
     Attributes:
-        name: what messages call the model: its path, or "the model".
+        name: name of the model in messages: its path, or "the model".
         tensors: all tensors, by index.
         ops: operators in execution order.
-        inputs, outputs: tensor indices of the model's ends.
+        inputs, outputs: tensor indices of the model's inputs and outputs.
     """
 
     name: str
@@ -220,7 +220,7 @@ class Graph:
         return found
 
     def optional_input(self, op: Op, position: int) -> Tensor | None:
-        """Return an op's input, None where it was left out."""
+        """Return an op's input, or None if it is missing."""
         if position >= len(op.inputs) or op.inputs[position] == ABSENT:
             return None
         return self.tensors[op.inputs[position]]
@@ -229,7 +229,7 @@ class Graph:
         """Return an op's only output.
 
         Raises:
-            ModelError: it has none, or several.
+            ModelError: the op has no output, or several.
         """
         if len(op.outputs) != 1:
             raise self.refusal(op, None, f"it has {len(op.outputs)} outputs instead of one")

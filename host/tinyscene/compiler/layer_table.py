@@ -5,14 +5,14 @@ from rich.table import Column, Table
 from tinyscene.compiler.compiled import CompileReport
 from tinyscene.console import console
 
-WIDE_COLUMNS = 110  # of a console that has room for two spaces between the columns of the table
+WIDE_COLUMNS = 110  # width of a console with room for two spaces between the columns of the table
 
 
 def layer_table(compiled: CompileReport) -> Table:
     """Return the table of layers: kernel, output, bytes of constants, scratch and arena (its peak is marked), and the
-    estimated instructions; what can be added up is in the last row.
+    estimated instructions; the last row has the sums.
 
-    Layers with the same number run together; "rows" are those that are kept of an output that is never whole.
+    Layers with the same number run together; "rows" are the rows kept of an output that is never kept whole.
     """
     table = Table(
         *(Column(name, no_wrap=True) for name in ("run", "op", "layer", "kernel", "output")),

@@ -1,9 +1,9 @@
 """Memory planning: where in the arena every intermediate tensor, ring and scratch buffer lies, and when.
 
 The model's input and output are the caller's. A tensor lives from the launch that writes it to the last launch that
-reads it; rings, scratch and states live for one launch. A result takes over the place of an input that dies there when
-the kernel allows it. Buffers are placed largest first, each at the lowest offset that is free for as long as it lives
-(greedy).
+reads it; rings, scratch and states live for one launch. A result takes over the place of an input that is not used
+afterwards if the kernel allows it. Buffers are placed greedily, the largest first, each at the lowest offset that is
+free for as long as it lives.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ class Buffer:
 
     Attributes:
         tensors: the root tensors that occupy it: several rings that share it, or one tensor; none for scratch.
-        first, last: the launches (positions) between which it is in use, inclusive.
+        first, last: positions of the first and the last launch that use it.
         bytes: its size, a multiple of ALIGNMENT.
-        offset: where it starts in the arena.
+        offset: its start in the arena.
     """
 
     tensors: tuple[int, ...]
@@ -40,8 +40,8 @@ class MemoryPlan:
     Attributes:
         buffers: all stretches, in order of first use.
         arena_bytes: size of the arena.
-        offsets: for every root tensor in the arena, where it starts.
-        scratch: for every launch with scratch, where that starts.
+        offsets: start of every root tensor in the arena.
+        scratch: start of the scratch of every launch that has scratch.
     """
 
     buffers: tuple[Buffer, ...]
@@ -92,11 +92,11 @@ def _tensor_chains(planned: PlannedGraph, launches: Sequence[Launch]) -> list[li
             output = roots[call.output]
             if output == planned.output or call.output in launch.rings.rows:
                 continue
-            # in a group, what dies may still be read when the first rows of a result are written
+            # in a group, an input that ends there may still be read when the first rows of a result are written
             alone = len(launch.calls) == 1
             dying = (roots[tensor] for tensor in call.in_place if alone and last_read[roots[tensor]] == position)
             chain = next((chains[root] for root in dying if root in chains), [])
-            # during an in-place call the bytes count as the input's, which is at least as large
+            # during an in-place call the bytes count as the input's, which is at least as large as the result
             first = position + 1 if chain else position
             chain.append(Buffer((output,), first, last_read.get(output, position), _aligned(planned.bytes(output))))
             chains[output] = chain

@@ -17,16 +17,16 @@ from tinyscene.compiler.compiled import CompiledModel
 from tinyscene.compiler.memory import Buffer
 from tinyscene.compiler.streaming import Launch
 
-# Okabe and Ito's colours, which the colour-blind tell apart, too; light enough for black text
+# Okabe and Ito's colours, which colour-blind readers can tell apart; light enough for black text
 COLOURS = {"tensor": "#56B4E9", "ring of rows": "#E69F00", "scratch": "#CCCCCC"}
 
 FONT_POINTS = 7
 LINE_POINTS = 9  # a label with the space around it
 PADDING_POINTS = 3
-LAUNCH_POINTS = 40  # width of a launch, enough for "op 123"; of a group of layers, three times that
+LAUNCH_POINTS = 40  # width of a launch, enough for "op 123"; a group of layers is three times as wide
 HEIGHT_POINTS = 300
 LEFT_POINTS, RIGHT_POINTS, TOP_POINTS, BOTTOM_POINTS = 50, 10, 24, 24  # around the axes and the names of launches
-LABEL_PLACES = (0.5, 0.3, 0.7, 0.15, 0.85)  # of the width of a rectangle, the best first
+LABEL_PLACES = (0.5, 0.3, 0.7, 0.15, 0.85)  # places across a rectangle, as shares of its width, the best first
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Box:
         return self.left + self.width / 2
 
     def inside(self, other: "_Box") -> bool:
-        """Return whether it leaves the other neither left nor right."""
+        """Return whether it lies between the left and right ends of the other."""
         return other.left <= self.left and self.left + self.width <= other.left + other.width
 
     def overlaps(self, other: "_Box") -> bool:
@@ -63,7 +63,7 @@ def write(compiled: CompiledModel, path: Path) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Label:
-    """A text, its place, and the line from its rectangle where it stands above that."""
+    """A text, its place, and the line to its rectangle if it stands above that."""
 
     text: str
     place: _Box
@@ -158,7 +158,7 @@ def _rows_kept(compiled: CompiledModel, buffer: Buffer) -> list[int]:
 
 
 def _names(compiled: CompiledModel, buffer: Buffer) -> list[str]:
-    """Return what a buffer may be called, the most telling first; scratch without room has its colour only."""
+    """Return possible labels of a buffer, the most detailed first; scratch without room has only its colour."""
     if not buffer.tensors:
         return ["scratch"]
     roots = compiled.planned.roots
@@ -172,7 +172,7 @@ def _names(compiled: CompiledModel, buffer: Buffer) -> list[str]:
 
 
 def _labels(compiled: CompiledModel, buffers: Sequence[Buffer], boxes: Sequence[_Box], taken: _Box) -> list[_Label]:
-    """Place the labels: those that do not fit above their rectangles, on lines; then the others beside the lines."""
+    """Place labels: first those that do not fit, above their rectangles on lines; then the others, off the lines."""
     names = [_names(compiled, buffer) for buffer in buffers]
     fits = [box.height >= LINE_POINTS and box.width >= _width(name[-1]) for name, box in zip(names, boxes, strict=True)]
     above: list[_Label] = []
@@ -185,7 +185,7 @@ def _labels(compiled: CompiledModel, buffers: Sequence[Buffer], boxes: Sequence[
 
 
 def _above(text: str, box: _Box, obstacles: Sequence[_Box], others: Sequence[_Label]) -> _Label:
-    """Return the label in the lowest free place above its rectangle, off the labels and lines that are there."""
+    """Return the label in the lowest place above its rectangle that is free of other labels and lines."""
     choices: list[tuple[int, float, int, _Label]] = []
     for share in LABEL_PLACES:
         middle = box.left + share * box.width
@@ -200,7 +200,7 @@ def _above(text: str, box: _Box, obstacles: Sequence[_Box], others: Sequence[_La
 
 
 def _inside(names: Sequence[str], box: _Box, lines: Sequence[_Box]) -> _Label:
-    """Return the longest name that fits beside the lines that cross the rectangle."""
+    """Return the label with the longest name that fits between the lines that cross the rectangle."""
     for text in names:
         for share in LABEL_PLACES:
             place = _centred(text, box.left + share * box.width, box.bottom + (box.height - LINE_POINTS) / 2)

@@ -1,6 +1,6 @@
-"""Operators compiled each by itself, for a runtime that calls them one by one and keeps every tensor whole.
+"""Operators compiled separately, for a runtime that calls them one by one and keeps every tensor whole.
 
-Nothing is fused, trimmed or streamed together: an operator's C reads and writes what the model's file says.
+Nothing is fused, trimmed or streamed: an operator's C reads and writes the tensors of the model's file.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from tinyscene.compiler.streaming import Launch
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Operators:
-    """Operators, each as a launch of its own."""
+    """Operators, each as a separate launch."""
 
     planned: PlannedGraph
     launches: tuple[Launch, ...]
@@ -36,8 +36,8 @@ def plan(model: bytes, kinds: Collection[str], optimize: str = "memory") -> Oper
     """Choose kernels for a model's operators of some kinds.
 
     Args:
-        model: a .tflite file.
-        kinds: names such as CONV_2D, of operators of int8.
+        model: bytes of a .tflite file.
+        kinds: names of int8 operators, such as CONV_2D.
         optimize: as for `compiler.pipeline.plan_model`.
 
     Raises:
@@ -64,7 +64,7 @@ def source(operators: Operators) -> str:
 
 
 def inputs_read(call: KernelCall) -> int:
-    """Return how many of its operator's first inputs a kernel wants; weights are in its tables."""
+    """Return how many of its operator's first inputs a kernel takes; weights are in its tables."""
     return 1 + max(call.op.inputs.index(tensor) for tensor in call.inputs)
 
 

@@ -1,4 +1,4 @@
-"""Graph planning: check the two ends, fold, find the tensors that are other names of the same bytes, fuse and trim."""
+"""Graph planning: check input and output, fold, find tensors that share bytes, fuse and trim."""
 
 import dataclasses
 import math
@@ -15,13 +15,13 @@ class PlannedGraph:
     """A graph with its aliases resolved.
 
     Attributes:
-        graph: as read, and folded.
+        graph: the graph as read and folded.
         ops: the operators that compute something and have not joined another, in execution order.
-        pools: the max-pools that joined a convolution, by its index.
+        pools: the max-pools that joined a convolution, by the convolution's index.
         winograd: the convolutions, by index, that are computed with transformed weights; no pool joins them.
-        extents: rows and columns of an image that are computed, where that is not all of them.
+        extents: rows and columns of an image that are computed, for images that are not computed completely.
         roots: for every tensor index, the tensor whose bytes it shares: itself, unless it is a reshaped view.
-        input, output: root tensor indices of the model's two ends.
+        input, output: root tensor indices of the model's input and output.
     """
 
     graph: Graph
@@ -34,7 +34,7 @@ class PlannedGraph:
     output: int
 
     def shape(self, tensor: int) -> tuple[int, ...]:
-        """Return a tensor's shape in memory: trimmed to what is read of it."""
+        """Return a tensor's shape in memory, trimmed to the part that is read."""
         shape = self.graph.tensors[tensor].shape
         return (shape[0], *self.extents[tensor], *shape[3:]) if tensor in self.extents else shape
 
@@ -44,14 +44,15 @@ class PlannedGraph:
 
 
 def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
-    """Check the ends, fold, resolve aliases, fuse and trim.
+    """Check input and output, fold, resolve aliases, fuse and trim.
 
     Args:
-        graph: as read.
+        graph: the graph as read.
         winograd: the convolutions, by index, that are to be computed with transformed weights.
 
     Raises:
-        ModelError: not one input and one output, of types that are compiled; an impossible reshape; nothing to compute.
+        ModelError: not one input and one output, or of other types than are compiled; an impossible reshape; nothing to
+            compute.
     """
     for what, ends in (("input", graph.inputs), ("output", graph.outputs)):
         if len(ends) != 1:
@@ -64,7 +65,9 @@ def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
         if op.kind in ALIASES:
             source, view = graph.input(op, 0), graph.output(op)
             if (source.elements, source.dtype) != (view.elements, view.dtype) or not _is_wanted(graph, op, view):
-                raise graph.refusal(op, view, f"{list(source.shape)} cannot become {list(view.shape)}; make it again")
+                raise graph.refusal(
+                    op, view, f"{list(source.shape)} cannot become {list(view.shape)}; make the file again"
+                )
             roots[view.index] = roots[source.index]
         else:
             ops.append(op)

@@ -1,6 +1,6 @@
 """Compile an INT8 .tflite model to C: read, plan the graph, choose kernels, plan streaming and memory, emit.
 
-The steps are modules of their own, each a function from the result of the one before:
+The steps are separate modules, each a function of the result of the step before:
 reader.read -> passes.plan -> kernels.choose -> streaming.plan -> memory.plan -> emitter.
 """
 
@@ -19,7 +19,7 @@ from tinyscene.console import console
 from tinyscene.errors import ModelError
 
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
-Optimize = Literal["memory", "speed"]  # what there should be little of: bytes, or instructions
+Optimize = Literal["memory", "speed"]  # what to minimise: bytes, or instructions
 DEFAULT_PREFIX = "model"
 MAP_FILE = "memory.svg"
 
@@ -29,8 +29,8 @@ def plan_model(model: bytes | Path, name: str | None = None, optimize: Optimize 
 
     Args:
         model: a .tflite file's bytes or path.
-        name: what messages call it; default: its path, or "the model".
-        optimize: with "speed", convolutions may be computed with transformed weights, which take 3.6 times the room.
+        name: name of the model in messages; default: its path, or "the model".
+        optimize: with "speed", convolutions may be computed with transformed weights, which take 3.6 times the space.
 
     Raises:
         ModelError: the file is damaged or has something that the compiler does not support.
@@ -46,19 +46,20 @@ def plan_model(model: bytes | Path, name: str | None = None, optimize: Optimize 
 def compile_model(
     model: bytes | Path, out: Path, prefix: str = DEFAULT_PREFIX, optimize: Optimize = "memory"
 ) -> CompileReport:
-    """Compile a model into `<out>/<prefix>.c` and `<out>/<prefix>.h`; the header has the contract.
+    """Compile a model into `<out>/<prefix>.c` and `<out>/<prefix>.h`; the header documents their use.
 
     Args:
         model: a .tflite file's bytes or path.
-        out: folder, made if absent.
+        out: folder for the files, made if absent.
         prefix: C name of the model, in lower case.
         optimize: as for `plan_model`.
 
     Raises:
-        ModelError: damaged, or unsupported: op, tensor and reason are named. Nothing is written then.
+        ModelError: the model is damaged or unsupported; the message names op, tensor and reason, and nothing is
+            written.
     """
     if not PREFIX.fullmatch(prefix):
-        raise ModelError(f"{prefix!r} is not a name for C in lower case; choose one such as model")
+        raise ModelError(f"{prefix!r} is not a C name in lower case; choose one such as model")
     compiled = plan_model(model, optimize=optimize)
     write(compiled, out, prefix)
     return compiled.report()
@@ -97,7 +98,7 @@ def report(model: Path, out: Path, optimize: str = "memory") -> None:
     console.print(layer_table(compiled))
     console.print(
         f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, arrays {compiled.constant_bytes:,} bytes, "
-        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; its memory: {out / MAP_FILE}",
+        f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; picture of its memory: {out / MAP_FILE}",
         highlight=False,
         soft_wrap=True,
     )

@@ -12,9 +12,9 @@ from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation
 
 INT32_MAX = 2**31 - 1
 MAX_FACTOR = 2.0**31  # larger ones shift int32 by more than its bits, which TensorFlow Lite leaves undefined
-QUICK_SHIFTS = range(-22, 0)  # of the factors that the engine's shorter requantisation can do
+QUICK_SHIFTS = range(-22, 0)  # shifts of the factors that the engine's shorter requantisation can apply
 DENSE_FRACTION_BITS = range(4, 31)  # with fewer, too many products lie near a half
-SOFTMAX_INTEGER_BITS = 5  # Q5.26: how far below the maximum exp is still told from zero
+SOFTMAX_INTEGER_BITS = 5  # Q5.26: range below the maximum in which exp is distinguished from zero
 SOFTMAX_SUM_INTEGER_BITS = 12
 
 # exp(-2^k) for k = -2..4 in Q0.31, gemmlowp's barrel shifter
@@ -31,7 +31,7 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     """Split a factor into (Q0.31 multiplier in [2^30, 2^31), left shift up to 31), as QuantizeMultiplier does.
 
     Raises:
-        FactorError: it is MAX_FACTOR or more, infinite or NaN.
+        FactorError: the factor is MAX_FACTOR or more, infinite or NaN.
     """
     if not real < MAX_FACTOR - 0.5:
         raise FactorError(f"its scales are {real:g} apart, not below {MAX_FACTOR:.0f}; quantise the model again")
@@ -48,7 +48,7 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
 
 
 def wrap32(value: int) -> int:
-    """Return a value as two's complement int32 keeps it."""
+    """Return a value wrapped to a two's complement int32."""
     return (value + 2**31) % 2**32 - 2**31
 
 
@@ -65,7 +65,7 @@ def rounding_divide_by_power(value: int, exponent: int) -> int:
 
 
 def multiply(value: int, multiplier: int, shift: int) -> int:
-    """Return value * multiplier * 2^(shift - 31) in TensorFlow Lite's double rounding."""
+    """Return value * multiplier * 2^(shift - 31) with TensorFlow Lite's double rounding."""
     shifted = wrap32(value << max(shift, 0))
     return rounding_divide_by_power(rounding_doubling_high(shifted, multiplier), max(-shift, 0))
 
@@ -77,7 +77,7 @@ def quick_factor(multiplier: int, shift: int, zero_point: int) -> tuple[int, int
 
 
 def dense_factor(scale: float) -> tuple[int, int]:
-    """Return multiplier and fraction bits of `struct engine_dense_output`; (0, 0) where only doubles will do."""
+    """Return multiplier and fraction bits of `struct engine_dense_output`; (0, 0) if doubles are needed."""
     fraction, exponent = math.frexp(scale)
     bits = -1 - exponent
     return (math.floor(fraction * 2**31), bits) if bits in DENSE_FRACTION_BITS else (0, 0)
@@ -92,7 +92,7 @@ def activation_range(activation: Activation, scale: float, zero_point: int) -> t
     """Return the int8 values between which a fused activation clamps: CalculateActivationRangeQuantized.
 
     Raises:
-        FactorError: one of them is no int32.
+        FactorError: one of them does not fit int32.
     """
 
     def quantise(real: float) -> int:

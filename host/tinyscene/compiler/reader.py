@@ -1,9 +1,8 @@
-"""Read a .tflite file into a Graph; the file may be hostile, and then a ModelError says what is wrong with it.
+"""Read a .tflite file into a Graph; if the file is hostile or damaged, a ModelError says what is wrong with it.
 
 The format is TensorFlow Lite's schema (tensorflow/compiler/mlir/lite/schema/schema.fbs), read with the classes that
 the PyPI package `tflite` generated from it. Offsets in a damaged file may point anywhere: all access happens inside
-one guard, every count is checked against the file's size before anything is made of it, and the work is proportional
-to that size.
+one guard, every count is checked against the file's size before it is used, and the work is proportional to that size.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ MAX_FILE_BYTES = 64 << 20
 MAX_TENSORS = 4096
 MAX_OPS = 4096
 MAX_RANK = 8
-MAX_ELEMENTS = 1 << 24  # of one tensor: far above what a microcontroller holds
+MAX_ELEMENTS = 1 << 24  # elements of one tensor: far more than a microcontroller holds
 
 DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 NUMPY_TYPES = {
@@ -51,7 +50,7 @@ def read(model: bytes | Path, name: str | None = None) -> Graph:
 
     Args:
         model: the file's bytes, or its path.
-        name: what messages call it; default: the path, or "the model".
+        name: name of the model in messages; default: the path, or "the model".
 
     Raises:
         ModelError: the file cannot be read, is damaged or inconsistent, or has several subgraphs or dynamic shapes.
@@ -65,7 +64,7 @@ def content(model: bytes | Path, name: str | None = None) -> bytes:
     """Return a file's bytes; arguments as for `read`.
 
     Raises:
-        ModelError: it cannot be read, or is too large.
+        ModelError: the file cannot be read, or is too large.
     """
     if not isinstance(model, Path):
         return bytes(model)
@@ -84,14 +83,14 @@ class _Reader:
     def __init__(self, data: bytes, name: str) -> None:
         self.data = data
         self.name = name
-        self.budget = len(data)  # values that may still be read from vectors: a sound file needs fewer than its bytes
+        self.budget = len(data)  # values that may still be read from vectors: a good file needs fewer than its bytes
 
     def error(self, reason: str) -> ModelError:
         return ModelError(f"{self.name}: {reason}")
 
     @contextlib.contextmanager
     def guard(self, place: str) -> Iterator[None]:
-        """Turn what damaged offsets make flatbuffers raise into a ModelError."""
+        """Turn the exceptions that damaged offsets cause in flatbuffers into a ModelError."""
         try:
             yield
         except DAMAGE as error:
@@ -125,7 +124,7 @@ class _Reader:
         return length
 
     def vector(self, read_vector: Callable[[], Any], place: str) -> NDArray[Any]:
-        """Read a vector of numbers, within what the file can hold."""
+        """Read a vector of numbers, no longer than the file can hold."""
         with self.guard(place):
             values = read_vector()
         if isinstance(values, int):  # flatbuffers returns 0 for an absent vector
@@ -247,7 +246,7 @@ def _printable(name: bytes | None) -> str:
 
 
 def _options(kind: str, operator: Any) -> Options | None:
-    """Return typed options; raises one of DAMAGE where they are missing, of another kind, or not in the schema."""
+    """Return typed options; raises one of DAMAGE if they are missing, of another kind, or not in the schema."""
     if kind not in OPTION_READERS:
         return None
     options_class, convert = OPTION_READERS[kind]

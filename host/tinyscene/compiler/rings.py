@@ -1,7 +1,7 @@
-"""Rings: how many rows are kept of what lies between layers that run together, and which rings lie at the same place.
+"""Rings: how many rows of the tensors between layers that run together are kept, and which rings share a place.
 
-Both come from playing the group through, step by step, in the order in which engine_run takes the steps. A ring that is
-empty again before another one is written can lie where that one lies.
+Both come from simulating the group, step by step, in the order in which engine_run takes the steps. Two rings can share
+a place if one is empty again before the other is written.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ from tinyscene.compiler.passes import PlannedGraph
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rings:
-    """What is kept of the tensors that exist only in a group.
+    """The rows that are kept of the tensors that exist only in a group.
 
     Attributes:
-        rows: how many rows, by tensor.
-        places: the bytes of each stretch of memory, by the tensors whose rings lie there, one after the other.
+        rows: number of rows, by tensor.
+        places: bytes of each stretch of memory, by the tensors whose rings use it one after the other.
     """
 
     rows: Mapping[int, int] = dataclasses.field(default_factory=dict)
@@ -27,10 +27,10 @@ class Rings:
 
 
 def play(planned: PlannedGraph, group: Sequence[KernelCall], tensors: Collection[int]) -> Rings:
-    """Play a group of layers that work row by row through; return the rings of those of its outputs."""
+    """Simulate a group of layers that work row by row; return the rings of `tensors`, which are among its outputs."""
     progress = _Progress(planned, group)
     kept = {output: access.rows for output, access in zip(progress.outputs, progress.access, strict=True)}
-    meets: dict[int, set[int]] = {output: set() for output in progress.outputs}  # those that hold rows while it does
+    meets: dict[int, set[int]] = {output: set() for output in progress.outputs}  # those that hold rows when it does
     holding: set[int] = set()
     index = len(group) - 1
     while index >= 0:
@@ -55,7 +55,7 @@ def play(planned: PlannedGraph, group: Sequence[KernelCall], tensors: Collection
 
 
 class _Progress:
-    """How far the layers of a group are."""
+    """The progress of the layers of a group."""
 
     def __init__(self, planned: PlannedGraph, group: Sequence[KernelCall]) -> None:
         self.outputs = [call.output for call in group]
@@ -72,7 +72,7 @@ class _Progress:
         self._made = self.heights | dict.fromkeys(self.outputs, 0)  # finished rows
 
     def ready(self, index: int) -> bool:
-        """Return whether a layer has a step left and finds the rows that it needs."""
+        """Return whether a layer has a step left and the rows that it needs are ready."""
         row, part = self.position[index]
         return row < self.heights[self.outputs[index]] and all(
             self._made[source.tensor] >= min(source.below(row, part), self.heights[source.tensor])
@@ -96,20 +96,20 @@ class _Progress:
         return first
 
     def holds(self, tensor: int) -> bool:
-        """Return whether rows of an output exist that must be kept, a row that is not finished yet among them."""
+        """Return whether rows of an output must be kept; a row that is not finished yet counts."""
         _, part = self.position[self.writers[tensor]]
         return part > 0 or self.wanted(tensor) < self._made[tensor]
 
 
 def _whole_steps(progress: _Progress, tensor: int, rows: int) -> int:
-    """Return a ring's rows, rounded up: those that are written or read as one must not lie on both sides of its end."""
+    """Return a ring's rows, rounded up so that rows written or read as one never lie on both sides of its end."""
     sources = [source for _, source in progress.readers[tensor]]
     together = math.lcm(progress.access[progress.writers[tensor]].rows, *(source.together for source in sources))
     return min(round_up(rows, together), progress.heights[tensor])
 
 
 def _share(sizes: Mapping[int, int], meets: Mapping[int, Collection[int]]) -> dict[tuple[int, ...], int]:
-    """Put rings, the largest first, into the first place whose rings they never meet; return each place's bytes."""
+    """Put rings, the largest first, into the first place whose rings never hold rows at the same time; return bytes."""
     places: list[list[int]] = []
     for ring in sorted(sizes, key=lambda ring: -sizes[ring]):
         place = next((place for place in places if not set(place) & set(meets[ring])), None)

@@ -1,8 +1,9 @@
 """Streaming: which neighbouring layers run together row by row.
 
-A layer that works row by row can run as soon as a few rows of its input are there. Layers that do so together never
-hold a whole map between them, only rings of rows; but most of these exist at once, so small maps are better made one
-after the other. The planner tries every way to cut the layers into groups and takes the one with the smallest arena.
+A layer that works row by row can run as soon as a few rows of its input are there. Layers that run together this way
+keep no whole map between them, only rings of rows; but most of the rings exist at the same time, so small maps are
+better computed one after the other. The planner tries every way to cut the layers into groups and takes the one with
+the smallest arena.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from tinyscene.compiler.rings import Rings
 MAX_STAGES = 16  # ENGINE_MAX_STAGES
 MAX_TENSORS = 24  # ENGINE_MAX_TENSORS
 STATE_ALIGNMENT = 4
-MAX_STEPS = 20_000  # of a group of several layers, which is how long planning plays it through
+MAX_STEPS = 20_000  # steps of a group of several layers; planning simulates them all
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Launch:
 
     Attributes:
         calls: the layers, in execution order.
-        first: the position of the first one among all calls.
+        first: position of the first layer among all calls.
         rings: the rows that are kept of every tensor that exists only here.
     """
 
@@ -36,7 +37,7 @@ class Launch:
 
     @property
     def streamed(self) -> bool:
-        """Whether it is a group for engine_run."""
+        """Whether the launch is a group for engine_run."""
         return self.calls[0].rows is not None
 
     @property
@@ -49,7 +50,7 @@ class Launch:
         return round_up(max(call.scratch_bytes for call in self.calls), STATE_ALIGNMENT)
 
     def state_offset(self, call: KernelCall) -> int:
-        """Return where in the working memory a layer's state starts; 0 for a layer without."""
+        """Return where in the working memory a layer's state starts; 0 for a layer without state."""
         before = self.calls[: self.calls.index(call)]
         return self._shared_scratch_bytes + sum(other.state_bytes for other in before) if call.state_bytes else 0
 
@@ -61,7 +62,7 @@ class Launch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Lives:
-    """When root tensors are written and last read, by position of the call; who reads a tensor."""
+    """When root tensors are written and last read, as positions of calls."""
 
     planned: PlannedGraph
     written: Mapping[int, int]
@@ -85,9 +86,9 @@ def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> tuple[Launch, ..
         for begin in range(end - 2, max(end - MAX_STAGES, 0) - 1, -1):
             group = tuple(calls[begin:end])
             if not _fits_a_group(planned, group):
-                break  # nor does a longer one
+                break  # a longer one does not fit either
             if not _connected(planned, group):
-                continue  # a longer one may be: two branches hang together by what comes before them
+                continue  # a longer one may be: an earlier call can join two branches
             before = best[begin]
             if (before.arena_bytes, before.together + len(group) - 1) >= chosen.rank:
                 continue  # cannot be better, whatever its rings
@@ -99,7 +100,7 @@ def plan(planned: PlannedGraph, calls: Sequence[KernelCall]) -> tuple[Launch, ..
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Choice:
-    """The best way to cut the first calls: its arena, and how many layers run with the one before them."""
+    """The best way to cut the first calls: its arena, and how many layers run together with the layer before."""
 
     arena_bytes: int
     together: int

@@ -33,16 +33,16 @@ class VerifyReport:
     """What `tinyscene verify` found.
 
     Attributes:
-        vectors: inputs compared.
-        values: outputs compared.
-        mismatches: outputs that differ, floats in any bit.
+        vectors: number of inputs compared.
+        values: number of outputs compared.
+        mismatches: number of outputs that differ; floats differ if any bit does.
         max_abs_diff: largest difference.
-        instructions: of the longest inference; None on the host.
+        instructions: instructions of the longest inference; None on the host.
         arena_bytes: size of the arena.
-        array_bytes: of weights and other arrays as planned, without the structs of layers and groups.
-        code_bytes, constant_bytes: functions and constants that the linker kept of the engine and all models that ran
-            together; None on the host.
-        first_mismatch: None where all agree.
+        array_bytes: planned size of weights and other arrays, without the structs of layers and groups.
+        code_bytes, constant_bytes: size of the functions and constants that the linker kept of the engine and of all
+            models that ran together; None on the host.
+        first_mismatch: the first output that differs; None if all agree.
     """
 
     vectors: int
@@ -57,19 +57,19 @@ class VerifyReport:
     first_mismatch: Mismatch | None = None
 
     def to_json(self) -> dict[str, float | None]:
-        """Return the keys of DESIGN.md's JSON."""
+        """Return the keys of `verify --json`."""
         values = dataclasses.asdict(self)
         del values["first_mismatch"]
         return values
 
 
 def make_inputs(shape: tuple[int, ...], vectors: int, seed: int) -> NDArray[np.int8]:
-    """Return int8 inputs [vectors, *shape]: both extremes, then uniform noise and smooth ones by turns.
+    """Return int8 inputs [vectors, *shape]: both extremes, then uniform noise and smooth inputs in turn.
 
     Args:
-        shape: of one input, without the batch.
-        vectors: how many.
-        seed: same seed, same inputs.
+        shape: shape of one input, without the batch.
+        vectors: number of inputs.
+        seed: seed of the inputs.
     """
     generator = np.random.default_rng(seed)
     inputs = generator.integers(-128, 128, (vectors, *shape)).astype(np.int8)
@@ -113,8 +113,8 @@ def verify(
     Args:
         model: a .tflite file's bytes or path.
         on: "host", or "mps2" in QEMU.
-        vectors: inputs to compare.
-        seed: of the inputs.
+        vectors: number of inputs to compare.
+        seed: seed of the inputs.
         optimize: as for `compiler.pipeline.plan_model`.
 
     Raises:
@@ -127,7 +127,7 @@ def verify(
 def verify_all(
     models: Sequence[bytes], on: Target, vectors: int, seed: int, optimize: Optimize = "memory"
 ) -> list[VerifyReport]:
-    """Verify several models in one library or image, which takes a fraction of the time; as `verify`."""
+    """Verify several models in one library or image, which takes a fraction of the time; arguments as for `verify`."""
     compiled = [plan_model(model, optimize=optimize) for model in models]
     inputs = [model_inputs(model, vectors, seed) for model in compiled]
     runs = (execution.run_on_host if on == "host" else execution.run_on_mps2)(compiled, inputs)
@@ -162,7 +162,7 @@ def _compare(model: bytes, compiled: CompiledModel, inputs: NDArray[Any], run: e
 
 
 def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, optimize: str = "memory") -> int:
-    """Verify and print: the command `tinyscene verify`; returns the exit code, 1 where a byte differs."""
+    """Verify and print: the command `tinyscene verify`; returns the exit code, 1 if a byte differs."""
     if on not in get_args(Target):
         raise ToolError(f"cannot verify on {on!r}; choose {' or '.join(get_args(Target))}")
     with error_console.status(f"{vectors} inputs on {on} and with TensorFlow Lite's reference kernels"):

@@ -1,4 +1,4 @@
-"""Cycles of a built image on a model of its board, and the profile that a board measures of itself."""
+"""Cycles of a built image on a model of its board, and the profile that a board measures itself."""
 
 import lazy_loader
 

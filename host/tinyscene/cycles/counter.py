@@ -1,4 +1,4 @@
-"""Adds up what an image takes while it runs, by layer of the network and function of the front end."""
+"""Adds up the instructions and cycles of a running image, by layer of the network and function of the front end."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ from tinyscene.errors import ToolError
 
 @dataclasses.dataclass(slots=True)
 class Count:
-    """Instructions, cycles without waits, and cycles that flash is waited for."""
+    """Instructions, cycles without waits, and cycles spent waiting for flash."""
 
     instructions: int = 0
     cycles: int = 0
@@ -32,7 +32,7 @@ Owner = tuple[str, str | int]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Block:
-    """A basic block: what it takes, whether it ends in a branch, and who owns it (None: who owned the one before)."""
+    """A basic block: its cost, whether it ends in a branch, and its owner (None: the owner of the block before)."""
 
     instructions: int
     cycles: int
@@ -40,7 +40,7 @@ class _Block:
     lines: Lines
     owner: Owner | None
     begins_engine_function: bool
-    unconditional: bool  # no IT block in it, nor in code that is not watched and may follow
+    unconditional: bool  # no IT block in it, nor in unwatched code that may follow
 
 
 class Counter:
@@ -51,7 +51,7 @@ class Counter:
         elf: the image that it runs.
 
     Attributes:
-        counts: by owner.
+        counts: counts by owner.
     """
 
     def __init__(self, machine: Machine, elf: Path) -> None:
@@ -62,7 +62,7 @@ class Counter:
         self._blocks: dict[tuple[int, int], _Block] = {}
         self._flash: Flash | None = None
         self._next = 0  # address after the last block
-        self._refill = self._lead = 0  # of the last block: cycles if it jumps; cycles of its last word of flash
+        self._refill = self._lead = 0  # last block's cycles if it jumps, and cycles of its last word of flash
         self._count = Count()
         self._unconditional = False
         machine.watch(self._image.watched, self._block, self._read)
@@ -108,7 +108,7 @@ class Counter:
         self._lead = block.lines[-1].words[-1].cycles
 
     def _read(self, address: int) -> bool:
-        """Before a constant is read."""
+        """Hook before a constant is read; see `Machine.watch`."""
         if self._flash:
             self._count.waits += self._flash.read(address)
         return self._unconditional

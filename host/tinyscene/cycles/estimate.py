@@ -1,4 +1,4 @@
-"""The command `tinyscene cycles`: what a clip takes on a board, estimated by running the image that is flashed."""
+"""The command `tinyscene cycles`: the cycles of a clip on a board, estimated by running the image to be flashed."""
 
 import dataclasses
 import os
@@ -15,18 +15,18 @@ from tinyscene import files
 from tinyscene.bundle import Bundle
 from tinyscene.compiler import pipeline as compiler
 from tinyscene.console import console, error_console, progress_bar
+from tinyscene.cycles import flash
 from tinyscene.cycles.counter import Counter
-from tinyscene.cycles.flash import FLASHES
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device import DeviceInfo, Request, find_bundle, samples_write
+from tinyscene.device import DeviceInfo, find_bundle, samples_write
 from tinyscene.device.emulators import BOARDS, Machine, ask
 from tinyscene.errors import LinkError, ToolError
-from tinyscene.firmware import BUILDS
+from tinyscene.firmware import BUILDS, Request, boards
 from tinyscene.frontend import signals
 from tinyscene.paths import REPOSITORY
 
 CHUNK = 500  # samples in a request
-SIGNAL = "noise"  # of signals.clips; the front end takes longer for frames that float32 cannot resolve
+SIGNAL = "noise"  # a clip of signals.clips; the front end takes longer for frames that float32 cannot resolve
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Row:
     Attributes:
         part: front end or network.
         name: function of the front end, or operators of the layer.
-        layer: number of the layer's operator; None: no layer.
-        instructions: that run.
-        cycles: without waits.
-        waits: cycles that flash is waited for.
+        layer: number of the layer's operator; None: not a layer.
+        instructions: number of executed instructions.
+        cycles: cycles without waits.
+        waits: cycles spent waiting for flash.
     """
 
     part: str
@@ -57,13 +57,13 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one clip takes on a board.
+    """The cost of one clip on a board.
 
     Attributes:
-        board: its name.
-        bundle, identity: of the image.
-        clock_hz: of the core.
-        seconds: of audio in the clip.
+        board: name of the board.
+        bundle, identity: name and identity of the image's bundle.
+        clock_hz: clock of the core.
+        seconds: duration of the clip.
         rows: functions of the front end, then layers of the network, each in the order in which they first run.
     """
 
@@ -101,11 +101,11 @@ def report(bundle: Path | None, board: str | None, as_json: Path | None) -> None
     Raises:
         TinysceneError: no such board, no image, an image of an unknown bundle, or one that fails.
     """
-    boards = [board] if board else list(BOARDS)
-    images = [built_image(env, bundle) for env in boards]
+    chosen = [board] if board else estimated()
+    images = [built_image(env, bundle) for env in chosen]
     estimates = []
     with progress_bar() as progress:
-        for env, elf in progress.track(list(zip(boards, images, strict=True)), description="boards"):
+        for env, elf in progress.track(list(zip(chosen, images, strict=True)), description="boards"):
             estimates.append(estimate(env, elf))
     if as_json:
         files.write_json(as_json, {"boards": [one.to_json() for one in estimates]})
@@ -121,14 +121,19 @@ def report(bundle: Path | None, board: str | None, as_json: Path | None) -> None
         )
 
 
+def estimated() -> list[str]:
+    """Return the boards whose memories are modelled."""
+    return [name for name, board in boards.every().items() if board.cycles]
+
+
 def built_image(env: str, bundle: Path | None = None) -> Path:
     """Return the path of a board's image, built for `bundle` first if one is given.
 
     Raises:
-        ToolError: no such board is modelled, or there is no image and none can be built.
+        ToolError: the board is not modelled, or there is no image and none can be built.
     """
-    if env not in BOARDS:
-        raise ToolError(f"no model of the board {env!r}; available: {', '.join(BOARDS)}")
+    if env not in estimated():
+        raise ToolError(f"no model of the board {env!r}; available: {', '.join(estimated())}")
     elf = BUILDS / env / "firmware.elf"
     if bundle:
         with error_console.status(f"building {env}"):
@@ -148,15 +153,15 @@ def built_image(env: str, bundle: Path | None = None) -> Path:
 
 
 def estimate(env: str, elf: Path, bundle: Bundle | None = None) -> Estimate:
-    """Run one clip through an image's front end and network, and return what that takes.
+    """Run one clip through an image's front end and network, and return the cost.
 
     Args:
-        env: the board, one of BOARDS.
-        elf: its image, with the linker's map beside it.
-        bundle: what the image was built for; None: found by its identity.
+        env: the board, one of `estimated`.
+        elf: its image, with the linker's map in the same folder.
+        bundle: the bundle that the image was built for; None: found by its identity.
 
     Raises:
-        ToolError: the image is damaged or crashes, its map or objdump is missing.
+        ToolError: the image is damaged or crashes, or its map or objdump is missing.
         LinkError: the image does not answer, or carries another bundle.
         BundleError: its bundle is not found.
     """
@@ -179,7 +184,7 @@ def _estimate(env: str, elf: Path, bundle: Bundle | None) -> Estimate:
             f"the image built for {env} carries bundle {info.bundle!r} with identity {info.identity}, "
             f"not {bundle.identity}; build it again: TINYSCENE_BUNDLE=FOLDER pio run -e {env}"
         )
-    counter.start(FLASHES[env](machine))
+    counter.start(flash.of_machine(machine))
     classify(machine, bundle)
     names = {call.op.index: call.kind for call in compiler.plan_model(bundle.model).calls}
     rows = []
@@ -201,7 +206,7 @@ def classify(machine: Machine, bundle: Bundle) -> None:
 
 
 def table(one: Estimate) -> Table:
-    """Return an estimate as a table: a line for each function and layer, and the sums."""
+    """Return an estimate as a table: a row for each function and layer, and the sums."""
     title = f"{one.board}, bundle {one.bundle}, one clip"
     result = Table("layer", "what", title=title, title_justify="left", box=None, header_style="bold")
     for heading in ("instructions", "cycles", "flash waits", "total", "ms"):

@@ -1,7 +1,7 @@
 """The flash memories of the boards: how many cycles the core waits for instructions and constants.
 
-A model is set up from the registers that the firmware has written. What a manual does not say is assumed, see
-docs/ENGINE.md, "Cycles".
+A model is set up from the registers that the firmware has written. Assumptions about what the manuals do not specify
+are in docs/ENGINE.md, "Cycles".
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +12,14 @@ from tinyscene.device.emulators import Machine
 
 
 class Word(NamedTuple):
-    """The part of a basic block that lies in one word of flash: the word's number in its line, the cycles it takes."""
+    """The part of a basic block in one word of flash: the word's number in its line, and the cycles of the part."""
 
     number: int
     cycles: int
 
 
 class Line(NamedTuple):
-    """The part of a basic block that lies in one line of the instruction cache: its address, a bit for each word."""
+    """The part of a basic block in one line of the instruction cache: the line's address, and a bit for each word."""
 
     address: int
     bits: int
@@ -30,10 +30,10 @@ Lines = tuple[Line, ...]
 
 
 class Flash(Protocol):
-    """Wait states, with what is in the caches.
+    """Wait states, and the contents of the caches.
 
     Attributes:
-        line_bytes, word_bytes: what a line of the instruction cache holds, and what is read at once.
+        line_bytes, word_bytes: size of a line of the instruction cache, and of what is read at once.
     """
 
     line_bytes: int
@@ -43,8 +43,8 @@ class Flash(Protocol):
         """Return the cycles that a basic block waits for its instructions.
 
         Args:
-            lines: what `split` returned for it.
-            lead: cycles spent in the word before, where the block follows it in memory; 0 after a jump.
+            lines: result of `split` for the block.
+            lead: cycles spent in the word before, if the block follows it in memory; 0 after a jump.
         """
 
     def read(self, address: int) -> int:
@@ -52,7 +52,7 @@ class Flash(Protocol):
 
 
 def split(flash: Flash, instructions: Sequence[Instruction], cycles: Sequence[int]) -> Lines:
-    """Return the lines and words that a basic block lies in; an instruction counts to the word that it begins in."""
+    """Return the lines and words of a basic block; an instruction counts towards the word that it begins in."""
     size = flash.word_bytes
     end = instructions[-1].address + instructions[-1].size
     spent = dict.fromkeys(range(instructions[0].address // size * size, end, size), 0)
@@ -68,14 +68,14 @@ def split(flash: Flash, instructions: Sequence[Instruction], cycles: Sequence[in
 
 
 class _Cache:
-    """Lines of words, the least recently used one replaced; a word is loaded when it is missed."""
+    """Lines of words; the least recently used line is replaced, and a word is loaded when it is missed."""
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
         self._held: dict[int, int] = {}  # address: a bit for each word; the most recently used last
 
     def use(self, address: int, bits: int) -> int:
-        """Return which words of a line are held; from now on all of `bits` are."""
+        """Return the words of a line that are held, as bits; afterwards all of `bits` are held."""
         held = self._held.pop(address, 0)
         self._held[address] = held | bits
         if len(self._held) > self.lines:
@@ -87,7 +87,7 @@ class Stm32L4Flash:
     """ST RM0351, 3.3: 64-bit words, prefetch, instruction cache of 32 and data cache of 8 lines of four words, LRU.
 
     Args:
-        wait_states: of FLASH_ACR.
+        wait_states: wait states in FLASH_ACR.
         prefetch, instruction_cache, data_cache: whether they are switched on.
     """
 
@@ -110,7 +110,7 @@ class Stm32L4Flash:
         return cls(acr & 7, bool(acr & cls.PRFTEN), bool(acr & cls.ICEN), bool(acr & cls.DCEN))
 
     def fetch(self, lines: Lines, lead: int) -> int:
-        """The next word is being read while the core is in the one before it, if that lies in front of it."""
+        """The next word is read while the core executes the word in front of it."""
         waited = 0
         for address, bits, words in lines:
             held = self._instructions.use(address, bits)
@@ -133,11 +133,11 @@ class Stm32L4Flash:
 class Nrf52840Flash:
     """Nordic nRF52840 PS 1.7, 4.1.1 and 4.3: an instruction cache of 2 KB, off after reset; constants are not cached.
 
-    Two wait states without the cache, three for what is missed with it. The cache's organisation is that published for
-    the nRF5340: two ways, lines of 128 bits, LRU.
+    Two wait states without the cache, three for a miss with it. The cache's organisation is that published for the
+    nRF5340: two ways, lines of 128 bits, LRU.
 
     Args:
-        cache: whether it is switched on.
+        cache: whether the cache is switched on.
     """
 
     line_bytes = word_bytes = 16
@@ -157,7 +157,7 @@ class Nrf52840Flash:
         return cls(bool(machine.read(cls.ICACHECNF) & 1))
 
     def fetch(self, lines: Lines, lead: int) -> int:  # noqa: ARG002
-        """Every line that is not held costs the wait states once; nothing is read ahead."""
+        """Every line that is not held costs the wait states once; there is no prefetch."""
         if not self._sets:
             return self._wait_states * len(lines)
         missed = sum(
@@ -170,4 +170,11 @@ class Nrf52840Flash:
         return self._wait_states
 
 
-FLASHES: dict[str, Callable[[Machine], Flash]] = {"stm32l496": Stm32L4Flash.of, "nano33ble": Nrf52840Flash.of}
+# by the name in a board's file
+FLASHES: dict[str, Callable[[Machine], Flash]] = {"stm32l4": Stm32L4Flash.of, "nrf52840": Nrf52840Flash.of}
+
+
+def of_machine(machine: Machine) -> Flash:
+    """Return the memory of a board as its firmware has set it up."""
+    assert machine.board.cycles is not None, f"{machine.board.name}.toml has no [cycles]"
+    return FLASHES[machine.board.cycles.flash](machine)

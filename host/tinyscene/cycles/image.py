@@ -1,4 +1,4 @@
-"""Who owns the code of a built firmware image: from its symbols and the linker's map."""
+"""Which part owns the code of a built firmware image, from its symbols and the linker's map."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from tinyscene.firmware import sizes
 
 FRONT_END, NETWORK, OTHERS = "front end", "network", "others"
 BETWEEN_LAYERS = "between the layers"
-ALIGNMENT = 16  # bytes that may lie between two functions
+ALIGNMENT = 16  # largest number of bytes between two functions
 
-# What the name of an object file has in it: its part. The engine's functions but one work for the layer that is being
+# Text in the name of an object file: its part. The engine's functions but one work for the layer that is being
 # computed, and those of the C library for their caller.
 _PARTS = {
     "lib/frontend/": FRONT_END,
@@ -23,7 +23,7 @@ _PARTS = {
     "lib/engine/engine_run.o": NETWORK,
     "lib/scene/": OTHERS,
 }
-# Runs only between calls of lib/scene, at every byte of the serial line: not worth the time.
+# Runs only between calls of lib/scene, at every byte of the serial line: watching it is not worth the time.
 _UNWATCHED = ("lib/link/", "boards/", "src/")
 
 
@@ -32,9 +32,9 @@ class Image:
     """Functions and layers of an image.
 
     Attributes:
-        functions: name by address.
-        layers: number of the operator by address of its parameters.
-        files: object file by the addresses of its code.
+        functions: names of functions by address.
+        layers: numbers of operators by address of their parameters.
+        files: object files by the addresses of their code.
     """
 
     functions: Mapping[int, str]
@@ -43,7 +43,7 @@ class Image:
 
     @classmethod
     def load(cls, elf: Path) -> "Image":
-        """Read an image and the map beside it.
+        """Read an image and the map in its folder.
 
         Raises:
             ToolError: there is no map.
@@ -65,7 +65,7 @@ class Image:
 
     @property
     def watched(self) -> list[range]:
-        """The addresses of the code that counts, apart from the serial line's."""
+        """The addresses of the code to count, without that of the serial line."""
         merged: list[range] = []
         chosen = (r for r, file in self.files.items() if r and not any(pattern in file for pattern in _UNWATCHED))
         for addresses in sorted(chosen, key=lambda r: r.start):
@@ -76,17 +76,17 @@ class Image:
         return merged
 
     def part(self, address: int) -> str | None:
-        """Return the part that an instruction belongs to; None: that of whoever called it."""
+        """Return the part that an instruction belongs to; None: the part of its caller."""
         file = self._file(address)
         return next((part for pattern, part in _PARTS.items() if pattern in file), None)
 
     def returns_watched(self, address: int) -> bool:
-        """Whether an instruction is of a function that only watched code calls."""
+        """Whether an instruction belongs to a function that only watched code calls."""
         return self.part(address) in (FRONT_END, NETWORK) or "lib/engine/" in self._file(address)
 
     def _file(self, address: int) -> str:
         return next((file for addresses, file in self.files.items() if address in addresses), "")
 
     def function(self, address: int) -> str:
-        """Return the function that an instruction lies in."""
+        """Return the function of an instruction."""
         return self.functions[max(start for start in self.functions if start <= address)]

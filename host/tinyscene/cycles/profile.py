@@ -1,4 +1,4 @@
-"""Where a board's time goes: what its front end and every layer of its network take, counted by itself."""
+"""Where a board's time goes: ticks of its front end and of every layer of its network, counted by the board itself."""
 
 import dataclasses
 from pathlib import Path
@@ -14,21 +14,21 @@ from tinyscene.console import console, error_console
 from tinyscene.cycles import estimate
 from tinyscene.cycles.image import FRONT_END, NETWORK
 from tinyscene.device import Board, DeviceInfo, Link, find_bundle
-from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.errors import LinkError
+from tinyscene.firmware import boards
 from tinyscene.frontend import signals
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
-    """What one part of the work took.
+    """The time of one part of the work.
 
     Attributes:
         part: front end or network.
-        name: of the layer's operators, or the part itself.
-        layer: number of the layer's operator; None: no layer.
-        ticks: of the board's clock.
-        predicted: ticks that `tinyscene cycles` expects; None where it was not asked.
+        name: name of the layer's operators, or of the part itself.
+        layer: number of the layer's operator; None: not a layer.
+        ticks: ticks of the board's clock.
+        predicted: ticks that `tinyscene cycles` expects; None: no prediction was requested.
     """
 
     part: str
@@ -44,7 +44,7 @@ class Line:
 
     @property
     def ratio(self) -> float | None:
-        """Measured by predicted."""
+        """Measured ticks divided by predicted ticks."""
         return self.ticks / self.predicted if self.predicted else None
 
 
@@ -54,12 +54,12 @@ def report(port: str, bundle: Path | None, predict: bool, plot: Path | None, as_
     Args:
         port: pyserial URL of the board.
         bundle: folder of the bundle that it must carry; None: found by the identity that the board reports.
-        predict: estimate the board's built image too.
-        plot: where to draw the lines.
-        as_json: where to write the result.
+        predict: whether to estimate the board's built image as well.
+        plot: file to draw the lines to; None: no file.
+        as_json: file to write the result to; None: no file.
 
     Raises:
-        TinysceneError: a board that does not answer or carries another bundle, its bundle is not found, or there is no
+        TinysceneError: the board does not answer or carries another bundle, its bundle is not found, or there is no
             image to estimate.
     """
     model = Bundle.load(bundle) if bundle else None
@@ -80,12 +80,12 @@ def report(port: str, bundle: Path | None, predict: bool, plot: Path | None, as_
     console.print(_table(info, lines))
     total = sum(line.ticks for line in lines)
     console.print(f"{total:,} ticks at {info.clock_hz / 1e6:g} MHz: {_milliseconds(info, total):.2f} ms a clip")
-    if info.board in ONLY_EMULATED:
+    if boards.is_emulated(info.board):
         console.print(f"{info.board} is emulated: its ticks are time of this machine, not cycles of a processor")
 
 
 def measure(board: Board, bundle: Bundle) -> list[Line]:
-    """Have a clip classified by a board that carries `bundle`, and return what everything took, in the order of work.
+    """Have a clip classified by a board that carries `bundle`, and return the times of all parts, in their order.
 
     Raises:
         LinkError: the board is lost or its firmware too old, or its model has other layers than the bundle's.
@@ -102,10 +102,10 @@ def measure(board: Board, bundle: Bundle) -> list[Line]:
 
 
 def with_prediction(lines: list[Line], info: DeviceInfo, bundle: Bundle) -> list[Line]:
-    """Return the lines with what `tinyscene cycles` expects of the board's built image.
+    """Return the lines with the predictions of `tinyscene cycles` for the board's built image.
 
     Raises:
-        ToolError: the board has no model, or its image is not built.
+        ToolError: the board is not modelled, or its image is not built.
         LinkError: the image carries another bundle.
     """
     expected = estimate.estimate(info.board, estimate.built_image(info.board), bundle)
@@ -115,7 +115,7 @@ def with_prediction(lines: list[Line], info: DeviceInfo, bundle: Bundle) -> list
 
 
 def draw(info: DeviceInfo, lines: list[Line]) -> Figure:
-    """Draw a bar for each line, in milliseconds, and a mark where the prediction lies."""
+    """Draw a bar for each line, in milliseconds, and a mark at the prediction."""
     figure = Figure(figsize=(7, 0.8 + 0.28 * len(lines)), layout="constrained")
     axes = figure.subplots()
     places = range(len(lines))
@@ -145,7 +145,7 @@ def _summary(info: DeviceInfo, lines: list[Line]) -> dict[str, Any]:
         "bundle": info.bundle,
         "identity": info.identity,
         "firmware": info.firmware,
-        "emulated": info.board in ONLY_EMULATED,
+        "emulated": boards.is_emulated(info.board),
         "clock_hz": info.clock_hz,
         "lines": [
             dataclasses.asdict(line) | {"ms": _milliseconds(info, line.ticks), "ratio": line.ratio} for line in lines
@@ -154,7 +154,7 @@ def _summary(info: DeviceInfo, lines: list[Line]) -> dict[str, Any]:
 
 
 def _table(info: DeviceInfo, lines: list[Line]) -> Table:
-    """One row a line; the prediction's columns only where there is one."""
+    """Return a table with a row for each line; the columns of the prediction only if there is one."""
     table = Table("layer", "what", title=f"{info.board}, bundle {info.bundle}, one clip", title_justify="left")
     predicted = any(line.predicted for line in lines)
     for heading in ("ticks", "ms", "share", *(("predicted", "ratio") if predicted else ())):

@@ -1,7 +1,7 @@
 """Cycles of instructions on a Cortex-M4 whose memory never waits, from the disassembly of an image.
 
 Source: Arm 100166, Cortex-M4 Technical Reference Manual r0p1: 3.3.1 (table 3-1, instructions), 3.3.3 (loads and stores)
-and 7.2.3 (table 7-1, floating point). Where the manual gives a range, a constant below says what is taken.
+and 7.2.3 (table 7-1, floating point). Where the manual gives a range, a constant below is the value used.
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from tinyscene.errors import ToolError
 from tinyscene.toolchain import mps2_image
 
-REFILL = 2  # P of table 3-1, 1 to 3: the pipeline after a branch that is taken
-DIVISION = 7  # SDIV, UDIV: 2 to 12, after the quotient's length
+REFILL = 2  # P of table 3-1, 1 to 3: refill of the pipeline after a taken branch
+DIVISION = 7  # SDIV, UDIV: 2 to 12, depending on the quotient's length
 
 _LINE = re.compile(
     r"^ *(?P<address>[0-9a-f]+):\t(?P<code>[0-9a-f ]+?) *\t(?P<name>[a-z]\S*)(?:\t(?P<operands>[^@;]*))?"
@@ -47,7 +47,7 @@ class Instruction(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The name without condition, width and type, where that matters here."""
+        """The name without condition, width and type, if that matters here."""
         name = self.name.partition(".")[0]
         return name[:-2] if name not in _KNOWN and name[-2:] in _CONDITIONS else name
 
@@ -91,9 +91,9 @@ def parse(text: str) -> list[Instruction]:
 
 
 def cycles(instructions: Sequence[Instruction]) -> list[int]:
-    """Return what each instruction of a basic block takes; REFILL comes on top where the last one is a taken branch.
+    """Return the cycles of each instruction of a basic block, without the REFILL after a taken branch at its end.
 
-    Conditional instructions count as if they ran. Nothing is assumed of what ran before the block.
+    Conditional instructions count as if they ran. Nothing is assumed about the code before the block.
     """
     before = [None, *instructions[:-1]]
     return [
@@ -109,7 +109,7 @@ def _alone(one: Instruction) -> int:
         return _BRANCHES[kind]
     if kind in _LOADS:
         return 2
-    if kind in _STORES:  # 3.3.3: the write buffer takes it, unless the address is a sum of registers
+    if kind in _STORES:  # 3.3.3: the write buffer takes the value, unless the address is a sum of registers
         return 2 if _offset_is_register(one) else 1
     if kind in _FLOAT_TRANSFERS:
         return 3 if one.registers[0].startswith("d") else 2
@@ -138,7 +138,7 @@ def _updates_base(one: Instruction) -> bool:
 
 
 def _pipelined(one: Instruction, last: Instruction | None) -> int:
-    """3.3.3: a load right after a load takes a cycle less, unless it needs that one's value for its address."""
+    """3.3.3: a load right after a load takes a cycle less, unless its address depends on the first one's value."""
     if last is None or last.kind not in _LOADS or _updates_base(last):
         return 0
     fits = one.kind in _LOADS and not _updates_base(one)
@@ -146,7 +146,7 @@ def _pipelined(one: Instruction, last: Instruction | None) -> int:
 
 
 def _late(one: Instruction, last: Instruction | None) -> int:
-    """7.2.3: a cycle more for who consumes the result of the floating-point arithmetic right before it."""
+    """7.2.3: a cycle more for an instruction that uses the result of floating-point arithmetic right before it."""
     if last is None or last.kind not in _LATE:
         return 0
     reads_first = one.kind in _ACCUMULATING or one.kind in _ONLY_READING

@@ -8,13 +8,9 @@ from . import (
     verification as verification,
 )
 from .board import Board as Board
-from .evaluation import spread as spread
 from .link import Link as Link
 from .messages import (
-    ANSWER as ANSWER,
     DeviceInfo as DeviceInfo,
-    Request as Request,
-    Status as Status,
     samples_write as samples_write,
 )
 from .protocol import Demultiplexer as Demultiplexer, Frame as Frame, encode as encode

@@ -1,4 +1,4 @@
-"""A board's answers as files: the submission of a DCASE challenge, and what differs from the host's INT8 run."""
+"""A board's predictions as files: a DCASE submission, and the differences from the host's INT8 run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ from tinyscene.data import Clip
 def write_submission(path: Path, bundle: Bundle, clips: Sequence[Clip], outputs: NDArray[np.int8]) -> None:
     """Write the system output of DCASE 2022's task 1: tab separated, with a header.
 
-    A line a clip: its file name as in the list, the likeliest scene, and the probability of every scene, the scenes in
+    Each clip has a line: its file name as in the list, the most probable scene, and the probabilities of all scenes, in
     alphabetical order.
 
     Args:
-        path: the file.
-        bundle: how outputs become probabilities.
-        clips: N of them, with or without labels.
+        path: file to write.
+        bundle: bundle that turns outputs into probabilities.
+        clips: N clips, with or without labels.
         outputs: INT8 [N, classes].
 
     Raises:
-        TinysceneError: it cannot be written.
+        TinysceneError: the file cannot be written.
     """
     order = sorted(range(len(bundle.classes)), key=lambda k: bundle.classes[k])
     lines = [("filename", "scene_label", *(bundle.classes[k] for k in order))]
@@ -41,7 +41,7 @@ def compare(board: NDArray[np.int8], host: NDArray[np.int8]) -> dict[str, int]:
         board, host: INT8 outputs [N, classes].
 
     Returns:
-        `clips`; `identical`: clips whose outputs are the same bytes; `same_class`: clips with the same answer;
+        `clips`; `identical`: clips whose outputs are the same bytes; `same_class`: clips with the same prediction;
         `max_abs_diff`: the largest difference of an output.
     """
     difference = np.abs(board.astype(int) - host.astype(int))
@@ -61,17 +61,17 @@ def write_differences(
     board: NDArray[np.int8],
     host: NDArray[np.int8],
 ) -> None:
-    """Write every clip whose outputs differ, with both outputs and what they say; a header alone where none does.
+    """Write every clip whose outputs differ, with both outputs and predicted scenes; only the header if none differs.
 
     Args:
-        path: the file; tab separated.
-        bundle: names the classes.
-        clips: N of them.
-        ports: which board answered, by file name.
+        path: file to write, tab separated.
+        bundle: bundle with the names of the classes.
+        clips: N clips.
+        ports: port of the board that classified a clip, by file name.
         board, host: INT8 outputs [N, classes].
 
     Raises:
-        TinysceneError: it cannot be written.
+        TinysceneError: the file cannot be written.
     """
     lines: list[tuple[str, ...]] = [("filename", "port", "board_scene", "host_scene", "board_outputs", "host_outputs")]
     for clip, ours, theirs in zip(clips, board, host, strict=True):

@@ -1,4 +1,4 @@
-"""The speed of the boards' UARTs, from the one place that has it: `monitor_speed` in platformio.ini."""
+"""The baud rate of the boards' UARTs, from its only definition: `monitor_speed` in platformio.ini."""
 
 import configparser
 
@@ -9,7 +9,7 @@ SETTINGS = REPOSITORY / "platformio.ini"
 
 
 def monitor_speed() -> int:
-    """Return the symbols a second that every firmware is built with, and that ports are opened with.
+    """Return the baud rate that every firmware is built with, and that ports are opened with.
 
     Raises:
         LinkError: platformio.ini has no such number.
@@ -20,6 +20,6 @@ def monitor_speed() -> int:
         speed = settings.getint("env", "monitor_speed")
     except (OSError, ValueError, configparser.Error) as error:
         raise LinkError(
-            f"{SETTINGS} tells no baud rate ({str(error).splitlines()[0]}); write monitor_speed = 115200 into [env]"
+            f"{SETTINGS} sets no baud rate ({str(error).splitlines()[0]}); write monitor_speed = 115200 into [env]"
         ) from error
     return speed

@@ -1,4 +1,4 @@
-"""A board behind a link: what it is, and whole clips through it, whatever happens to the board on the way."""
+"""A board behind a link: what it is, and clips sent to it completely, even if it restarts on the way."""
 
 import contextlib
 import functools
@@ -18,10 +18,8 @@ from tinyscene.device.messages import (
     DeviceInfo,
     Inference,
     ProfileRun,
-    Request,
     Source,
     Statistics,
-    Status,
     StreamOptions,
     StreamStatus,
     features_read,
@@ -34,11 +32,12 @@ from tinyscene.device.messages import (
     unpack_probe_read,
     unpack_profile_read,
 )
-from tinyscene.device.protocol import MAX_PAYLOAD, VERSION, ProtocolError
+from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.firmware import MAX_PAYLOAD, VERSION, Request, Status
 from tinyscene.frontend import Stage
 
-RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones are given what the last one took and some more
+RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones get the time of the last one and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
 FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
 MOST_STAGE_VALUES = 0xFFFF
@@ -48,7 +47,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class _Mark:
-    """The frames that a board had counted, after so many requests and repetitions of ours."""
+    """The frames that a board had counted, and our numbers of requests and repetitions at that moment."""
 
     frames_ok: int
     requests: int
@@ -56,18 +55,18 @@ class _Mark:
 
 
 class ForeignError(LinkError):
-    """A board with another bundle or protocol version than the one that was asked for."""
+    """A board with another bundle or protocol version than the expected one."""
 
 
 class Board:
     """The requests as methods.
 
     Args:
-        link: an open link; the board is asked what it is at once.
+        link: an open link; the board is asked at once what it is.
         expected: identity of the bundle that it must carry, checked now and whenever it restarts.
 
     Attributes:
-        info: what the board said of itself, the last time it was asked.
+        info: the board's latest description of itself.
         transfers_repeated: clips sent again because the board restarted while it received them.
 
     Raises:
@@ -108,7 +107,7 @@ class Board:
         """Run the model on one INT8 image.
 
         Args:
-            image: int8 [mels, frames] (or [mels, frames, 1]), as `Bundle.quantised_features` gives it.
+            image: int8 [mels, frames] (or [mels, frames, 1]), from `Bundle.quantised_features`.
 
         Raises:
             LinkError: another shape than the board's, no answer, or the board refused.
@@ -141,20 +140,20 @@ class Board:
         return self._whole(self._hearing(samples))
 
     def classify_and_show(self, samples: NDArray[np.int16]) -> tuple[Inference, NDArray[np.int8]]:
-        """Do as `classify_audio`, and return the INT8 image [mels, frames] too that the front end made."""
+        """Do the same as `classify_audio`, and also return the front end's INT8 image [mels, frames]."""
         hear = self._hearing(samples)
         return self._whole(lambda: (hear(), self.read_features()))
 
     def profile(self, samples: NDArray[np.int16]) -> tuple[ProfileRun, tuple[int, ...]]:
-        """Do as `classify_audio`, and return what the parts took and what each layer of the model did, in ticks.
+        """Do the same as `classify_audio`, and return the ticks of the parts and of each layer of the model.
 
-        A second run of the model on the same image is what is measured by layer.
+        The layers are measured in a second run of the model on the same image.
 
         Args:
             samples: int16 [clip_samples] at the board's rate.
 
         Raises:
-            LinkError: as `classify_audio`, or the firmware is older than this request.
+            LinkError: as for `classify_audio`, or the firmware is older than this request.
         """
         hear = self._hearing(samples)
 
@@ -171,7 +170,7 @@ class Board:
         return self._whole(measure)
 
     def _hearing(self, samples: NDArray[np.int16]) -> Callable[[], Inference]:
-        """Return what sends one clip and has it classified."""
+        """Return a function that sends one clip and has it classified."""
         if samples.dtype != np.int16 or samples.shape != (self.info.clip_samples,):
             raise LinkError(
                 f"samples of type {samples.dtype} and shape {samples.shape} for a board whose clips are int16 "
@@ -186,7 +185,7 @@ class Board:
         return send
 
     def read_features(self) -> NDArray[np.int8]:
-        """Return the board's last INT8 image, written or computed, int8 [mels, frames]."""
+        """Return the board's last INT8 image, received or computed, int8 [mels, frames]."""
         values = bytearray()
 
         def read(begin: int, end: int, attempts: int | None) -> None:
@@ -197,10 +196,10 @@ class Board:
         return np.frombuffer(bytes(values), np.int8).reshape(self.info.mels, self.info.frames)
 
     def probe(self, samples: NDArray[np.int16]) -> dict[Stage, NDArray[np.float32]]:
-        """Run the front end on one frame and return the values of each stage; ends a clip or stream under way.
+        """Run the front end on one frame and return the values of each stage; ends a clip or stream in progress.
 
         Args:
-            samples: int16 [win_length], what is under the window.
+            samples: samples under the window, int16 [win_length].
 
         Raises:
             LinkError: no answer, or the board refused.
@@ -232,11 +231,11 @@ class Board:
 
     @contextlib.contextmanager
     def listening(self, options: StreamOptions) -> Iterator[None]:
-        """Let the board stream as `options` say: it prints two text lines for every result.
+        """Let the board stream with these options: it prints two text lines for every result.
 
         Raises:
-            LinkError: no answer, or the board cannot: it has no microphone, one of another rate than its bundle, or one
-                that does not start.
+            LinkError: no answer, or the board cannot stream: it has no microphone, or one that does not start or runs
+                at another rate than its bundle.
         """
         try:
             self.link.request(Request.STREAM_START, options.pack())
@@ -259,25 +258,25 @@ class Board:
                 self.link.request(Request.STREAM_STOP)
 
     def stream_status(self) -> StreamStatus:
-        """Return where the stream under way stands."""
+        """Return the status of the stream in progress."""
         return self._unpack(StreamStatus.unpack, self.link.request(Request.STREAM_STATUS))
 
     def stream(
         self, samples: NDArray[np.int16], options: StreamOptions = CLIP_AFTER_CLIP
     ) -> Generator[int, None, None]:
-        """Play samples to the board, which prints text lines for every result; yields the samples sent so far.
+        """Play samples to the board, which prints text lines for every result; yields the number of samples sent.
 
-        Whoever has had enough closes the iterator.
+        Close the iterator to stop early.
 
         Args:
             samples: int16 [n] at the board's rate.
-            options: how the board is to stream them.
+            options: how the board should stream them.
 
         Raises:
             LinkError: no answer, or the board restarted while it was listening.
         """
         with self.listening(options), contextlib.suppress(GeneratorExit):
-            # The part that completes a result is answered after the model has run.
+            # The board answers the piece that completes a result only after the model has run.
             try:
                 yield from self._send_samples(Request.STREAM_WRITE, samples, timeout=RUN_TIMEOUT)
             except RefusedError as error:
@@ -294,7 +293,7 @@ class Board:
     def _send_samples(
         self, request: Request, samples: NDArray[np.int16], timeout: float | None = None
     ) -> Iterator[int]:
-        """Send samples piece after piece; yields how many are there."""
+        """Send samples piece by piece; yields how many the board has."""
 
         def write(begin: int, end: int, attempts: int | None) -> None:
             payload = samples_write(begin, samples[begin:end])
@@ -315,7 +314,7 @@ class Board:
         return answer
 
     def _whole(self, send: Callable[[], Answer]) -> Answer:
-        """Do all requests of a clip or frame on a board that did not restart since it was last identified."""
+        """Make all requests of a clip or frame; repeat them if the board has restarted since it was last identified."""
         if self._mark is None:
             self._set_mark()
         for _ in range(TRANSFERS):
@@ -336,15 +335,15 @@ class Board:
         )
 
     def _set_mark(self) -> None:
-        """Note the board's count of frames, then see that it is the right board."""
+        """Note the board's count of frames, then check that it is the right board."""
         self._mark = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
         self.identify()
 
     def _stayed_up(self) -> bool:
-        """Whether the board cannot have restarted since the mark, even unseen: its count of frames tells.
+        """Whether the board cannot have restarted unnoticed since the mark, judged by its count of frames.
 
-        FEATURES_RUN answers after a restart too, when a part of the image is forgotten. A board that restarted has
-        counted fewer frames than were sent since the mark, unless repetitions made up for all those before it.
+        FEATURES_RUN also answers after a restart, when a part of the image is lost. A board that restarted has counted
+        fewer frames than were sent since the mark, unless repetitions made up for all frames before the mark.
         """
         mark = self._mark
         now = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
@@ -361,5 +360,5 @@ class Board:
 
 
 def _finish(transfer: Iterator[int]) -> None:
-    """Let a transfer run to its end."""
+    """Run a transfer to its end."""
     deque(transfer, maxlen=0)

@@ -1,4 +1,4 @@
-"""After flashing: whether the board runs, and carries the bundle that was meant."""
+"""After flashing: check that the board runs and carries the intended bundle."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tinyscene.device.link import Link
 from tinyscene.errors import LinkError, ToolError
 from tinyscene.firmware import export
 
-NO_PORT = 3  # exit code: nothing was asked, so nothing is known
+NO_PORT = 3  # exit code: no board was found, so nothing was checked
 _ST, _ST_LINKS = 0x0483, 0x37  # USB vendor, and the upper byte of the product numbers of ST-LINKs: 0x374B and others
 
 
@@ -24,10 +24,11 @@ def report(bundle: Path | None, port: str | None) -> int:
         port: pyserial URL of the board; None: that of the only ST-LINK.
 
     Returns:
-        Exit code: 0, or NO_PORT where there is no ST-LINK.
+        Exit code: 0, or NO_PORT if there is no ST-LINK.
 
     Raises:
-        TinysceneError: it does not answer, carries another bundle or a damaged one, or there are several ST-LINKs.
+        TinysceneError: the board does not answer, or carries another bundle or a damaged one; or there are several
+            ST-LINKs.
     """
     expected = Bundle.load(bundle).identity if bundle else export.read_record().get("identity")
     if expected is None:
@@ -35,8 +36,8 @@ def report(bundle: Path | None, port: str | None) -> int:
     url = port or st_link_port()
     if url is None:
         error_console.print(
-            "no serial port of an ST-LINK was found, so that nobody asked the board what it runs; connect it and ask "
-            "with: tinyscene device check --port PORT",
+            "no ST-LINK serial port found; the board was not checked; connect it and check it with: "
+            "tinyscene device check --port PORT",
             style="yellow",
             highlight=False,
             soft_wrap=True,
@@ -61,12 +62,12 @@ def report(bundle: Path | None, port: str | None) -> int:
 
 
 def st_link_port() -> str | None:
-    """Return the serial port of the only ST-LINK; None where there is none.
+    """Return the serial port of the only ST-LINK; None if there is none.
 
     Raises:
         LinkError: there are several.
     """
     found = [port.device for port in list_ports.comports() if port.vid == _ST and (port.pid or 0) >> 8 == _ST_LINKS]
     if len(found) > 1:
-        raise LinkError(f"there are several ST-LINKs ({', '.join(found)}); say which one with --port")
+        raise LinkError(f"there are several ST-LINKs ({', '.join(found)}); choose one with --port")
     return found[0] if found else None

@@ -1,22 +1,22 @@
-"""Transfers in pieces that suit the line: a long frame does not survive where one byte in a hundred is hurt."""
+"""Transfers in pieces that suit the line: a long frame does not get through if one byte in a hundred is damaged."""
 
 from collections.abc import Callable, Iterator
 
 from tinyscene.device.link import Link, UnansweredError
 
-SMALLEST = 16  # bytes of data in a frame, where nothing larger comes through
-ATTEMPTS = 2  # at a larger piece, before it is halved
-CLEAN_RUN = 32  # pieces that come through at once, before they are doubled
+SMALLEST = 16  # bytes of data in a frame, if nothing larger gets through
+ATTEMPTS = 2  # attempts at a larger piece, before it is halved
+CLEAN_RUN = 32  # pieces that get through at the first attempt, before their size is doubled
 
 Exchange = Callable[[int, int, int | None], object]
 
 
 class Chunks:
-    """Cuts the transfers over one link; what one transfer has learnt of the line is the next one's start.
+    """Cuts the transfers over one link into pieces; a transfer starts with the size that suited the previous one.
 
     Args:
-        link: the line.
-        most: bytes of data that a frame can carry.
+        link: the link.
+        most: largest number of bytes of data in a frame.
     """
 
     def __init__(self, link: Link, most: int) -> None:
@@ -25,19 +25,19 @@ class Chunks:
         self._clean = 0
 
     def transfer(self, count: int, largest: int, item_bytes: int, exchange: Exchange) -> Iterator[int]:
-        """Exchange the items 0..count, piece after piece; yields how many are done.
+        """Exchange the items 0..count, piece by piece; yields how many are done.
 
-        The pieces of a piece that failed end where it ended: the board may have received it, and then acknowledges
-        what lies within it, but not what reaches beyond.
+        A piece that failed is divided into pieces that end where it ended: the board may have received it, and would
+        then acknowledge pieces within it, but none that reaches beyond.
 
         Args:
-            count: items in all; whoever learns on the way that there are fewer closes the iterator.
-            largest: items of one frame.
-            item_bytes: of one item.
+            count: number of items; close the iterator if there turn out to be fewer.
+            largest: largest number of items in one frame.
+            item_bytes: size of one item.
             exchange: called with the first item, the one after the last, and the attempts to make (None: as usual).
 
         Raises:
-            UnansweredError: the smallest piece did not come through either.
+            UnansweredError: not even the smallest piece got through.
         """
         begin = fence = 0
         while begin < count:

@@ -1,11 +1,11 @@
-"""Score the very boards: share out the clips of a list among them, keep their answers in a journal, and sum them up."""
+"""Score boards: divide the clips of a list among them, keep their predictions in a journal, and compute the scores."""
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +13,19 @@ from numpy.typing import NDArray
 from tinyscene import files
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console, progress_bar
-from tinyscene.data import Clip, Dataset
+from tinyscene.data import Clip, Dataset, evenly_spread
 from tinyscene.device import answers, subset
 from tinyscene.device.board import Board
-from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.fleet import Fleet
 from tinyscene.device.journal import Header, Journal, fingerprint
 from tinyscene.device.messages import Inference
 from tinyscene.errors import ConfigError, DatasetError
 from tinyscene.evaluation import metrics, render_scores
+from tinyscene.firmware import boards
 from tinyscene.frontend import LIBROSA, features
 from tinyscene.paths import REPOSITORY
 
-FRONTENDS = {"features": LIBROSA, "audio": "c"}  # mode: whose features the boards' networks get
-
-Item = TypeVar("Item")
+FRONTENDS = {"features": LIBROSA, "audio": "c"}  # mode: front end of the features that the boards' networks get
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +36,17 @@ class Options:
         ports: pyserial URLs of the boards.
         bundle: folder of the bundle that they must carry.
         data: data set in the TAU layout.
-        split: a list: a path, or a name in evaluation_setup; without labels only for a submission or a comparison.
-        mode: "features": INT8 images computed here; "audio": PCM16, the board computes the features.
-        limit: only so many clips, evenly spread over the list.
-        subset: only so many clips, stratified by scene, device and location, with confidence intervals.
-        seed: of the subset.
-        journal: where the answers are kept; None: beside the JSON or in runs/, and put aside when all are there.
-        as_json: where to write the result.
-        submission: where to write the answers in the format of a DCASE submission.
-        diff: where to write the clips whose outputs are not those of the host's INT8 run.
+        split: list of clips: a path, or a name in evaluation_setup; without labels only for a submission or a
+            comparison.
+        mode: "features": send INT8 images computed here; "audio": send PCM16, and the board computes the features.
+        limit: largest number of clips, evenly spread over the list; None: all.
+        subset: number of clips to choose, stratified by scene, device and location, with confidence intervals; None:
+            all.
+        seed: seed of the subset.
+        journal: file that keeps the predictions; None: a file next to the JSON or in runs/, put aside when complete.
+        as_json: file to write the result to; None: no file.
+        submission: file for the predictions in the format of a DCASE submission; None: no file.
+        diff: file for the clips whose outputs differ from those of the host's INT8 run; None: no file.
     """
 
     ports: Sequence[str]
@@ -64,11 +64,11 @@ class Options:
 
 
 def report(options: Options) -> None:
-    """Score boards on a list of clips, write what is asked for and print the tables; the same command resumes.
+    """Score boards on a list of clips, write the requested files and print the tables; the same command resumes.
 
     Raises:
-        TinysceneError: a bad argument, list, clip, journal or bundle, a board that does not answer or carries
-            another bundle at the start, or all boards lost on the way.
+        TinysceneError: a bad argument, list, clip, journal or bundle; a board that does not answer or carries another
+            bundle at the start; or all boards are lost on the way.
     """
     _check(options)
     bundle = Bundle.load(options.bundle)
@@ -99,15 +99,15 @@ def report(options: Options) -> None:
 def evaluate(
     fleet: Fleet, bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str, journal: Journal
 ) -> None:
-    """Have the clips that the journal does not have yet classified, and write the answers into it.
+    """Have the clips that are not in the journal yet classified, and write the predictions into it.
 
     Raises:
-        TinysceneError: a clip cannot be read, or all boards are lost or carry another bundle now.
+        TinysceneError: a clip cannot be read, or all boards are lost or now carry another bundle.
     """
     missing = [clip for clip in clips if clip.filename not in journal.answers]
     known = len(clips) - len(missing)
     if known:
-        error_console.print(f"{known} of {len(clips)} answers are in {journal.path}", highlight=False)
+        error_console.print(f"{known} of {len(clips)} predictions are in {journal.path}", highlight=False)
     if not missing:
         return
     ask = _asker(bundle, dataset, missing, mode)
@@ -121,7 +121,7 @@ def evaluate(
 
 
 def _boards(fleet: Fleet) -> str:
-    """Say how many boards are at work."""
+    """Return a phrase for how many boards are working."""
     count = len(fleet.boards)
     if fleet.lost:
         return f"{count - len(fleet.lost)} of {count} boards"
@@ -129,7 +129,7 @@ def _boards(fleet: Fleet) -> str:
 
 
 def _asker(bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str) -> Callable[[Board, int], Inference]:
-    """Return what has a board classify the clip of a number."""
+    """Return a function that has a board classify the clip with a number."""
     if mode == "features":
         images = features.extract(dataset, clips, bundle.frontend, engine=LIBROSA).images
         return lambda board, number: board.classify_features(bundle.quantised_features(images[number]))
@@ -138,7 +138,7 @@ def _asker(bundle: Bundle, dataset: Dataset, clips: Sequence[Clip], mode: str) -
 
 
 def _score(bundle: Bundle, clips: Sequence[Clip], outputs: NDArray[np.int8], options: Options) -> dict[str, Any]:
-    """Return `metrics.score` of the boards' answers, and the intervals of a subset."""
+    """Return `metrics.score` of the boards' predictions, and the intervals of a subset."""
     probabilities = bundle.probabilities(outputs)
     scenes = [str(clip.scene) for clip in clips]
     scores = metrics.score(scenes, probabilities, [clip.device for clip in clips], bundle.classes)
@@ -155,7 +155,7 @@ def _compare(
     outputs: NDArray[np.int8],
     journal: Journal,
 ) -> dict[str, int]:
-    """Run the same clips through TensorFlow Lite's reference kernels, and write what differs."""
+    """Run the same clips through TensorFlow Lite's reference kernels, and write the differences."""
     from tinyscene.evaluation import scoring  # imports TensorFlow
 
     assert options.diff
@@ -190,24 +190,17 @@ def _check(options: Options) -> None:
     if options.mode not in FRONTENDS:
         raise ConfigError(f"no mode {options.mode!r}; modes are {', '.join(FRONTENDS)}")
     if options.limit and options.subset:
-        raise ConfigError("both --limit and --subset choose clips; leave one of them away")
+        raise ConfigError("both --limit and --subset choose clips; use only one of them")
 
 
 def _choose(clips: list[Clip], options: Options) -> list[Clip]:
     if options.subset:
         return subset.stratified(clips, options.subset, options.seed)
-    return spread(clips, options.limit)
-
-
-def spread(items: Sequence[Item], limit: int | None) -> list[Item]:
-    """Return `limit` items, evenly spread; all of them when there are no more."""
-    if limit is None or limit >= len(items):
-        return list(items)
-    return [items[k * len(items) // limit] for k in range(limit)]
+    return evenly_spread(clips, options.limit)
 
 
 def _listed(dataset: Dataset, options: Options, classes: Sequence[str]) -> list[Clip]:
-    """Read the list, and refuse what the bundle does not know; labels may be missing where no scores are wanted."""
+    """Read the list, and refuse scenes that the bundle does not know; labels may be missing if no scores are wanted."""
     clips = list(dataset.list(options.split, labelled=not (options.submission or options.diff)))
     for clip in clips:
         if clip.scene is not None and clip.scene not in classes:
@@ -219,7 +212,7 @@ def _listed(dataset: Dataset, options: Options, classes: Sequence[str]) -> list[
 
 
 def _default_journal(bundle: Bundle, options: Options) -> Path:
-    """Name a journal that no other bundle or mode has."""
+    """Return the path of a journal that no other bundle or mode uses."""
     if options.as_json:
         start = options.as_json.with_suffix("")
     else:
@@ -228,17 +221,17 @@ def _default_journal(bundle: Bundle, options: Options) -> Path:
 
 
 def _about(fleet: Fleet, options: Options, clips: Sequence[Clip], journal: Journal) -> dict[str, Any]:
-    """Return what the boards are and how long they took; those of an earlier, resumed run by their ports only."""
+    """Return what the boards are and how long they took; boards of an earlier, resumed run have only their ports."""
     given = [journal.answers[clip.filename] for clip in clips]
     frontend = [answer.frontend_microseconds for answer in given if answer.frontend_microseconds is not None]
     infos = {port: board.info for port, board in fleet.boards.items()}
     first = infos[options.ports[0]]
-    boards: dict[str, dict[str, Any]] = {}
+    each: dict[str, dict[str, Any]] = {}
     for port in sorted({journal.ports[clip.filename] for clip in clips}):
         times = [journal.answers[c.filename].model_microseconds for c in clips if journal.ports[c.filename] == port]
-        boards[port] = {"clips": len(times), "microseconds": statistics.median(times)}
+        each[port] = {"clips": len(times), "microseconds": statistics.median(times)}
         if info := infos.get(port):
-            boards[port] |= {"board": info.board, "firmware": info.firmware, "build": info.build}
+            each[port] |= {"board": info.board, "firmware": info.firmware, "build": info.build}
     return {
         "split": Path(options.split).name,
         "mode": options.mode,
@@ -247,8 +240,8 @@ def _about(fleet: Fleet, options: Options, clips: Sequence[Clip], journal: Journ
         "identity": first.identity,
         "firmware": first.firmware,
         "clock_hz": first.clock_hz,
-        "emulated": all(info.board in ONLY_EMULATED for info in infos.values()),
+        "emulated": all(boards.is_emulated(info.board) for info in infos.values()),
         "microseconds": statistics.median(answer.model_microseconds for answer in given),
         "frontend_microseconds": statistics.median(frontend) if frontend else None,
-        "boards": boards,
+        "boards": each,
     }

@@ -1,6 +1,6 @@
-"""Several boards that share out the clips: whoever is free takes the next one, and a lost board's clip goes to another.
+"""Several boards that share the clips: a free board takes the next one, and a lost board's clip goes to another board.
 
-One thread a board; the answers come out in the caller's thread, so that nothing else needs a lock.
+One thread for each board; the predictions come out in the caller's thread, so that nothing else needs a lock.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from tinyscene.device.link import RECONNECT_SECONDS, Link, RefusedError
 from tinyscene.device.messages import Inference
 from tinyscene.errors import LinkError
 
-OWN_RECONNECT_SECONDS = 1.0  # that a link waits for its port by itself, where other boards can go on meanwhile
-RETRY_SECONDS = 0.5  # between two attempts to find a lost board again
-FRUITLESS = 3  # times that a board may come back and be lost again without an answer in between
+OWN_RECONNECT_SECONDS = 1.0  # time that a link waits for its port by itself, if other boards can continue meanwhile
+RETRY_SECONDS = 0.5  # time between two attempts to find a lost board again
+FRUITLESS = 3  # times that a board may come back and be lost again without a prediction in between
 _LEAVE_SECONDS = 2.0
 
 Ask = Callable[[Board, int], Inference]
@@ -28,7 +28,7 @@ Ask = Callable[[Board, int], Inference]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the board at `port` says of the clip of a number."""
+    """The prediction of the board at `port` for the clip with a number."""
 
     number: int
     port: str
@@ -51,7 +51,7 @@ _Events = queue.Queue[Answer | _Lost | _Back | BaseException]
 
 
 class _Clips:
-    """The numbers of the clips that nobody has taken yet; handed out one by one, and taken back."""
+    """The numbers of the clips that no board has taken yet; handed out one by one, and taken back."""
 
     def __init__(self, count: int) -> None:
         self._waiting = deque(range(count))
@@ -60,31 +60,31 @@ class _Clips:
         self._closed = False
 
     def take(self) -> int | None:
-        """Return the next number, waiting for one that may come back; None when all are answered, or closed."""
+        """Return the next number, waiting for one that may come back; None if all clips are done, or after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._over)
             return None if self._over else self._waiting.popleft()
 
     def give_back(self, number: int) -> None:
-        """Let another board take this one, before all others."""
+        """Let another board take this clip, before all other clips."""
         with self._changed:
             self._waiting.appendleft(number)
             self._changed.notify()
 
     def done(self) -> None:
-        """Note that one is answered."""
+        """Note that a clip is done."""
         with self._changed:
             self._left -= 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Hand out no more."""
+        """Hand out no more clips."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def over(self, seconds: float) -> bool:
-        """Wait so long for the end; returns whether no more clips will be handed out."""
+        """Wait up to `seconds` for the end; return whether no more clips will be handed out."""
         with self._changed:
             return self._changed.wait_for(lambda: self._over, seconds)
 
@@ -98,15 +98,15 @@ class Fleet:
 
     Args:
         ports: pyserial URLs; all are opened at once.
-        identity: of the bundle that every board must carry, now and whenever it comes back.
+        identity: identity of the bundle that every board must carry, now and whenever it comes back.
         reconnect_seconds: how long to wait when all boards are lost.
 
     Attributes:
         boards: the boards by port, as they were found at the start.
-        lost: why a board is not here any more, by port.
+        lost: why a board was lost, by port.
 
     Raises:
-        LinkError: a port is named twice or cannot be opened, no answer, or another bundle.
+        LinkError: a port is named twice or cannot be opened, or a board does not answer or has another bundle.
     """
 
     def __init__(self, ports: Sequence[str], identity: str, reconnect_seconds: float = RECONNECT_SECONDS) -> None:
@@ -134,11 +134,11 @@ class Fleet:
         self._close_links()
 
     def classify(self, count: int, ask: Ask) -> Iterator[Answer]:
-        """Have the clips 0..count classified; yields each once, in the order in which the answers come.
+        """Have the clips 0..count classified; yields each once, in the order in which the predictions come.
 
         Args:
             count: number of clips.
-            ask: has one board classify the clip of a number; called in that board's thread.
+            ask: function that has one board classify the clip with a number; called in that board's thread.
 
         Raises:
             LinkError: all boards are lost.
@@ -155,7 +155,7 @@ class Fleet:
             yield from self._gather(count, events)
         finally:
             clips.close()
-            leave = time.monotonic() + _LEAVE_SECONDS  # a thread in the middle of a request is left alone
+            leave = time.monotonic() + _LEAVE_SECONDS  # a thread in the middle of a request is left running
             for thread in threads:
                 thread.join(max(0.0, leave - time.monotonic()))
 
@@ -176,10 +176,9 @@ class Fleet:
                     self.lost[port] = error
                     for_good |= {port} if final else set()
                     if len(self.boards) > 1:
-                        goes_on = "it is left out" if final else "its clip goes to another until it is back"
-                        reason = (
-                            str(error).partition("; ")[0].removeprefix(f"{port} ")
-                        )  # the remedy is for who has no other board
+                        goes_on = "it is dropped" if final else "its clip goes to another board until it is back"
+                        # without the remedy, which only helps if there is no other board
+                        reason = str(error).partition("; ")[0].removeprefix(f"{port} ")
                         _say(f"lost {port}: {reason}; {goes_on}")
                 case _Back(port):
                     del self.lost[port]
@@ -195,10 +194,10 @@ class Fleet:
         errors = list(self.lost.values())
         if len(errors) == 1:
             return errors[0]
-        return LinkError(f"all {len(errors)} boards are lost, at last: {errors[-1]}")
+        return LinkError(f"all {len(errors)} boards are lost, the last one because: {errors[-1]}")
 
     def _serve(self, port: str, clips: _Clips, ask: Ask, events: _Events) -> None:
-        """Ask one board until all clips are answered or it is lost for good."""
+        """Ask one board until all clips are done or it is lost for good."""
         board: Board | None = self.boards[port]
         fruitless = 0
         try:
@@ -215,11 +214,11 @@ class Fleet:
                 else:
                     fruitless = 0
                     clips.done()
-        except BaseException as error:  # for the caller
+        except BaseException as error:  # raised again in the caller's thread
             events.put(error)
 
     def _find_again(self, port: str, clips: _Clips, events: _Events) -> Board | None:
-        """Try to open a lost board as long as there are clips; None when it is not wanted any more."""
+        """Try to open a lost board as long as there are clips; return None if it is not needed any more."""
         while not clips.over(RETRY_SECONDS):
             try:
                 self.boards[port] = self._open(port)

@@ -1,4 +1,4 @@
-"""What a board tells of its own health: its last crash (CRASH_READ) and what it finds out about itself (SELF_TEST)."""
+"""What a board reports about its health: its last crash (CRASH_READ) and the result of its self-test (SELF_TEST)."""
 
 import enum
 import struct
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tinyscene.device.link import Link, RefusedError
-from tinyscene.device.messages import Request, Status
 from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.firmware import Request, Status
 
 _CRASH = struct.Struct("<3B6I")
 _SELF_TEST = struct.Struct("<B7I")
@@ -33,7 +33,7 @@ class ResetCause(enum.IntEnum):
 
 
 class CrashKind(enum.IntEnum):
-    """What made a board restart; UNWITNESSED: its hardware did, without a record of where the program stood."""
+    """What made a board restart; UNWITNESSED: its hardware did, without a record of where the program was."""
 
     NONE = 0
     FAULT = 1
@@ -43,14 +43,14 @@ class CrashKind(enum.IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Crash:
-    """A board's last crash, and why it started last; `kind` NONE: there was no crash, and all else is 0.
+    """A board's last crash, and the cause of its last start; `kind` NONE: there was no crash, and all else is 0.
 
     Attributes:
-        reset_cause: of the last start.
-        kind: what it was.
+        reset_cause: cause of the last start.
+        kind: kind of the crash.
         request: type of the request that was being answered, 0 for none.
-        count: crashes since power-up, or since they were forgotten.
-        pc, lr, sp: registers of the interrupted program; pc and lr are 0 where they could not be saved.
+        count: number of crashes since power-up, or since they were forgotten.
+        pc, lr, sp: registers of the interrupted program; pc and lr are 0 if they could not be saved.
         cfsr, hfsr: fault status registers, ARMv7-M Architecture Reference Manual, B3.2.15 and B3.2.16.
     """
 
@@ -69,7 +69,7 @@ class Crash:
         """Read the body of the answer to CRASH_READ.
 
         Raises:
-            ProtocolError: it is too short, or has a value that is not defined.
+            ProtocolError: the body is too short, or has an undefined value.
         """
         cause, kind, request, *numbers = _unpack(_CRASH, body)
         count, pc, lr, sp, cfsr, hfsr = numbers
@@ -86,7 +86,7 @@ class Crash:
         )
 
     def describe(self) -> str:
-        """Say it in one line; nothing but the number where the request is not known here."""
+        """Return the crash as one line; a request that is not known here appears as its number."""
         if self.kind is CrashKind.NONE:
             return "none"
         requests = {request.value: request.name for request in Request}
@@ -99,15 +99,15 @@ class Crash:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What a board found out about itself just now.
+    """The result of a board's self-test.
 
     Attributes:
-        bundle_is_whole: the constants of model, front end and bundle have the CRC-32 that the build gave them; if not,
-            the board refuses to compute.
-        constants_bytes, constants_crc: how many they are, and that CRC-32.
-        check_microseconds: how long looking took.
-        clock_hz, intended_clock_hz: the core clock, and what it is if everything starts as it should.
-        stack_bytes, stack_used: size of the stack, and how much of it was ever written since the start, at least.
+        bundle_is_whole: whether the constants of model, front end and bundle have the CRC-32 that the build recorded;
+            if not, the board refuses to compute.
+        constants_bytes, constants_crc: size of these constants, and that CRC-32.
+        check_microseconds: duration of this check.
+        clock_hz, intended_clock_hz: core clock, and the core clock if everything starts as it should.
+        stack_bytes, stack_used: size of the stack, and a lower bound of the part that was used since the start.
     """
 
     bundle_is_whole: bool
@@ -124,7 +124,7 @@ class SelfTest:
         """Read the body of the answer to SELF_TEST.
 
         Raises:
-            ProtocolError: it is too short.
+            ProtocolError: the body is too short.
         """
         whole, size, crc, microseconds, clock, intended, stack, used = _unpack(_SELF_TEST, body)
         return cls(
@@ -139,10 +139,10 @@ class SelfTest:
         )
 
     def complaints(self) -> list[str]:
-        """Say what is not as it should be, with what to do."""
+        """Return what is not as it should be, with the remedies."""
         found = []
         if not self.bundle_is_whole:
-            found.append("what its flash holds of the bundle is damaged, so that it refuses to compute; flash it again")
+            found.append("the bundle in its flash is damaged, so that it refuses to compute; flash it again")
         if self.clock_hz != self.intended_clock_hz:
             found.append(
                 f"its core runs at {self.clock_hz / 1e6:g} MHz instead of {self.intended_clock_hz / 1e6:g} MHz: the "
@@ -152,7 +152,7 @@ class SelfTest:
 
 
 def last_crash(link: Link) -> Crash | None:
-    """Ask a board for its last crash; None: its firmware is too old to tell.
+    """Ask a board for its last crash; None: its firmware is too old to report it.
 
     Raises:
         LinkError: no answer, or none that can be read.
@@ -161,7 +161,7 @@ def last_crash(link: Link) -> Crash | None:
 
 
 def forget_crash(link: Link) -> None:
-    """Make a board forget its last crash and start to count anew.
+    """Make a board forget its last crash and start counting from zero.
 
     Raises:
         LinkError: no answer, or none that can be read.
@@ -193,10 +193,10 @@ def _word(kind: type[Word], value: int) -> Word:
     try:
         return kind(value)
     except ValueError as error:
-        raise ProtocolError(f"{value} is no {kind.__name__}") from error
+        raise ProtocolError(f"{value} is not a {kind.__name__}") from error
 
 
 def _unpack(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
-    if len(body) < layout.size:  # later firmware may say more
+    if len(body) < layout.size:  # later firmware may send more
         raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
     return layout.unpack_from(body)

@@ -1,4 +1,4 @@
-"""The journal of a board's evaluation: one JSON line a clip, written as it is answered, from which a run resumes."""
+"""The journal of a board's evaluation: one JSON line for each classified clip, from which a run resumes."""
 
 import dataclasses
 import errno
@@ -23,11 +23,11 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a journal's answers belong to; its first line.
+    """The first line of a journal: what its predictions belong to.
 
     Attributes:
         bundle: identity of the bundle.
-        board: name of the board; of several kinds, all names joined by "+".
+        board: name of the board; for boards of several kinds, all names joined by "+".
         split: `fingerprint` of the list of clips.
         mode: "features" or "audio".
     """
@@ -47,15 +47,15 @@ def fingerprint(clips: Iterable[Clip]) -> str:
 
 
 class Journal:
-    """An open journal, ours alone.
+    """An open journal, locked against other processes.
 
     Args:
-        path: made if absent; the answers that it holds are read. A last line that was cut off is dropped.
-        header: what the answers belong to.
+        path: file, made if absent; its predictions are read, and an incomplete last line is dropped.
+        header: what the predictions belong to.
 
     Attributes:
-        answers: the answers so far, by the clip's file name.
-        ports: where each came from, by the clip's file name.
+        answers: predictions so far, by the clip's file name.
+        ports: port that each came from, by the clip's file name.
 
     Raises:
         TinysceneError: the file cannot be used, belongs to something else, is damaged, or is in use.
@@ -85,10 +85,10 @@ class Journal:
         self._stream.close()
 
     def append(self, filename: str, answer: Inference, port: str) -> None:
-        """Add a clip's answer by the board at a port; it is on the disk when this returns.
+        """Add a clip's prediction by the board at a port; it is on disk when this returns.
 
         Raises:
-            TinysceneError: it cannot be written.
+            TinysceneError: the journal cannot be written.
         """
         self._write(
             {
@@ -111,7 +111,7 @@ class Journal:
             ) from error
         self._stream.seek(0)
         lines = self._stream.read().splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):  # killed while it was written
+        if lines and not lines[-1].endswith(b"\n"):  # the process was killed while writing it
             cut = lines.pop()
             self._stream.truncate(self._stream.tell() - len(cut))
         if not lines:
@@ -123,7 +123,7 @@ class Journal:
             try:
                 clip = str(entry["clip"])
                 self.answers[clip] = Inference(_int8(entry["outputs"]), entry["model_us"], entry["frontend_us"])
-                self.ports[clip] = str(entry.get("port", "?"))  # journals of 0.1.0 do not say
+                self.ports[clip] = str(entry.get("port", "?"))  # journals of 0.1.0 do not have it
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise TinysceneError(f"{self.path}:{number} is damaged; delete this line, or the file") from error
 
@@ -156,7 +156,7 @@ class Journal:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """Parse one line; anything but a JSON object gives an empty one."""
+    """Parse one line; anything but a JSON object gives an empty dictionary."""
     try:
         value = json.loads(line)
     except ValueError:

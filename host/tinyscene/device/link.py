@@ -1,6 +1,6 @@
 """The serial link: requests and their answers over a port that may lose bytes, vanish and come back.
 
-No threads: bytes are read while a request waits for its answer, and in `Link.poll`.
+It has no threads: bytes are read while a request waits for its answer, and in `Link.poll`.
 """
 
 import os
@@ -15,12 +15,13 @@ import serial
 from serial.tools import list_ports
 
 from tinyscene.device.baud import monitor_speed
-from tinyscene.device.messages import ANSWER, Request, Status
 from tinyscene.device.pace import REPETITIONS, Attempts, Pace
+from tinyscene.device.port_errors import OPEN_ERRORS, PORT_ERRORS
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.errors import LinkError
+from tinyscene.firmware import ANSWER, Request, Status
 
-TIMEOUT = 1.0  # seconds that an answer may take, until it is known how long they take here: see `Pace`
+TIMEOUT = 1.0  # seconds that an answer may take, until its usual time is known: see `Pace`
 RECONNECT_SECONDS = 15.0
 _WRITE_TIMEOUT = 5.0
 _KEPT_LINES = 1000
@@ -35,7 +36,7 @@ class RefusedError(LinkError):
     """The board answered a request with a status other than OK."""
 
     def __init__(self, request: Request, status: Status) -> None:
-        """Say which request was refused, and why."""
+        """Make the message from the request and the status."""
         super().__init__(
             f"the board refused {request.name}: {status.reason} (status {status.value}); "
             "reset it, or flash firmware of this version of tinyscene"
@@ -48,16 +49,16 @@ class Link:
     """A board at a pyserial URL.
 
     Args:
-        url: such as /dev/ttyACM0, or socket://127.0.0.1:PORT.
-        baud: symbols a second, where the port has such a thing; default: that of platformio.ini.
+        url: address of the port, such as /dev/ttyACM0, or socket://127.0.0.1:PORT.
+        baud: baud rate, for ports that have one; default: that of platformio.ini.
         timeout: seconds to wait for an answer before the request is sent again.
-        reconnect_seconds: how long to wait for a port that vanished.
-        on_text: called with each text line of the board; without it they are kept in `lines`, the newest 1,000.
+        reconnect_seconds: seconds to wait for a port that vanished.
+        on_text: called with each text line of the board; None: the newest 1,000 lines are kept in `lines`.
 
     Attributes:
-        requests: requests made.
-        repetitions: frames sent again because no answer came.
-        stale: answers ignored because they were to an earlier request.
+        requests: number of requests made.
+        repetitions: number of frames sent again because no answer came.
+        stale: number of answers ignored because they were to an earlier request.
         lines: the text lines, if there is no `on_text`.
 
     Raises:
@@ -101,22 +102,22 @@ class Link:
 
     @property
     def errors(self) -> int:
-        """Chunks dropped on this connection because they were damaged."""
+        """Number of chunks dropped on this connection because they were damaged."""
         return self._demultiplexer.errors.total()
 
     def request(
         self, request: Request, payload: bytes = b"", *, timeout: float | None = None, attempts: int | None = None
     ) -> bytes:
-        """Send a request, again where no answer comes or the port vanishes, and return the answer's body.
+        """Send a request, repeat it if no answer comes or the port vanishes, and return the answer's body.
 
         Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before.
         `Board` takes care of that.
 
         Args:
-            request: what to ask.
+            request: type of the request.
             payload: at most protocol.MAX_PAYLOAD bytes.
-            timeout: seconds, where the board needs longer than usual.
-            attempts: give up after so many; default: see `Attempts`.
+            timeout: seconds that the answer may take, if the board needs longer than usual.
+            attempts: number of attempts before giving up; default: see `Attempts`.
 
         Returns:
             The answer's payload after its status byte.
@@ -139,7 +140,7 @@ class Link:
                 answer = self._ask(request, data, tries.patience)
             except serial.SerialTimeoutException:
                 answer = None
-            except (serial.SerialException, OSError) as error:
+            except PORT_ERRORS as error:
                 vanished += 1
                 if vanished > REPETITIONS:
                     raise LinkError(f"{self.url} keeps vanishing ({error}); check its cable and its power") from error
@@ -158,7 +159,7 @@ class Link:
         )
 
     def tell(self, request: Request, payload: bytes) -> None:
-        """Send a request after which the board, and perhaps its port, vanishes: once, and not to whatever comes back.
+        """Send a request that makes the board, and perhaps its port, vanish; only once, not to the board that returns.
 
         Raises:
             RefusedError: the board answered with another status than OK.
@@ -168,14 +169,14 @@ class Link:
         self._sequence = (self._sequence + 1) % _SEQUENCES
         try:
             answer = self._ask(request, encode(Frame(request, self._sequence, payload)), self._timeout)
-        except (serial.SerialException, OSError):
+        except PORT_ERRORS:
             return  # gone before the answer was read
         if answer is None:
             raise LinkError(f"no answer to {request.name} from {self.url}; is tinyscene's firmware running there?")
         _body(request, answer)
 
     def poll(self, seconds: float) -> None:
-        """Read for so many seconds, for the sake of the text lines; reconnects where the port vanishes.
+        """Read for `seconds` to collect text lines; reconnects if the port vanishes.
 
         Raises:
             LinkError: the port vanished and did not come back.
@@ -184,11 +185,11 @@ class Link:
         while (left := deadline - time.monotonic()) > 0:
             try:
                 self._receive(left)
-            except (serial.SerialException, OSError) as error:
+            except PORT_ERRORS as error:
                 self._reopen(error)
 
     def _ask(self, request: Request, data: bytes, patience: float) -> bytes | None:
-        """Send once; return the answer's payload, or None when there was none in time, or b"" when it was damaged."""
+        """Send once; return the answer's payload, or None if none came in time, or b"" if it was damaged."""
         before = self.errors
         self._port.write(data)
         deadline = time.monotonic() + patience
@@ -204,7 +205,7 @@ class Link:
         return None
 
     def _receive(self, seconds: float) -> list[Frame]:
-        """Wait so long for a first byte, read all there is, give out the text, and return the frames."""
+        """Wait up to `seconds` for a first byte, read all there is, pass on the text, and return the frames."""
         self._port.timeout = seconds
         data = self._port.read(1)
         if data:
@@ -223,7 +224,7 @@ class Link:
             self._port = serial.serial_for_url(
                 self.url, baudrate=self._baud, write_timeout=_WRITE_TIMEOUT, exclusive=True
             )
-        except (serial.SerialException, OSError, ValueError) as error:
+        except OPEN_ERRORS as error:
             raise LinkError(_cannot_open(self.url, error)) from error
         self._demultiplexer = Demultiplexer()
 
@@ -237,7 +238,7 @@ class Link:
                 if time.monotonic() >= deadline:
                     raise LinkError(
                         f"{self.url} vanished ({cause}) and did not come back within {self._reconnect_seconds:g} s; "
-                        "check the cable, the power or the emulator, and start the same command again"
+                        "check the cable, the power or the emulator, and run the same command again"
                     ) from error
                 time.sleep(min(0.2, self._reconnect_seconds / 10))
 
@@ -256,13 +257,13 @@ def _body(request: Request, payload: bytes) -> bytes:
 
 
 def _cannot_open(url: str, error: Exception) -> str:
-    """Say why a port cannot be opened, and what to look at."""
+    """Return a sentence on why a port cannot be opened, and what to check."""
     whole = str(error).lower()
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error).removeprefix(f"Could not open port {url}: ")
     if url.startswith("socket://"):
         if not re.search(r":\d+$", url):
-            reason = "it ends in no port number"
+            reason = "it does not end in a port number"
         return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
     if "permission" in whole:
         return (

@@ -1,4 +1,4 @@
-"""Requests of the serial protocol and their answers: what the frames carry, packed and unpacked.
+"""Requests of the serial protocol and their answers: the payloads of the frames, packed and unpacked.
 
 All numbers on the wire are little endian; docs/PROTOCOL.md is the specification.
 """
@@ -13,65 +13,6 @@ from numpy.typing import NDArray
 
 from tinyscene.device.protocol import ProtocolError
 from tinyscene.frontend import Stage
-
-ANSWER = 0x80  # an answer's type is its request's type with this bit
-
-
-class Request(enum.IntEnum):
-    """What a host can ask."""
-
-    INFO = 0x01
-    STATISTICS = 0x02
-    CRASH_READ = 0x03
-    SELF_TEST = 0x04
-    REBOOT = 0x05
-    FEATURES_WRITE = 0x10
-    FEATURES_RUN = 0x11
-    FEATURES_READ = 0x12
-    PROFILE_RUN = 0x13
-    PROFILE_READ = 0x14
-    AUDIO_BEGIN = 0x20
-    AUDIO_WRITE = 0x21
-    AUDIO_END = 0x22
-    STREAM_START = 0x30
-    STREAM_WRITE = 0x31
-    STREAM_STOP = 0x32
-    STREAM_STATUS = 0x33
-    PROBE_WRITE = 0x40
-    PROBE_READ = 0x41
-
-
-class Status(enum.IntEnum):
-    """The first byte of every answer."""
-
-    OK = 0
-    UNKNOWN_REQUEST = 1
-    BAD_LENGTH = 2
-    BAD_OFFSET = 3
-    BAD_STATE = 4
-    BAD_VALUE = 5
-    BAD_VERSION = 6
-    INTERNAL = 7
-    BAD_MODEL = 8
-
-    @property
-    def reason(self) -> str:
-        """The status in words."""
-        return _REASONS[self]
-
-
-_REASONS = {
-    Status.OK: "done",
-    Status.UNKNOWN_REQUEST: "its firmware does not know this request",
-    Status.BAD_LENGTH: "the payload has the wrong length",
-    Status.BAD_OFFSET: "the data does not continue what it has received",
-    Status.BAD_STATE: "it has not received what this request needs",
-    Status.BAD_VALUE: "a value is out of range",
-    Status.BAD_VERSION: "it speaks another protocol version",
-    Status.INTERNAL: "it failed internally",
-    Status.BAD_MODEL: "what its flash holds of the bundle is damaged",
-}
-
 
 _INFO = struct.Struct("<B8sIIIHHBBfiI")
 _STATISTICS = struct.Struct("<6I")
@@ -93,19 +34,19 @@ _OUTPUT_KINDS: tuple[Literal["logits"], Literal["probabilities"]] = ("logits", "
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceInfo:
-    """What a board says of itself.
+    """A board's description of itself.
 
     Attributes:
         protocol: version of the protocol.
         identity: 16 hex digits, `Bundle.identity` of the bundle in its firmware.
-        clock_hz: its processor's clock.
-        sample_rate, clip_samples: of the audio it takes, mono PCM16.
+        clock_hz: clock of its processor.
+        sample_rate, clip_samples: rate and clip length of the audio that it takes, mono PCM16.
         mels, frames: shape of its INT8 image.
         output_kind, output_scale, output_zero_point: how to read its INT8 outputs, as in a bundle.
-        max_payload: bytes that one of its frames can carry.
-        board, firmware, bundle: names of the board and the bundle, and the version of the firmware.
+        max_payload: largest payload of its frames, in bytes.
+        board, firmware, bundle: name of the board, version of the firmware, and name of the bundle.
         labels: the scenes, in the order of its outputs.
-        build: what tells two builds of one firmware version apart; empty where the firmware is too old to say.
+        build: identifier of a build of one firmware version; empty if the firmware is too old to report it.
     """
 
     protocol: int
@@ -155,7 +96,7 @@ class DeviceInfo:
         """Read the body of the answer to INFO.
 
         Raises:
-            ProtocolError: it is too short or long, or contradicts itself.
+            ProtocolError: the body is too short or too long, or contradicts itself.
         """
         try:
             protocol, identity, clock, rate, samples, mels, frames, classes, kind, scale, zero, limit = (
@@ -224,9 +165,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Inference:
-    """One clip's answer: INT8 outputs [classes], and how long the board took, in microseconds.
+    """The prediction for one clip: INT8 outputs [classes], and how long the board took, in microseconds.
 
-    `frontend_microseconds` is None where the host sent features.
+    `frontend_microseconds` is None if the host sent features.
     """
 
     outputs: NDArray[np.int8]
@@ -248,7 +189,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class ProfileRun:
-    """What the parts of a clip took, in ticks of the board's clock; layers of its model; INT8 outputs [classes]."""
+    """Ticks of the board's clock for the parts of a clip; number of its model's layers; INT8 outputs [classes]."""
 
     frontend_ticks: int
     model_ticks: int
@@ -303,7 +244,7 @@ def most_probe_values(max_payload: int) -> int:
 
 
 def unpack_probe_read(body: bytes) -> tuple[int, NDArray[np.float32]]:
-    """Read the body of the answer to PROBE_READ: the number of the stage's values, and those that were asked for."""
+    """Read the body of the answer to PROBE_READ: the number of the stage's values, and the requested ones."""
     (total,) = _unpack(_PROBE_TOTAL, body)
     values = body[_PROBE_TOTAL.size :]
     if not values or len(values) % 4 or len(values) // 4 > total:
@@ -320,14 +261,14 @@ class Source(enum.IntEnum):
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """How a board is to stream.
+    """How a board should stream.
 
     Attributes:
         source: the serial port, or the board's microphone.
-        hop: columns of the image from a result to the next; 0: a result for every clip.
-        smoothing: results whose mean is said, 1 to 16.
-        reject: percent that the likeliest class must reach.
-        gain: of the microphone, in half decibels beside the board's usual one.
+        hop: columns of the image from one result to the next; 0: a result for every clip.
+        smoothing: number of results whose mean is reported, 1 to 16.
+        reject: percent that the most probable class must reach.
+        gain: gain of the microphone, in half decibels relative to the board's usual one.
     """
 
     source: Source = Source.SERIAL
@@ -346,9 +287,9 @@ CLIP_AFTER_CLIP = StreamOptions()
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """Of a stream under way: results so far, frames dropped, and of the last result level, peak and class.
+    """The state of a stream: results so far, frames dropped, and level, peak and class of the last result.
 
-    Level and peak are in dBFS of a full-scale square wave; `scene` is the class's index, None where it was rejected.
+    Level and peak are in dBFS of a full-scale square wave; `scene` is the class's index, None if it was rejected.
     """
 
     results: int

@@ -1,4 +1,4 @@
-"""Look at a board: what it is, and what it says of one clip."""
+"""Look at a board: what it is, and its prediction for one clip."""
 
 import dataclasses
 from pathlib import Path
@@ -16,32 +16,32 @@ from tinyscene.console import console, error_console
 from tinyscene.data import pcm16, resample
 from tinyscene.device import health
 from tinyscene.device.board import Board
-from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics
+from tinyscene.device.messages import DeviceInfo, Inference, Statistics
 from tinyscene.errors import DatasetError, LinkError
+from tinyscene.firmware import Request, boards
 from tinyscene.frontend import Quantisation
 
 _COUNTERS = {
     "frames_ok": "frames received",
     "crc_errors": "damaged: wrong CRC",
     "oversize": "damaged: too long",
-    "malformed": "damaged: no frame",
+    "malformed": "damaged: not a frame",
     "overruns": "bytes lost",
     "inferences": "runs of the model",
 }
 
 
 def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
-    """Print what a board is and which bundle it carries, what it has counted since it started, and how it is.
+    """Print what a board is and which bundle it carries, what it has counted since it started, and its health.
 
     Args:
         port: pyserial URL of the board.
-        as_json: where to write the same.
-        forget_crash: make the board forget the crash that is shown.
+        as_json: file to write the same to; None: no file.
+        forget_crash: whether to make the board forget the crash that is shown.
 
     Raises:
-        LinkError: no answer, or what the board's flash holds of the bundle is damaged; then all else is printed first.
+        LinkError: no answer, or the bundle in the board's flash is damaged; then all else is printed first.
     """
     with Link(port) as link:
         tested, crash = health.self_test(link), health.last_crash(link)
@@ -64,7 +64,7 @@ def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
 
 
 def _show(info: DeviceInfo | None, about: dict[str, Any], crash: health.Crash | None) -> None:
-    """Print what a board says of itself, in the units that people think in; its crash in one line."""
+    """Print a board's description of itself, in readable units; its crash in one line."""
     table = Table(show_header=False)
     table.add_column(style="bold")
     for name, value in _described(info) if info else ():
@@ -83,11 +83,11 @@ def _show(info: DeviceInfo | None, about: dict[str, Any], crash: health.Crash | 
 
 
 def _described(info: DeviceInfo) -> list[tuple[str, str]]:
-    """Return what a board is, by name."""
+    """Return the rows (name, value) that describe a board."""
     seconds = info.clip_samples / info.sample_rate
     zero = f"{'-' if info.output_zero_point > 0 else '+'} {abs(info.output_zero_point)}"
     return [
-        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz{', emulated' if info.board in ONLY_EMULATED else ''}"),
+        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz{', emulated' if boards.is_emulated(info.board) else ''}"),
         ("firmware", f"{info.firmware}, build {info.build or 'unknown'}"),
         ("protocol", f"version {info.protocol}, up to {info.max_payload:,} bytes a frame"),
         ("bundle", f"{info.bundle}, identity {info.identity}"),
@@ -99,7 +99,7 @@ def _described(info: DeviceInfo) -> list[tuple[str, str]]:
 
 
 def reboot(port: str, boot_loader: bool) -> None:
-    """Start a board again and say what it then is, or send it to its boot loader."""
+    """Restart a board and print what it is then, or start its boot loader."""
     with Link(port) as link:
         board = Board(link).info.board
         link.tell(Request.REBOOT, bytes([boot_loader]))
@@ -111,7 +111,7 @@ def reboot(port: str, boot_loader: bool) -> None:
 
 
 def classify(port: str, audio: Path) -> None:
-    """Send the first clip of an audio file and print the board's class probabilities, the likeliest first."""
+    """Send the first clip of an audio file and print the board's class probabilities, the highest first."""
     with Link(port) as link:
         board = Board(link)
         samples = read_audio(audio, board.info.sample_rate, board.info.clip_samples)
@@ -128,14 +128,14 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
 
     Args:
         path: the file; several channels are averaged.
-        sample_rate: Hz wanted; resampled by `resampling.resample`.
-        clip_samples: the samples of one clip.
+        sample_rate: rate of the result, Hz; `resampling.resample` makes it.
+        clip_samples: number of samples in a clip.
 
     Returns:
-        int16 [n * clip_samples]: whole clips; what is left of the file is dropped.
+        int16 [n * clip_samples]: whole clips; the rest of the file is dropped.
 
     Raises:
-        DatasetError: no audio file, or shorter than one clip.
+        DatasetError: not an audio file, or shorter than one clip.
     """
     try:
         signal, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
@@ -151,11 +151,11 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
             f"{clip_samples / sample_rate:.2f} s; name a longer file"
         )
     if rest:
-        error_console.print(f"the last {rest / sample_rate:.2f} s of {path} are no whole clip", highlight=False)
+        error_console.print(f"the last {rest / sample_rate:.2f} s of {path} are not a whole clip", highlight=False)
     return pcm16(samples[: clips * clip_samples])
 
 
 def _probabilities(board: DeviceInfo, answer: Inference) -> NDArray[np.float64]:
-    """Turn a board's INT8 outputs into class probabilities, by what it says of them."""
+    """Turn a board's INT8 outputs into class probabilities, by its own description of them."""
     values = Quantisation(board.output_scale, board.output_zero_point).dequantise(answer.outputs)
     return softmax(values) if board.output_kind == "logits" else values / values.sum()

@@ -2,19 +2,19 @@
 
 import time
 
-REPETITIONS = 5  # at least, before a request is given up
-_LONGEST = 2.0  # times the limit: so long one repetition waits at most
-_ENDURANCE = 30.0  # times the limit, up to as many seconds: so long a request is repeated
-_MARGIN = 4.0  # times the usual time of a request's answers
-_SLACK = 0.1  # of the limit, on top: schedulers and USB bridges take their time
-_FADING = 0.9  # by which a slow answer counts less with every later one
+REPETITIONS = 5  # least number of attempts before a request is given up
+_LONGEST = 2.0  # longest wait for one attempt, in multiples of the limit
+_ENDURANCE = 30.0  # how long a request is repeated: in multiples of the limit, and at most as many seconds
+_MARGIN = 4.0  # patience, in multiples of the usual time of a request's answers
+_SLACK = 0.1  # share of the limit that is added to the patience: schedulers and USB bridges take their time
+_FADING = 0.9  # factor on the weight of a slow answer, with every later one
 
 
 class Pace:
     """What is known of a board's answer times, by request type.
 
-    A request whose time is not known yet is given all of its limit. A wait that was too short shows in an answer that
-    comes when nobody waits for it any more: then the usual time is taken to be twice as long.
+    A request whose time is not known yet gets its whole limit. If an answer comes after its wait has ended, the wait
+    was too short, and the usual time is doubled.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Pace:
         return limit if usual is None else min(limit, _MARGIN * usual + _SLACK * limit)
 
     def answered(self, kind: int, seconds: float) -> None:
-        """Note how long an answer took; only where the request was sent once, or it is unknown which one it is to."""
+        """Note how long an answer took; only if the request was sent once, as otherwise its start is ambiguous."""
         self._usual[kind] = max(seconds, _FADING * self._usual.get(kind, 0.0))
 
     def came_late(self, kind: int) -> None:
@@ -38,17 +38,17 @@ class Pace:
 class Attempts:
     """The repetitions of one request.
 
-    After silence each wait is twice as long as the one before, up to _LONGEST. A damaged answer says that the board is
+    After silence each wait is twice as long as the one before, up to _LONGEST. A damaged answer shows that the board is
     there and the line is bad: the request is repeated at once, and the waits do not grow. It is given up once
     REPETITIONS have had no answer and _ENDURANCE is over.
 
     Args:
-        patience: seconds, the first wait.
+        patience: first wait, in seconds.
         limit: seconds that an answer may take.
-        most: give up after so many attempts instead.
+        most: number of attempts after which to give up instead; None: as above.
 
     Attributes:
-        made: attempts that had no answer so far.
+        made: number of attempts without an answer so far.
     """
 
     def __init__(self, patience: float, limit: float, most: int | None = None) -> None:

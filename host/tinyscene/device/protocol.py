@@ -1,4 +1,4 @@
-"""Frames of the serial protocol, version 1, and how a byte stream is split into frames and text lines.
+"""Frames of the serial protocol, and how a byte stream is split into frames and text lines.
 
 docs/PROTOCOL.md is the specification; nothing here opens a port. What frames carry is in `messages`.
 """
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-VERSION = 1
-MAX_PAYLOAD = 1024
+from tinyscene.firmware import MAX_PAYLOAD, VERSION
 
 _HEADER = struct.Struct("<BBH")
 _CRC = struct.Struct("<I")
@@ -32,11 +31,11 @@ class Defect(enum.Enum):
 
 
 class ProtocolError(ValueError):
-    """A payload that cannot be sent, or that is not what its request's answer looks like."""
+    """A payload that cannot be sent, or that does not have the format of its request's answer."""
 
 
 class FrameError(ProtocolError):
-    """A chunk that is no frame; `defect` says why."""
+    """A chunk that is not a frame; `defect` says why."""
 
     def __init__(self, defect: Defect) -> None:
         """Keep the reason."""
@@ -46,7 +45,7 @@ class FrameError(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: `type` 0..255 (a messages.Request or its answer), `sequence` 0..65535, up to MAX_PAYLOAD bytes."""
+    """One frame: `type` 0..255 (a `firmware.Request` or its answer), `sequence` 0..65535, up to MAX_PAYLOAD bytes."""
 
     type: int
     sequence: int
@@ -66,10 +65,10 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(chunk: bytes) -> Frame:
-    """Return the frame in what stood between two 0x00 bytes.
+    """Return the frame in the bytes between two 0x00 bytes.
 
     Raises:
-        FrameError: it is none.
+        FrameError: they are not a frame.
     """
     if _decoded_length(chunk) > _MAX_FRAME:
         raise FrameError(Defect.OVERSIZE)
@@ -89,7 +88,7 @@ def decode(chunk: bytes) -> Frame:
 
 
 def _decoded_length(chunk: bytes) -> int:
-    """Count the bytes that COBS decoding gives, up to where the chunk ends in mid-block."""
+    """Count the bytes that COBS decoding gives, even if the chunk ends in the middle of a block."""
     length = position = 0
     while position < len(chunk):
         code = chunk[position]
@@ -102,23 +101,23 @@ def _decoded_length(chunk: bytes) -> int:
 class Demultiplexer:
     """Splits a byte stream into frames and text lines; the result does not depend on how the stream is cut.
 
-    A text line is given out as soon as its newline is there, without waiting for 0x00: no frame of version 1 can look
+    A text line is returned as soon as its newline is there, without waiting for 0x00: no frame of version 1 can look
     like that, as the second byte of its chunk is 0x01. A chunk that is neither frame nor text is dropped and counted.
 
     Attributes:
-        frames, lines: how many of each there were so far.
-        errors: how many chunks were dropped, by defect.
+        frames, lines: numbers of frames and of lines so far.
+        errors: number of dropped chunks, by defect.
     """
 
     def __init__(self) -> None:
         self.frames = self.lines = 0
         self.errors: Counter[Defect] = Counter()
         self._chunk = bytearray()
-        self._text_given = False  # a line of this chunk was given out: it is no frame
+        self._text_given = False  # a line of this chunk was returned: it is not a frame
         self._oversize = False
 
     def feed(self, data: bytes) -> list[Frame | str]:
-        """Return what `data` completes, in order: frames, and text lines without their ends (empty ones left out)."""
+        """Return what `data` completes, in order: frames, and text lines without their ends (no empty ones)."""
         events: list[Frame | str] = []
         first, *others = data.split(b"\0")
         self._extend(first, events)

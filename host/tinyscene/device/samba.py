@@ -1,4 +1,4 @@
-"""The boot loader of Arduino's Nano 33 BLE: its dialect of Atmel's SAM-BA, as Arduino's `bossac` speaks it.
+"""The boot loader of Arduino's Nano 33 BLE: its dialect of Atmel's SAM-BA, as used by Arduino's `bossac`.
 
 Commands are text that ends in `#`; answers end in LF CR. Addresses count from the start of the program: the boot loader
 adds the 64 KiB that it occupies itself.
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 
 import serial
 
+from tinyscene.device.port_errors import PORT_ERRORS
 from tinyscene.errors import LinkError
 
 PAGE_BYTES = 4096
@@ -33,14 +34,14 @@ _BUFFER = 0x34  # where bossac puts a page: behind the program that it would run
 _END = b"\n\r"
 _QUICK, _PATIENT = 1.0, 20.0  # seconds; erasing takes longest
 _HANDSHAKES = 3
-_SILENCE = 0.1  # seconds without a byte after which no answer is under way any more
-_MOST_GARBAGE = 65536  # bytes before a handshake: what never falls silent is no boot loader
-_OPEN_SECONDS = 3.0  # until the system has made a new port accessible
+_SILENCE = 0.1  # seconds without a byte after which no answer is expected any more
+_MOST_GARBAGE = 65536  # bytes before a handshake: a device that never falls silent is not a boot loader
+_OPEN_SECONDS = 3.0  # time for the system to make a new port accessible
 _BAUD = 115200  # means nothing over USB
 
 
 class VanishedError(LinkError):
-    """The port went away, or the boot loader stopped answering: the upload may be tried again from its beginning."""
+    """The port vanished, or the boot loader stopped answering: the upload may be tried again from the beginning."""
 
 
 class SamBa:
@@ -50,8 +51,8 @@ class SamBa:
         port: name of the serial port.
 
     Attributes:
-        version: what it says of itself.
-        chip: the chip that it says it runs on.
+        version: its description of itself.
+        chip: the chip that it reports to run on.
 
     Raises:
         VanishedError: the port cannot be opened, or nothing answers there.
@@ -71,7 +72,7 @@ class SamBa:
             self.close()
             raise LinkError(
                 f"the board at {port} has a {self.chip or 'chip without a name'}, not an {CHIP}; "
-                "this is no Nano 33 BLE, and nothing was written: name another --port"
+                "this is not a Nano 33 BLE, and nothing was written: name another --port"
             )
 
     def __enter__(self) -> "SamBa":
@@ -91,7 +92,7 @@ class SamBa:
     def write_page(self, address: int, page: bytes) -> None:
         """Write PAGE_BYTES of erased flash."""
         self._send(f"S{_BUFFER:08X},{len(page):08X}#".encode())
-        self._send(page)  # a packet of its own: SAM-BA stumbles over data in the packet of the command
+        self._send(page)  # in a separate packet: SAM-BA fails on data in the packet of the command
         self._ask(f"Y{_BUFFER:08X},0#", b"Y", "take a page")
         self._ask(f"Y{address:08X},{len(page):08X}#", b"Y", f"write the page at {address:#x}")
 
@@ -112,13 +113,13 @@ class SamBa:
         while True:
             try:
                 return serial.Serial(self.port, _BAUD, timeout=_QUICK, write_timeout=_PATIENT, exclusive=True)
-            except (serial.SerialException, OSError) as error:
+            except PORT_ERRORS as error:
                 if time.monotonic() >= deadline:
                     raise VanishedError(f"cannot open {self.port}: {error}") from error
                 time.sleep(0.1)
 
     def _shake_hands(self) -> str:
-        """Find the boot loader behind whatever the line has left over, and return its version."""
+        """Find the boot loader after dropping left-over bytes, and return its version."""
         version = ""
         for _ in range(_HANDSHAKES):
             self._await_silence()
@@ -129,7 +130,7 @@ class SamBa:
                 if missing:
                     raise LinkError(
                         f"the boot loader at {self.port} ({version}) lacks the commands {', '.join(sorted(missing))}; "
-                        "bring it up to date with the Arduino IDE"
+                        "update it with the Arduino IDE"
                     )
                 return version
         raise VanishedError(
@@ -138,7 +139,7 @@ class SamBa:
         )
 
     def _await_silence(self) -> None:
-        """Drop what the line has left over, late answers among it: each would be taken for that of the next command."""
+        """Drop left-over bytes, such as late answers, which would be taken for the answers of the next commands."""
         dropped = 0
         while dropped < _MOST_GARBAGE and (data := self._read(4096, _SILENCE)):
             dropped += len(data)
@@ -171,10 +172,10 @@ class SamBa:
     def _vanishing(self) -> Iterator[None]:
         try:
             yield
-        except (serial.SerialException, OSError) as error:
+        except PORT_ERRORS as error:
             raise VanishedError(f"{self.port} vanished: {error}") from error
 
 
 def crc16(data: bytes) -> int:
-    """Return the CRC-16 that `SamBa.checksum` gives: polynomial 0x1021, initial value 0 (XMODEM)."""
+    """Return the CRC-16 of `SamBa.checksum`: polynomial 0x1021, initial value 0 (XMODEM)."""
     return binascii.crc_hqx(data, 0)

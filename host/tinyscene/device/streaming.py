@@ -1,4 +1,4 @@
-"""Watch what a board streams: from its microphone, or from a file that is played to it."""
+"""Show what a board streams: from its microphone, or from a file that is played to it."""
 
 import contextlib
 import dataclasses
@@ -26,13 +26,13 @@ _POLL_SECONDS = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Wishes:
-    """How a person wants a stream.
+    """The user's settings of a stream.
 
     Attributes:
-        every: seconds from a result to the next; None: whole clips, one after the other.
-        smoothing: results whose mean is shown.
-        reject: percent that the likeliest class must reach.
-        gain: of the microphone, in decibels beside the board's usual one.
+        every: seconds from one result to the next; None: whole clips, one after the other.
+        smoothing: number of results whose mean is shown.
+        reject: percent that the most probable class must reach.
+        gain: gain of the microphone, in decibels relative to the board's usual one.
     """
 
     every: float | None = None
@@ -41,10 +41,10 @@ class Wishes:
     gain: float = 0.0
 
     def options(self, source: Source, board: DeviceInfo) -> StreamOptions:
-        """Return what to ask of a board.
+        """Return the options to send to a board.
 
         Raises:
-            ConfigError: a wish that no board can fulfil.
+            ConfigError: a setting that no board supports.
         """
         if not 1 <= self.smoothing <= MAX_SMOOTHING:
             raise ConfigError(f"cannot smooth over {self.smoothing} results; choose 1 to {MAX_SMOOTHING}")
@@ -56,7 +56,7 @@ class Wishes:
             hop = max(1, round(self.every * columns_a_second))
             if hop > 0xFFFF:
                 raise ConfigError(
-                    f"a result every {self.every:g} s is too seldom; choose at most {0xFFFF / columns_a_second:.0f}"
+                    f"a result every {self.every:g} s is too rare; choose at most {0xFFFF / columns_a_second:.0f}"
                 )
         return StreamOptions(source, hop, self.smoothing, self.reject, round(2 * self.gain))
 
@@ -66,14 +66,15 @@ def stream(port: str, audio: Path | None, microphone: bool, wishes: Wishes, seco
 
     Args:
         port: pyserial URL of the board.
-        audio: a file to play to the board, as fast as it takes it.
-        microphone: let the board listen to its microphone. With neither, what it streams already is shown.
-        wishes: how it is to stream.
-        seconds: stop after so long; None: at the end of the file, or at Ctrl-C.
+        audio: file to play to the board, as fast as the board takes it.
+        microphone: whether the board should listen to its microphone. Without file and microphone, a stream that is
+            already in progress is shown.
+        wishes: the user's settings.
+        seconds: duration of the display; None: to the end of the file, or until Ctrl-C.
 
     Raises:
-        ConfigError: a file and the microphone at once, or impossible wishes.
-        LinkError: no answer, or the board cannot do it.
+        ConfigError: both a file and the microphone, or impossible settings.
+        LinkError: no answer, or the board cannot stream this way.
     """
     if audio and microphone:
         raise ConfigError("--audio and --microphone exclude each other; choose one of them")
@@ -95,7 +96,7 @@ def stream(port: str, audio: Path | None, microphone: bool, wishes: Wishes, seco
 
 
 class _Screen:
-    """Takes text lines; on a terminal, results become bars, with the line about the stream below them."""
+    """Receives text lines; on a terminal, results become bars, with the line about the stream below them."""
 
     def __init__(self, live: Live | None) -> None:
         self._live = live

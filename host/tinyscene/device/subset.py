@@ -1,4 +1,4 @@
-"""Some clips of a list in the place of all of them, and how far their score may be from the whole list's."""
+"""A subset of a list instead of all its clips, and how far its scores may be from those of the whole list."""
 
 import random
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ CONFIDENCE = 0.95
 
 
 def stratified(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
-    """Choose clips so that every scene, and within it every device and location, has its share as far as possible.
+    """Choose clips so that every scene, and within it every device and location, gets its share if possible.
 
-    A systematic sample of the list in the order of scene, device and location, at random within one location (Cochran,
+    A systematic sample of the list in the order of scene, device and location, random within a location (Cochran,
     "Sampling Techniques", 3rd edition, 1977, chapter 8): of a scene with the share n of `count`, floor(n) or ceil(n)
-    clips are taken, and the same goes for each device of a scene and each location of a device.
+    clips are taken, and likewise for each device of a scene and each location of a device.
 
     Args:
         clips: the whole list.
-        count: how many to choose; all of them when there are no more.
-        seed: the same seed chooses the same clips.
+        count: number of clips to choose; all if there are no more.
+        seed: seed of the choice; the same seed chooses the same clips.
 
     Returns:
         The clips, in the order of the list.
@@ -45,12 +45,12 @@ def intervals(
 ) -> dict[str, list[float]]:
     """Return 95 % intervals for the accuracy and the log loss of the whole list, from those of a subset.
 
-    Wilson's interval for the accuracy, the normal one for the log loss, a mean. Both take the clips as drawn at random
-    from an endless list; drawn by strata from a finite one they vary less. How well the classifier does elsewhere they
-    do not tell: that depends on the locations (`evaluation.scoring.confidence_intervals`).
+    Wilson's interval for the accuracy, the normal one for the log loss, which is a mean. Both assume that the clips are
+    drawn at random from an endless list; drawn by strata from a finite list they vary less. The intervals do not show
+    how well the classifier does elsewhere: that depends on the locations (`evaluation.scoring.confidence_intervals`).
 
     Args:
-        clips: the subset, labelled; two or more.
+        clips: labelled clips of the subset, two or more.
         probabilities: [len(clips), len(classes)].
         classes: scene names.
 
@@ -70,7 +70,7 @@ def intervals(
 
 
 def render(scores: dict[str, Any], whole: int) -> str:
-    """Return one line: what the scores of a subset say of a list of `whole` clips."""
+    """Return one line on what the scores of a subset imply for a list of `whole` clips."""
     accuracy, loss = scores["intervals"]["accuracy"], scores["intervals"]["log_loss"]
     return (
         f"of all {whole:,} clips, with 95 % confidence: accuracy {accuracy[0]:.1%} to {accuracy[1]:.1%}, "

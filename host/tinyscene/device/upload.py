@@ -1,8 +1,8 @@
-"""Write a program into an Arduino Nano 33 BLE over its USB cable: into the boot loader, erase, write, compare, start.
+"""Write a program to an Arduino Nano 33 BLE over its USB cable: start the boot loader, erase, write, compare, start.
 
-A board counts as written only when every page has the right checksum and the program that was started says so itself.
-Whatever goes wrong before that, the whole is repeated; the boot loader is never overwritten, so that a board can always
-be saved by a double tap on its button.
+A board counts as written only when every page has the right checksum and the started program itself confirms it. If
+anything goes wrong before that, everything is repeated; the boot loader is never overwritten, so that a board can
+always be rescued by a double tap on its button.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
+from tinyscene.device.port_errors import PORT_ERRORS
 from tinyscene.device.samba import PAGE_BYTES, SamBa, VanishedError, crc16
 from tinyscene.errors import LinkError, ToolError
 
@@ -28,18 +29,18 @@ BOOT_LOADER = (0x2341, 0x005A)
 PROGRAM = range(0x10000, 0x100000)  # the flash behind the boot loader
 RAM = range(0x20000000, 0x20040001)
 ATTEMPTS = 3
-APPEAR_SECONDS = 15.0  # for a port to come back after a reset
+APPEAR_SECONDS = 15.0  # time for a port to come back after a reset
 _TOUCH_BAUD = 1200
 _RESCUE = "press the board's reset button twice, quickly, and repeat the command"
 
 
 def report(image: Path, port: str | None, identity: str | None) -> None:
-    """Write an image, start it, and say what the board then is.
+    """Write an image, start it, and print what the board is then.
 
     Args:
         image: flat binary, linked for the flash behind the boot loader.
         port: name of the board's serial port; None: the only one there is.
-        identity: of the bundle that the board must carry in the end; None: any.
+        identity: identity of the bundle that the board must carry afterwards; None: any.
 
     Raises:
         ToolError: no such image.
@@ -55,10 +56,10 @@ def report(image: Path, port: str | None, identity: str | None) -> None:
 
 
 def read_image(path: Path) -> list[bytes]:
-    """Return the pages of an image, the last one filled up as erased flash is.
+    """Return the pages of an image, the last one padded with the value of erased flash.
 
     Raises:
-        ToolError: it cannot be read, or would not start behind the boot loader.
+        ToolError: the image cannot be read, or would not start behind the boot loader.
     """
     try:
         data = path.read_bytes()
@@ -67,14 +68,14 @@ def read_image(path: Path) -> list[bytes]:
     stack, reset = struct.unpack_from("<2I", data.ljust(8, b"\0"))
     if stack not in RAM or reset not in PROGRAM or not reset & 1 or len(data) > len(PROGRAM):
         raise ToolError(
-            f"{path} is no program for this board, which wants a flat binary of at most {len(PROGRAM):,} bytes that is "
+            f"{path} is not a program for this board, which needs a flat binary of at most {len(PROGRAM):,} bytes "
             f"linked at {PROGRAM.start:#x}; build it with: pio run -e nano33ble"
         )
     return [data[start : start + PAGE_BYTES].ljust(PAGE_BYTES, b"\xff") for start in range(0, len(data), PAGE_BYTES)]
 
 
 def upload(pages: list[bytes], port: str | None, identity: str | None) -> DeviceInfo:
-    """Write, compare and start; return what the program that was started says of itself.
+    """Write, compare and start; return the started program's description of itself.
 
     Raises:
         LinkError: no board, another board, or it could not be written in ATTEMPTS attempts.
@@ -96,22 +97,22 @@ def upload(pages: list[bytes], port: str | None, identity: str | None) -> Device
 
 
 def enter_boot_loader(port: str | None) -> ListPortInfo:
-    """Return the port of a board's boot loader, started if need be.
+    """Return the port of a board's boot loader, started if necessary.
 
     Raises:
-        LinkError: there is no board, there are several, or its boot loader does not come.
+        LinkError: there is no board, there are several, or the boot loader does not appear.
     """
     boards = [info for info in list_ports.comports() if _kind(info) in (RUNNING, BOOT_LOADER)]
     named = [info for info in boards if port in (None, info.device)]
     if not named and port:
         raise LinkError(
-            f"{port} is no Nano 33 BLE; those are: {', '.join(info.device for info in boards) or 'none'}; "
+            f"{port} is not a Nano 33 BLE; those are: {', '.join(info.device for info in boards) or 'none'}; "
             "if its program has hung, press its reset button twice, quickly"
         )
     if not named:
         raise LinkError(f"no Nano 33 BLE is connected; check that its cable has data lines, or {_RESCUE}")
     if len(named) > 1:
-        raise LinkError(f"several boards are connected; say which with --port: {', '.join(i.device for i in named)}")
+        raise LinkError(f"several boards are connected; choose one with --port: {', '.join(i.device for i in named)}")
     (board,) = named
     if _kind(board) == BOOT_LOADER:
         return board
@@ -123,14 +124,14 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
 def _touch(port: str) -> None:
     """Open and close a port at 1200 baud: Arduino's sign for "start your boot loader"."""
     try:
-        with serial.Serial(port, _TOUCH_BAUD) as line, contextlib.suppress(OSError):  # it may be gone at once
+        with serial.Serial(port, _TOUCH_BAUD) as line, contextlib.suppress(*PORT_ERRORS):  # it may be gone at once
             line.dtr = False
-    except (serial.SerialException, OSError) as error:
+    except PORT_ERRORS as error:
         raise LinkError(f"cannot open {port}: {error}; close the program that uses it, or {_RESCUE}") from error
 
 
 def _wait_for(kind: tuple[int, int], before: ListPortInfo) -> ListPortInfo:
-    """Return the port that the same board has as another kind of device, once it is there."""
+    """Wait for the same board as another kind of device, and return its port."""
     deadline = time.monotonic() + APPEAR_SECONDS
     while True:
         for info in list_ports.comports():
@@ -147,10 +148,10 @@ def _kind(info: ListPortInfo) -> tuple[int | None, int | None]:
 
 
 def _is_same(one: ListPortInfo, other: ListPortInfo) -> bool:
-    """Whether two ports are of one board, as far as their serial numbers tell.
+    """Whether two ports belong to one board, judged by their serial numbers.
 
-    Both are made of the chip's two random words. The boot loader puts zeros before them; in which order it and programs
-    have them is written nowhere.
+    Both numbers are made of the chip's two random words. The boot loader puts zeros before them; the order in which it
+    and programs use them is not documented.
     """
     numbers = [info.serial_number[-16:].upper() for info in (one, other) if info.serial_number]
     return len({frozenset((number[:8], number[8:])) for number in numbers}) < 2
@@ -174,6 +175,6 @@ def _shown(progress: Progress, what: str, pages: list[bytes]) -> Iterator[tuple[
 
 
 def _started(found: ListPortInfo, identity: str | None) -> DeviceInfo:
-    """Ask the program that was started what it is."""
+    """Ask the started program what it is."""
     with Link(found.device) as link:
         return Board(link, identity).info

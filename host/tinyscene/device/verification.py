@@ -1,7 +1,7 @@
-"""Verify a board: golden vectors through its front end and its network, and which stage is the first that differs.
+"""Verify a board: golden vectors through its front end and its network, and the first stage that differs.
 
 Every stage is compared with its reference: librosa up to the INT8 features, TensorFlow Lite's reference kernels for the
-network. Where this machine has a C compiler, the front end's values must also be those of the same C here, bit for bit.
+network. If this machine has a C compiler, the front end's values must also equal those of the same C here, bit for bit.
 """
 
 import math
@@ -19,11 +19,10 @@ from tinyscene.bundle import DESCRIPTION_FILE, Bundle
 from tinyscene.compiler import make_inputs
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device.board import Board
-from tinyscene.device.emulators import ONLY_EMULATED
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
 from tinyscene.errors import BundleError, LinkError, ToolError
-from tinyscene.firmware import export
+from tinyscene.firmware import boards, export
 from tinyscene.frontend import HostFrontend, Stage, golden
 from tinyscene.paths import REPOSITORY
 
@@ -38,23 +37,23 @@ LOOK_AT = {
     "`tinyscene export`",
     "log": "frontend_log() in frontend_stages.c, and its constants in the tables",
     "features": "hop and padding of the frames, what happens at a clip's end, and the tables of the normalisation",
-    "outputs": "the network's C: `tinyscene verify BUNDLE --on mps2` tells whether it is wrong, or this build of it",
+    "outputs": "the network's C: `tinyscene verify BUNDLE --on mps2` shows whether it is wrong, or this build of it",
 }
-EXTREMES = ("lowest", "highest", "random", "smooth")  # what make_inputs makes
+EXTREMES = ("lowest", "highest", "random", "smooth")  # the inputs of make_inputs
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one vector fared in one stage on the board.
+    """The result of one vector in one stage on the board.
 
     Attributes:
         stage: a key of `LOOK_AT`.
         vector: name of the clip or input.
-        values: how many values were compared.
-        snr_db: of a frame's stage, the reference's energy over that of the differences; inf where there are none.
-        equal: of features and outputs, the share of values that are the reference's.
-        largest: of the same, the largest difference.
-        same_bits: whether they are those of the C on this machine; None: not compared.
+        values: number of values compared.
+        snr_db: for a frame's stage, the reference's energy over that of the differences; inf if there are none.
+        equal: for features and outputs, the share of values that equal the reference's.
+        largest: for features and outputs, the largest difference.
+        same_bits: whether the values are bit for bit those of the C on this machine; None: not compared.
     """
 
     stage: str
@@ -67,7 +66,7 @@ class Outcome:
 
     @property
     def near(self) -> bool:
-        """Whether the reference is met: to rounding, up to the features, and by every byte of the outputs."""
+        """Whether the reference is met: up to rounding for all stages to the features, exactly for the outputs."""
         if self.snr_db is not None:
             return self.snr_db >= golden.SNR_DB
         assert self.equal is not None
@@ -83,7 +82,7 @@ class Outcome:
 
     @property
     def measure(self) -> str:
-        """How far the reference is, for people."""
+        """The distance from the reference, as text for people."""
         if self.snr_db is not None:
             return "no difference" if self.snr_db == math.inf else f"{self.snr_db:.1f} dB"
         return f"{self.equal:.2%}" + (f", {self.largest} apart" if self.largest else "")
@@ -100,13 +99,13 @@ def report(port: str, bundle: Path | None, as_json: Path | None) -> int:
     Args:
         port: pyserial URL of the board.
         bundle: folder of the bundle that it must carry; None: found by the identity that the board reports.
-        as_json: where to write the result.
+        as_json: file to write the result to; None: no file.
 
     Returns:
-        0, or 1 where a stage differs.
+        0, or 1 if a stage differs.
 
     Raises:
-        TinysceneError: a board that does not answer or carries another bundle, or its bundle is not found.
+        TinysceneError: the board does not answer or carries another bundle, or its bundle is not found.
     """
     model = Bundle.load(bundle) if bundle else None
     with Link(port) as link:
@@ -133,10 +132,10 @@ def report(port: str, bundle: Path | None, as_json: Path | None) -> int:
 
 
 def find_bundle(info: DeviceInfo) -> Bundle:
-    """Return the bundle with a board's identity: of models/, or the one that was exported last.
+    """Return the bundle with a board's identity: one of models/, or the one that was exported last.
 
     Raises:
-        BundleError: neither is it.
+        BundleError: none of these has the identity.
     """
     folders = sorted(path.parent for path in (REPOSITORY / "models").glob(f"*/{DESCRIPTION_FILE}"))
     if last := export.read_record().get("bundle"):
@@ -145,7 +144,7 @@ def find_bundle(info: DeviceInfo) -> Bundle:
         try:
             bundle = Bundle.load(folder)
         except BundleError:
-            continue  # this one is not the board's, whatever is wrong with it
+            continue  # whatever is wrong with this one, it is not the board's
         if bundle.identity == info.identity:
             return bundle
     raise BundleError(
@@ -167,14 +166,14 @@ def verify(board: Board, bundle: Bundle, host: HostFrontend | None) -> list[Outc
 
     Args:
         board: the board.
-        bundle: what it carries.
+        bundle: the bundle that it carries.
         host: the same front end on this machine; None: bits are not compared.
 
     Returns:
         One outcome for each vector and stage, in the order of the stages.
 
     Raises:
-        LinkError: the board is lost, or what it sends is not of this bundle.
+        LinkError: the board is lost, or its data do not fit this bundle.
     """
     with error_console.status("golden vectors from librosa"):
         vectors = golden.make(bundle.frontend, bundle.normalisation, bundle.input)
@@ -234,7 +233,7 @@ def _outputs(bundle: Bundle, name: str, image: NDArray[np.int8], outputs: NDArra
 
 
 def first_difference(outcomes: list[Outcome]) -> Outcome | None:
-    """Return the worst outcome of the first stage that differs; None where all agree."""
+    """Return the worst outcome of the first stage that differs; None if all agree."""
     for stage in LOOK_AT:
         apart = [outcome for outcome in outcomes if outcome.stage == stage and not outcome.agrees]
         if apart:
@@ -252,15 +251,15 @@ def _badness(outcome: Outcome) -> tuple[bool, float]:
 def _reason(first: Outcome) -> str:
     reference = "TensorFlow Lite's reference kernels" if first.stage == "outputs" else "librosa"
     if first.near:
-        return f"{first.vector} is near {reference} ({first.measure}), but has not the bits of this machine's C"
-    bits = {True: ", with the bits of this machine's C", False: ", nor has it the bits of this machine's C", None: ""}
+        return f"{first.vector} is near {reference} ({first.measure}), but differs in bits from this machine's C"
+    bits = {True: ", with the bits of this machine's C", False: ", and not with the bits of this machine's C", None: ""}
     if first.snr_db is not None:
         return (
             f"{first.vector} has an SNR of {first.measure} against {reference}, less than {golden.SNR_DB:g} dB"
             f"{bits[first.same_bits]}"
         )
     return (
-        f"of the values of {first.vector} {first.equal:.2%} are those of {reference}, the others are up to "
+        f"{first.equal:.2%} of the values of {first.vector} are those of {reference}, the others are up to "
         f"{first.largest} apart{bits[first.same_bits]}"
     )
 
@@ -271,7 +270,7 @@ def _summary(info: DeviceInfo, outcomes: list[Outcome], first: Outcome | None, h
         "bundle": info.bundle,
         "identity": info.identity,
         "firmware": info.firmware,
-        "emulated": info.board in ONLY_EMULATED,
+        "emulated": boards.is_emulated(info.board),
         "bits_compared": host,
         "agrees": first is None,
         "first_difference": first.stage if first else None,
@@ -280,7 +279,7 @@ def _summary(info: DeviceInfo, outcomes: list[Outcome], first: Outcome | None, h
 
 
 def _table(outcomes: list[Outcome], title: str) -> Table:
-    """One row a stage, with its worst vector."""
+    """Return a table with a row for each stage, with its worst vector."""
     table = Table("stage", title=title, title_justify="left")
     for heading in ("vectors", "values", "SNR or equal"):
         table.add_column(heading, justify="right")

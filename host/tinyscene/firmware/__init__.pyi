@@ -1,3 +1,11 @@
-from . import export as export, sizes as sizes
+from . import boards as boards, export as export, sizes as sizes
+from .boards import Board as Board, Qemu as Qemu, Unicorn as Unicorn
+from .protocol import (
+    ANSWER as ANSWER,
+    MAX_PAYLOAD as MAX_PAYLOAD,
+    VERSION as VERSION,
+    Request as Request,
+    Status as Status,
+)
 from .runtimes import KERNELS as KERNELS
 from .sizes import BUILDS as BUILDS

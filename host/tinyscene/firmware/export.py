@@ -1,8 +1,8 @@
-"""A bundle as C for the firmware: the compiled model, the front end's tables, and what the bundle is.
+"""A bundle as C for the firmware: the compiled model, the front end's tables, and a description of the bundle.
 
-The result is a folder (firmware/generated) that is made as a whole or not touched. `export.json` in it names the bundle
-and the content of everything that the C depends on, so that a build can tell without running Python code of ours
-whether it is out of date (firmware/platform/generate.py).
+The result is a folder (firmware/generated) that is replaced as a whole or not at all. `export.json` in it records the
+bundle and hashes of everything that the C depends on, so that a build can tell without running our Python code whether
+the folder is out of date (firmware/platform/generate.py).
 """
 
 import contextlib
@@ -23,32 +23,32 @@ from tinyscene.bundle import DESCRIPTION_FILE, MODEL_FILE, Bundle
 from tinyscene.compiler import pipeline as compiler
 from tinyscene.console import console
 from tinyscene.errors import BundleError, TinysceneError
-from tinyscene.firmware import runtimes
+from tinyscene.firmware import protocol, runtimes
 from tinyscene.firmware.runtimes import Built, Choice
 from tinyscene.frontend import Quantisation, host as frontend_host
-from tinyscene.paths import GENERATED, REPOSITORY
+from tinyscene.paths import GENERATED
 
 RECORD_FILE = "export.json"
 MAX_NAME_BYTES = 64
-MAX_LABELS_BYTES = 768  # with the rest of an INFO answer in one payload: docs/PROTOCOL.md
+MAX_LABELS_BYTES = 768  # fits one payload with the rest of an INFO answer: docs/PROTOCOL.md
 MAX_CLASSES = 255
 OUTPUT_KINDS = {"logits": "SCENE_LOGITS", "probabilities": "SCENE_PROBABILITIES"}
 
 
 def export_bundle(bundle: Bundle, out: Path = GENERATED, choice: Choice = Choice()) -> Built:  # noqa: B008 - frozen
-    """Write model.c/.h, frontend_tables.c/.h and bundle.c/.h; files that are right already are left alone.
+    """Write model.c/.h, frontend_tables.c/.h, bundle.c/.h and protocol.h; files that are already right stay untouched.
 
     Args:
-        bundle: what to build in.
-        out: folder of the C sources; what an earlier export left there is replaced.
-        choice: how its network is built in.
+        bundle: the bundle to export.
+        out: folder of the C sources; those of an earlier export are replaced.
+        choice: runtime, kernels and optimisation for its network.
 
     Raises:
         BundleError: model, front end, classes and quantisation do not fit together, or a label cannot be sent.
         ModelError: the model has something that the compiler or the runtime does not support.
         ConfigError: the front end is beyond the firmware's.
         ToolError: the runtime is not installed.
-        TinysceneError: the files cannot be written. In all cases `out` is as it was, or has no record file.
+        TinysceneError: the files cannot be written. In all these cases `out` is unchanged, or has no record file.
     """
     return _export(bundle, Path(out), {}, choice)
 
@@ -79,6 +79,7 @@ def _export(bundle: Bundle, out: Path, record: dict[str, Any], choice: Choice) -
     with _scratch_folder(out) as scratch:
         built = runtimes.write(bundle, choice, scratch)
         frontend_host.emit(bundle.frontend, bundle.normalisation, bundle.input, scratch)
+        protocol.write_header(scratch)
         files.write_text(scratch / "bundle.h", HEADER)
         files.write_text(scratch / "bundle.c", _source(bundle))
         made = {path.name: path.read_bytes() for path in sorted(scratch.iterdir())}
@@ -89,7 +90,7 @@ def _export(bundle: Bundle, out: Path, record: dict[str, Any], choice: Choice) -
 
 
 def _check(bundle: Bundle) -> None:
-    """Refuse what would compile and then answer nonsense."""
+    """Refuse a bundle that would compile but predict nonsense."""
     planned = compiler.plan_model(bundle.model, f"the model of bundle {bundle.name}")
     expected = (1, *bundle.frontend.shape, 1)
     if planned.input.shape != expected:
@@ -126,7 +127,7 @@ def _check(bundle: Bundle) -> None:
 
 @contextlib.contextmanager
 def _scratch_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder beside `out` that is gone afterwards."""
+    """Yield a temporary folder next to `out`, removed afterwards."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
@@ -139,7 +140,7 @@ def _scratch_folder(out: Path) -> Iterator[Path]:
 
 
 def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
-    """Replace what differs; the record goes first and comes last, so that a half-made folder is known as such."""
+    """Replace what differs; the record is removed first and written last, so that a half-made folder has none."""
     record_path = out / RECORD_FILE
     stale = set(read_record(out).get("outputs", {})) - set(made)
     changed = {name: content for name, content in made.items() if _content(out / name) != content}
@@ -158,7 +159,7 @@ def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
 
 
 def read_record(out: Path = GENERATED) -> dict[str, Any]:
-    """Return export.json: name, identity, bundle, choice, inputs, outputs; empty where there is no whole export."""
+    """Return export.json: name, identity, bundle, choice, inputs, outputs; empty if there is no complete export."""
     try:
         record = json.loads((out / RECORD_FILE).read_text())
     except (OSError, ValueError):
@@ -175,10 +176,10 @@ def _sha256(content: bytes) -> str:
 
 
 def _our_modules() -> list[Path]:
-    """Return the modules of this package that are loaded: what the C depends on, and a few more."""
-    host = REPOSITORY / "host"
+    """Return the loaded modules of this package: those that the C depends on, and a few more."""
+    host = Path(__file__).parents[1]
     loaded = {Path(path) for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))}
-    return sorted(path for path in loaded if path.is_relative_to(host) and path.stem not in ("__main__", "cli"))
+    return sorted(path for path in loaded if path.is_relative_to(host) and path.parent not in (host, host / "cli"))
 
 
 HEADER = """\
@@ -238,6 +239,6 @@ def _source(bundle: Bundle) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a C string literal; `_check` has let printable ASCII through."""
+    """Return a C string literal; `_check` allows only printable ASCII."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?")
     return f'"{escaped}"'

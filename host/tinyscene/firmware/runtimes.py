@@ -18,12 +18,12 @@ KERNELS = ("cmsis-nn", "tinyscene")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """How a network is to be built in.
+    """How to build a network into the firmware.
 
     Attributes:
-        optimize: as for `compiler.pipeline.plan_model`, where the engine's kernels run.
+        optimize: as for `compiler.pipeline.plan_model`, for layers that run the engine's kernels.
         runtime: engine, or tflm for TensorFlow Lite Micro.
-        kernels: of TensorFlow Lite Micro: cmsis-nn, or tinyscene for those of the engine.
+        kernels: kernels of TensorFlow Lite Micro: cmsis-nn, or tinyscene for those of the engine.
     """
 
     optimize: compiler.Optimize = "memory"
@@ -37,13 +37,13 @@ class Choice:
 
     @property
     def folder(self) -> Path:
-        """Where the firmware's C goes, so that builds of two runtimes stay beside each other."""
+        """The folder of the firmware's C, one for each runtime, so that builds of both can exist."""
         return GENERATED if self.runtime == "engine" else GENERATED.with_name(f"{GENERATED.name}_{self.runtime}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Built:
-    """What a network takes in bytes, and what a build must know of it besides its C."""
+    """The bytes that a network takes, and what a build must know about it besides its C."""
 
     constant_bytes: int
     arena_bytes: int
@@ -54,8 +54,8 @@ def write(bundle: Bundle, choice: Choice, out: Path) -> Built:
     """Write a network's model.h, and the C or C++ behind it.
 
     Raises:
-        ModelError: it has something that the compiler or the runtime does not support.
-        ToolError: the runtime is not installed, or a program is missing that it is built or measured with.
+        ModelError: the network has something that the compiler or the runtime does not support.
+        ToolError: the runtime is not installed, or a program to build or measure it is missing.
     """
     writers: dict[str, Callable[[Bundle, Choice, Path], Built]] = {"engine": _engine, "tflm": _tflm}
     return writers[choice.runtime](bundle, choice, out)
@@ -72,6 +72,6 @@ def _tflm(bundle: Bundle, choice: Choice, out: Path) -> Built:
     made = tflm.generate(bundle.model, bundle.identity, choice.kernels, choice.optimize)
     for name, text in made.sources.items():
         files.write_text(out / name, text)
-    flags = [*mps2_image.CXX_COMPILER[1:], *made.library.flags]  # of our C++
+    flags = [*mps2_image.CXX_COMPILER[1:], *made.library.flags]  # for our C++
     library = {"path": str(made.library.path), "flags": flags, "packs": made.library.packs}
     return Built(len(bundle.model) + made.table_bytes, made.measured.arena_bytes, {"library": library})

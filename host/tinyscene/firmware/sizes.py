@@ -1,7 +1,7 @@
-"""What takes the flash and the RAM of a built image, by group: read from the map that the linker writes.
+"""What takes the flash and the RAM of a built image, by group: read from the linker's map.
 
-`make size` builds the boards and prints the tables; `tinyscene size ENV...` prints those of images that are built
-already.
+`make size` builds the boards and prints the tables; `tinyscene size ENV...` prints those of images that are already
+built.
 """
 
 import re
@@ -18,7 +18,7 @@ from tinyscene.paths import REPOSITORY
 
 BUILDS = REPOSITORY / ".pio" / "build"
 
-# Pattern of "object file:section", group. The first one that fits counts.
+# Pattern of "object file:section", group. The first one that matches counts.
 _GROUPS = (
     (r"src/main\.o:\.bss\.(history|work)", "front end: state and buffers"),
     (r"src/main\.o:\.bss\.image", "network: input image"),
@@ -54,13 +54,13 @@ def of_map(text: str) -> Sizes:
     """Return the sizes in a map of GNU ld; every byte of the image's sections is in exactly one group.
 
     Raises:
-        ToolError: it is no such map.
+        ToolError: the text is not such a map.
     """
     _, found, body = text.partition("Linker script and memory map")
     outputs = list(_OUTPUT.finditer(body))
     if not found or not any(output["name"] == ".text" for output in outputs):
         raise ToolError(
-            "this is no map of GNU ld with sections of firmware/boards/common/sections.ld; build the image again"
+            "this is not a map of GNU ld with sections of firmware/boards/common/sections.ld; build the image again"
         )
     sizes = Sizes(Counter(), Counter())
     for output, following in zip(outputs, [*outputs[1:], None], strict=True):
@@ -85,7 +85,7 @@ def _group(name: str) -> str:
 
 
 def code_files(text: str) -> dict[range, str]:
-    """Return which object file each stretch of addresses comes from, in a map of GNU ld: its sections of code."""
+    """Return the object file of each stretch of addresses with code, from a map of GNU ld."""
     _, _, body = text.partition("Linker script and memory map")
     return {
         range(address, address + int(section["size"], 16)): section["file"]
@@ -98,7 +98,7 @@ def of_environment(env: str) -> Sizes:
     """Return the sizes of an image that `pio run` has built.
 
     Raises:
-        ToolError: it has not, or the map is damaged.
+        ToolError: it is not built, or the map is damaged.
     """
     path = BUILDS / env / "firmware.map"
     try:
@@ -123,10 +123,10 @@ def table(env: str, sizes: Sizes) -> Table:
 
 
 def stack_line(env: str) -> str:
-    """Say how much of its stack an image can need at most, and where.
+    """Return a sentence on how much stack an image can need at most, and where.
 
     Raises:
-        ToolError: it cannot be bounded.
+        ToolError: the stack usage has no bound.
     """
     usage = stack_usage.of_image(BUILDS / env / "firmware.elf")
     return (
@@ -137,7 +137,7 @@ def stack_line(env: str) -> str:
 
 
 def report(environments: Iterable[str]) -> None:
-    """Print a table for each image; default: those that are built."""
+    """Print a table for each image; default: all that are built."""
     chosen = list(environments) or sorted(path.parent.name for path in BUILDS.glob("*/firmware.map"))
     if not chosen:
         raise ToolError(f"no image is built in {BUILDS}; run: make firmware")

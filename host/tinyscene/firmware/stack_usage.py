@@ -1,10 +1,10 @@
-"""The most that the stack of a built image can take: frames of the compiler, calls of the image's own code.
+"""An upper bound of the stack that a built image can take, from the compiler's frames and the calls in the image.
 
 Frames come from GCC's call graph files (`-fcallgraph-info=su`), those of library functions from the instructions that
-move the stack pointer. Direct calls are read from the disassembled image. What a call through a pointer can reach is
-every function of one folder whose address is taken somewhere, which the objects' relocations tell; INDIRECT says which
-folder, or start of a path, by the source line of the call. The sum is an upper bound, as the deepest path need not ever
-be taken.
+move the stack pointer. Direct calls are read from the disassembled image. A call through a pointer can reach every
+function of one folder whose address is taken somewhere, which the objects' relocations show; INDIRECT and the boards'
+files name that folder, or start of a path, by the source line of the call. The sum is an upper bound, as the deepest
+path may never be taken.
 """
 
 import re
@@ -21,22 +21,20 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from tinyscene.errors import ToolError
+from tinyscene.firmware import boards
 
-# Pattern of the source line of a call through a pointer, start of the paths of the functions that it can reach.
+# Pattern of the source line of a call through a pointer, and start of the paths of the functions that it can reach.
 INDIRECT = (
     (
         r"\bport(\.|->)\w+\(|\bmicrophone(\.|->)\w+\(|\bwrite\(|\bclock\(|\bboard_boot_loader\(|\bleave\(",
         "firmware/boards/",
     ),
-    (r"\bhardware(\.|->)\w+\(", "firmware/boards/nano33ble/usbd"),
     (r"\bhandle\(device,", "firmware/lib/usb/"),
     (r"\bhandle\(scene,", "firmware/lib/scene/"),
     (r"\bbundle->(run|profile)\(", "firmware/generated/"),
     (r"->function\(|\bconvolve\(", "firmware/lib/engine/"),
     (r"\bPASSES\[\w+\]\(", "firmware/lib/frontend/"),
 )
-# Handlers with interrupt_give_way() of cortex_m4.h: one other can interrupt them.
-GIVING_WAY = ("dfsdm_interrupt",)
 # ARMv7-M, B1.5.6: eight registers, S0 to S15, FPSCR, a reserved word, and a word to align the stack to 8 bytes.
 EXCEPTION_FRAME = 4 * (8 + 16 + 2) + 4
 RESET, FAULT = "startup", "startup_fault_entry"
@@ -55,9 +53,16 @@ _INSTRUCTION = re.compile(r"^ +[0-9a-f]+:\t(?P<mnemonic>\S+)\t?(?P<operands>.*)$
 _REGISTERS = re.compile(r"\{(.*)\}")
 
 
+def _indirect() -> Iterator[tuple[str, str]]:
+    """Yield the entries of INDIRECT, and those that the boards add."""
+    yield from INDIRECT
+    for board in boards.every().values():
+        yield from ((each.call, each.reaches) for each in board.indirect)
+
+
 @dataclass
 class Function:
-    """A function of the image: its name, the bytes that its own frame takes, and the addresses that it can call."""
+    """A function of the image: its name, the bytes of its own frame, and the addresses that it can call."""
 
     name: str
     frame: int = 0
@@ -66,13 +71,13 @@ class Function:
 
 @dataclass(frozen=True)
 class StackUsage:
-    """Bytes at worst.
+    """Stack bytes in the worst case.
 
     Attributes:
-        program: from reset through main().
-        path: functions on the way to that, the outermost first.
-        interrupts: of the deepest interrupt, with one in GIVING_WAY below it where the image has that.
-        fault: of the report of a fault, which can come on top of it.
+        program: bytes of the program, from reset through main().
+        path: functions on the deepest path of the program, the outermost first.
+        interrupts: bytes of the deepest interrupt, on top of one of a board's `giving_way` if the image has it.
+        fault: bytes of the report of a fault, which can come on top of all that.
         available: size of the stack.
     """
 
@@ -84,7 +89,7 @@ class StackUsage:
 
     @property
     def total(self) -> int:
-        """All of it at once, with the registers that the core saves for an interrupt and for a fault."""
+        """The sum, with the registers that the core saves for an interrupt and for a fault."""
         return self.program + EXCEPTION_FRAME + self.interrupts + EXCEPTION_FRAME + self.fault
 
 
@@ -95,12 +100,13 @@ def of_image(elf: Path) -> StackUsage:
         elf: .pio/build/ENV/firmware.elf of a checkout, with the compiler's .ci files below its folder.
 
     Raises:
-        ToolError: no such files, a call through a pointer that INDIRECT does not know, recursion, or a frame whose
-            size is only known when it runs.
+        ToolError: a file is missing; there is a call through a pointer that INDIRECT does not know, a recursion, or a
+            frame whose size is known only at run time.
     """
     graph = _CallGraph(elf)
+    giving_way = {name for board in boards.every().values() for name in board.giving_way}
     depths = {address: graph.deepest(address)[0] for address in graph.handlers}
-    below = {address: depth for address, depth in depths.items() if graph.functions[address].name in GIVING_WAY}
+    below = {address: depth for address, depth in depths.items() if graph.functions[address].name in giving_way}
     above = max((depth for address, depth in depths.items() if address not in below), default=0)
     interrupts = above + max((depth + EXCEPTION_FRAME for depth in below.values()), default=0)
     program, path = graph.deepest(graph.address(RESET))
@@ -109,12 +115,12 @@ def of_image(elf: Path) -> StackUsage:
 
 
 class _CallGraph:
-    """The functions of an image by address, and who calls whom."""
+    """The functions of an image by address, and their calls."""
 
     def __init__(self, elf: Path) -> None:
         self._elf = elf
         self._root = elf.resolve().parents[3]
-        self._files: dict[str, set[str]] = {}  # function name: source files that define one of that name
+        self._files: dict[str, set[str]] = {}  # function name: source files that define a function of that name
         self._depths: dict[int, tuple[int, tuple[str, ...]]] = {}
         self.functions = dict(self._disassemble())
         self._starts = sorted(self.functions)
@@ -122,7 +128,7 @@ class _CallGraph:
         self._add_compiler_facts()
 
     def address(self, name: str) -> int:
-        """Return the address of the only function of a name."""
+        """Return the address of the only function with a name."""
         found = [address for address, function in self.functions.items() if function.name == name]
         if len(found) != 1:
             raise ToolError(f"{self._elf} has {len(found)} functions {name}; link it with firmware/boards/common")
@@ -130,7 +136,7 @@ class _CallGraph:
 
     @property
     def stack_bytes(self) -> int:
-        """Size of the stack that the linker script has set aside."""
+        """Size of the stack that the linker script reserves."""
         with self._elf.open("rb") as stream:
             symbols = ELFFile(stream).get_section_by_name(".symtab")
             assert isinstance(symbols, SymbolTableSection)
@@ -139,7 +145,7 @@ class _CallGraph:
 
     @property
     def handlers(self) -> set[int]:
-        """Addresses of what the vector table names besides reset and faults."""
+        """Addresses of the handlers in the vector table, except those of reset and faults."""
         with self._elf.open("rb") as stream:
             vectors = ELFFile(stream).get_section_by_name(".vectors")
             assert vectors is not None
@@ -147,7 +153,7 @@ class _CallGraph:
         return (words - {self.address("startup_reset"), self.address(FAULT)}) & self.functions.keys()
 
     def deepest(self, address: int, above: tuple[int, ...] = ()) -> tuple[int, tuple[str, ...]]:
-        """Return the bytes of the deepest path from a function on, its own frame included, and its functions."""
+        """Return the bytes of the deepest path that starts at a function, its own frame included, and the path."""
         function = self.functions[address]
         if address in above:
             names = [self.functions[caller].name for caller in above[above.index(address) :]]
@@ -176,7 +182,7 @@ class _CallGraph:
                 self._code[address].append((instruction["mnemonic"], instruction["operands"]))
 
     def _add_calls(self) -> None:
-        """Frames by the instructions, for now, and direct calls."""
+        """Add direct calls, and for now the frames that the instructions show."""
         for address, instructions in self._code.items():
             for mnemonic, operands in instructions:
                 self.functions[address].frame += _pushed(mnemonic, operands)
@@ -186,7 +192,7 @@ class _CallGraph:
                         self.functions[address].calls.add(callee)
 
     def _add_compiler_facts(self) -> None:
-        """The compiler's frames instead, and what calls through pointers can reach."""
+        """Replace frames with the compiler's, and add what calls through pointers can reach."""
         texts = [path.read_text(errors="replace") for path in sorted(self._elf.parent.rglob("*.ci"))]
         if not texts:
             raise ToolError(f"{self._elf.parent} has no call graphs (.ci) of the compiler; build the image again")
@@ -208,11 +214,11 @@ class _CallGraph:
     def _reached(self, file: str, line: int) -> set[int]:
         """Return the functions that a call through a pointer can reach."""
         text = (self._root / file).read_text().splitlines()[line - 1]
-        folder = next((folder for pattern, folder in INDIRECT if re.search(pattern, text)), None)
+        folder = next((folder for pattern, folder in _indirect() if re.search(pattern, text)), None)
         if folder is None:
             raise ToolError(
                 f"{file}:{line} calls through a pointer that is not known: {text.strip()}; "
-                "say in INDIRECT of host/tinyscene/stack_usage.py what it can reach"
+                "add what it can reach to INDIRECT of host/tinyscene/firmware/stack_usage.py, or to its board's file"
             )
         names = {name for name, files in self._files.items() if any(path.startswith(folder) for path in files)}
         names &= self._taken
@@ -220,23 +226,23 @@ class _CallGraph:
 
     @cached_property
     def _taken(self) -> set[str]:
-        """Names of functions whose address the compiler has put into code or data, by the objects' relocations."""
+        """Names of functions whose address is in code or data, from the objects' relocations."""
         names: set[str] = set()
         for path in sorted(self._elf.parent.rglob("*.o")):
             with path.open("rb") as stream:
                 file = ELFFile(stream)
                 for section in file.iter_sections():
-                    # only the core calls what the vector table names
+                    # only the core calls the functions in the vector table
                     if isinstance(section, RelocationSection) and not section.name.startswith(_NO_CALLS):
                         names.update(_addresses(file, section))
         return names
 
 
 def _addresses(file: ELFFile, section: RelocationSection) -> Iterator[str]:
-    """Names of what a section of relocations takes the address of.
+    """Names of the symbols whose address a section of relocations takes.
 
-    The assembler names functions by themselves, also static ones, as the linker must know which code is Thumb; a
-    section as a whole is named by jump tables.
+    The assembler refers to functions by name, even static ones, as the linker must know which code is Thumb; jump
+    tables refer to a whole section.
     """
     symbols = file.get_section(section["sh_link"])
     assert isinstance(symbols, SymbolTableSection)
@@ -246,12 +252,12 @@ def _addresses(file: ELFFile, section: RelocationSection) -> Iterator[str]:
 
 
 def _plain(title: str) -> str:
-    """Return a function's name without the file that comes before a static one's."""
+    """Return a function's name without the file in front of a static function's name."""
     return title.rpartition(":")[2]
 
 
 def _pushed(mnemonic: str, operands: str) -> int:
-    """Return by how many bytes an instruction makes the stack grow."""
+    """Return the bytes by which an instruction makes the stack grow."""
     if mnemonic.startswith(("push", "vpush", "vstmdb", "stmdb")) and ("push" in mnemonic or operands.startswith("sp!")):
         registers = _REGISTERS.search(operands)
         assert registers is not None

@@ -1,4 +1,4 @@
-"""Keras, imported once with its back end's log lines turned off: every module takes `keras` from here."""
+"""Keras, imported once with its back end's log lines turned off: every module imports `keras` from here."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send what native code writes to standard error to nowhere; exceptions still pass.
+    """Discard what native code writes to standard error; exceptions still pass.
 
     TensorFlow logs through file descriptor 2, before its own log level can be set.
     """
@@ -23,24 +23,24 @@ def quiet() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # of JAX: else it takes most of a GPU's memory at once
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch's determinism on a GPU asks for it
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX takes most of a GPU's memory at once
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch needs it to be deterministic on a GPU
 _ONE_ORDER = "--xla_cpu_multi_thread_eigen=false --xla_gpu_deterministic_ops=true"
 os.environ["XLA_FLAGS"] = f"{_ONE_ORDER} {os.environ.get('XLA_FLAGS', '')}".strip()  # a user's own flags come last
 with quiet():
     import keras
-    import tensorflow  # whatever the back end: later imports of it would not be quiet
+    import tensorflow  # with any back end, because a later import of it would not be quiet
 
 BACKEND: str = keras.backend.backend()
 
-# Same seed, same result: with several threads a sum's order, and so its last bits, changes from run to run; within an
-# operation, and between operations where a network branches as the teacher does. Products are of whole float32 numbers.
+# Same seed, same result. With several threads the order of a sum, and so its last bits, changes from run to run: within
+# an operation, and between operations where a network branches as the teacher does. Products are of full float32.
 if BACKEND == "tensorflow":
     tensorflow.config.threading.set_intra_op_parallelism_threads(1)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     tensorflow.config.experimental.enable_op_determinism()
 else:
-    tensorflow.config.set_visible_devices([], "GPU")  # it only converts and scores: the memory is the back end's
+    tensorflow.config.set_visible_devices([], "GPU")  # it only converts and scores: leave the memory to the back end
 if BACKEND == "jax":
     import jax
 

@@ -1,23 +1,20 @@
-"""The networks: the DCASE 2022 baseline, the residual teacher and student, a Vision Transformer, and the table of all,
-with those of `networks.compact`; all with logits out.
+"""The networks that `networks.kinds` lists: the DCASE 2022 baseline, the residual teacher and student, a Vision
+Transformer, and those of `networks.compact`; all put out logits.
 
-Every convolution but the Transformer's has a bias and is followed by batch normalisation. Softmax is left to whoever
-reads the logits: INT8 logits keep far more of a confident answer than INT8 probabilities do.
+Every convolution but the Transformer's has a bias and is followed by batch normalisation. Softmax is left to the reader
+of the logits: INT8 logits keep far more of a confident prediction than INT8 probabilities do.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from tinyscene.errors import ConfigError
 from tinyscene.networks import compact, distribution
 from tinyscene.networks.backend import keras
+from tinyscene.networks.kinds import ACTIVATIONS, NETWORKS, PATCH, check_options
 from tinyscene.networks.layers import Tensor, classify, conv, dense, residual
 
-ACTIVATIONS = ("relu", "elu", "swish")
 STUDENT_CHANNELS = 32
 TEACHER_STAGES = (128, 256, 512)
-PATCH = (4, 3)  # mels, frames
 TRANSFORMER_WIDTH, TRANSFORMER_LAYERS, TRANSFORMER_HEADS = 32, 4, 4
 TRANSFORMER_DENSE = (40, 20)
 
@@ -33,14 +30,15 @@ def build(
     """Build a network, with freshly initialised weights (`keras.utils.set_random_seed` fixes them).
 
     Args:
-        name: of `NETWORKS`.
+        name: key of `NETWORKS`.
         input_shape: (n_mels, frames, 1) of the standardised log-mel image.
-        classes: outputs.
+        classes: number of outputs.
         activation: "relu", "elu" or "swish"; INT8 conversion keeps only "relu" in integers.
-        width: multiplies the channels of every layer but the last ones, which follow the number of classes.
-        options: of this network, see `NETWORKS`; None is its own. `dropout`: rate; `depth`: blocks, a stage where there
-            are stages; `expansion`: of the channels inside an inverted residual; `stem_stride`: 2 or 4, by which the
-            first convolutions shrink the image, of the baseline its frames only.
+        width: factor on the channels of every layer but the last ones, which follow the number of classes.
+        options: options of this network, see `NETWORKS`; None: the network's default. `dropout`: rate; `depth`: number
+            of blocks, of each stage if the network has stages; `expansion`: factor on the channels inside an inverted
+            residual; `stem_stride`: 2 or 4, by which the first convolutions shrink the image, the baseline's only along
+            time.
 
     Returns:
         A model from float32 [batch, n_mels, frames, 1] to logits [batch, classes]. At width 1 and the reference
@@ -66,16 +64,8 @@ def build(
         )
     image = keras.Input(input_shape, name="image")
     chosen = {**network.options, **{option: value for option, value in options.items() if value is not None}}
-    logits = network.body(image, classes, activation, lambda channels: max(1, round(channels * width)), **chosen)
+    logits = _BODIES[name](image, classes, activation, lambda channels: max(1, round(channels * width)), **chosen)
     return keras.Model(image, logits, name=name)
-
-
-def check_options(name: str, options: Mapping[str, float | None]) -> None:
-    """Raise ConfigError if an option is set (not None) that a network of `NETWORKS` does not have."""
-    own = NETWORKS[name].options
-    for option, value in options.items():
-        if value is not None and option not in own:
-            raise ConfigError(f"{option} is set, which the {name} does not have; its options are {', '.join(own)}")
 
 
 def _baseline(
@@ -119,7 +109,7 @@ def _transformer(x: Tensor, classes: int, activation: str, channels: Callable[[i
     """Vision Transformer: embedded patches, four encoder layers of four heads, a mean over patches, two dense layers.
 
     Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021. The thesis (section 4.7) names layers, heads and the last
-    dense layers; patches and width are ours, within the limit of parameters and, as there, beyond that of MACs.
+    dense layers; patches and width are ours, within the limit on parameters and, as in the thesis, above that on MACs.
     """
     width = channels(TRANSFORMER_WIDTH)
     x = keras.layers.Conv2D(width, PATCH, strides=PATCH)(x)
@@ -148,27 +138,13 @@ class _PositionEmbedding(keras.layers.Layer):
         return x + self.positions
 
 
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A kind of network.
-
-    Attributes:
-        body: the layers from an image to logits.
-        smallest: mels and frames of an image that its pooling leaves something of.
-        options: that it has, each with its own value.
-    """
-
-    body: Callable[..., Tensor]
-    smallest: tuple[int, int]
-    options: Mapping[str, Any]
-
-
-NETWORKS = {
-    "baseline": Network(_baseline, (20, 50), {"dropout": 0.3, "stem_stride": 1}),
-    "teacher": Network(_teacher, (2, 2), {"dropout": 0.1}),
-    "student": Network(_student, (10, 4), {"dropout": 0.0}),
-    "transformer": Network(_transformer, PATCH, {"dropout": 0.1}),
-    "mobile": Network(compact.mobile, (1, 1), {"dropout": 0.0, "depth": 2, "expansion": 3, "stem_stride": 4}),
-    "separable": Network(compact.separable, (1, 1), {"dropout": 0.0, "depth": 4, "stem_stride": 2}),
-    "limited": Network(compact.limited, (5, 5), {"dropout": 0.0, "depth": 1, "stem_stride": 2}),
+_BODIES: dict[str, Callable[..., Tensor]] = {  # the layers from an image to logits
+    "baseline": _baseline,
+    "teacher": _teacher,
+    "student": _student,
+    "transformer": _transformer,
+    "mobile": compact.mobile,
+    "separable": compact.separable,
+    "limited": compact.limited,
 }
+assert _BODIES.keys() == NETWORKS.keys()

@@ -1,7 +1,7 @@
-"""Small networks beside the thesis's student: inverted residuals, separable convolutions, a limited receptive field.
+"""Small alternatives to the thesis's student: inverted residuals, separable convolutions, a limited receptive field.
 
-All halve the image in a strided stem and end as the student does. Channels are multiples of four, which is how many the
-engine's kernels compute at once. Their layers are those that TensorFlow Lite has in integers; activations are ReLU.
+All halve the image in a strided stem and end as the student does. Channels are multiples of four, the number that the
+engine's kernels compute at once. TensorFlow Lite has all their layers in integers; activations are ReLU.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def _quads(channels: float) -> int:
 
 
 def _stem(x: Tensor, channels: int, activation: str, stride: int) -> Tensor:
-    """Convolutions 3x3 that each halve the image, as often as `stride` says; few channels while it is large."""
+    """3x3 convolutions that halve the image until `stride` is reached; few channels while the image is large."""
     while stride > 2:
         x = keras.layers.Activation(activation)(conv(x, _quads(channels / 4), (3, 3), 2))
         stride //= 2
@@ -28,7 +28,7 @@ def _stem(x: Tensor, channels: int, activation: str, stride: int) -> Tensor:
 
 
 def _inverted(x: Tensor, channels: int, activation: str, expansion: float, stride: int) -> Tensor:
-    """Expand 1x1, filter each channel, project 1x1; what came in is added where the shapes are the same."""
+    """Expand 1x1, filter each channel, project 1x1; the input is added if it has the output's shape."""
     y = keras.layers.Activation(activation)(conv(x, _quads(expansion * x.shape[-1]), (1, 1)))
     y = keras.layers.Activation(activation)(depthwise(y, stride))
     y = conv(y, channels, (1, 1))

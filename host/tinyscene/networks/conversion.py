@@ -1,4 +1,4 @@
-"""Full-integer INT8 conversion, and TensorFlow Lite's reference kernels: the oracle of every byte we compare.
+"""Full-integer INT8 conversion, and TensorFlow Lite's reference kernels, which every compared byte must match.
 
 The only module that imports TensorFlow. A model of another Keras back end is converted in a child process that loads
 it with TensorFlow.
@@ -32,9 +32,9 @@ def convert(model: keras.Model, calibration: Iterable[NDArray[np.float32]]) -> b
     """Convert a Keras model to a full-integer .tflite file: int8 input and output, per-channel weights, batch 1.
 
     Args:
-        model: one float input [batch, ...], one output.
-        calibration: float32 inputs without the batch axis ([n_mels, frames, 1] for our networks), as the model sees
-            them (standardised); a few hundred from the training clips. They set the ranges of all activations.
+        model: Keras model with one float input [batch, ...] and one output.
+        calibration: float32 inputs without the batch axis ([n_mels, frames, 1] for our networks), standardised as the
+            model gets them; a few hundred from the training clips. They set the ranges of all activations.
 
     Returns:
         The file. Same weights, same calibration: same bytes.
@@ -72,8 +72,8 @@ def convert_untrained(build: Callable[[], keras.Model], shape: tuple[int, ...]) 
     """Return a network with random weights as an INT8 .tflite file; the same bytes every time.
 
     Args:
-        build: returns the network.
-        shape: of an input, without the batch axis.
+        build: function that returns the network.
+        shape: shape of an input, without the batch axis.
     """
     keras.utils.set_random_seed(1)
     generator = np.random.default_rng(1)
@@ -81,7 +81,7 @@ def convert_untrained(build: Callable[[], keras.Model], shape: tuple[int, ...]) 
 
 
 def _single(model: keras.Model) -> keras.Model:
-    """Copy a model for batch 1, all named by position: a name counts the models of a session."""
+    """Copy a model for batch 1 with every name given by position; Keras's names count the models of a session."""
     names = {layer.name: f"{position:02}_{type(layer).__name__}" for position, layer in enumerate(model.layers)}
     single = keras.models.clone_model(
         keras.Model(model.inputs[0], model.outputs[0], name="model"),  # without its losses
@@ -114,19 +114,19 @@ def run_reference(model: bytes, inputs: NDArray[np.int8], *, workers: int | None
 
     Args:
         model: the file; one input and one output, both batch 1.
-        inputs: [N, ...]: N inputs without the batch axis; a trailing axis of size 1 may be left out.
-        workers: interpreters to run side by side, each with one thread; None: one a core.
+        inputs: [N, ...], N inputs without the batch axis; a trailing axis of size 1 may be omitted.
+        workers: number of interpreters that run at the same time, each with one thread; None: one a core.
 
     Returns:
-        outputs [N, ...] of the model's type, without the batch axis.
+        Outputs [N, ...] of the model's type, without the batch axis.
 
     Raises:
-        ModelError: not a .tflite file that TensorFlow Lite can run, or the inputs do not fit it.
+        ModelError: TensorFlow Lite cannot run the file, or the inputs do not fit it.
     """
     inputs = np.asarray(inputs)
     count = (workers or joblib.cpu_count()) if len(inputs) >= PARALLEL_FROM else 1
     parts = np.array_split(inputs, count)
-    with ThreadPoolExecutor(count) as pool:  # an interpreter leaves the interpreter lock while it works
+    with ThreadPoolExecutor(count) as pool:  # a TensorFlow Lite interpreter releases Python's lock while it works
         return np.concatenate(list(pool.map(lambda part: _run_part(model, part), parts)))
 
 
@@ -154,7 +154,7 @@ def run_reference_tensors(model: bytes, image: NDArray[Any], tensors: Sequence[i
 
     Args:
         model: the file.
-        image: in the shape and type of its input.
+        image: input in the shape and type of the model's.
         tensors: numbers of tensors in the file.
 
     Raises:
@@ -167,11 +167,11 @@ def run_reference_tensors(model: bytes, image: NDArray[Any], tensors: Sequence[i
 
 
 def input_of(model: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape, with the batch, and type of a model's input.
+    """Return the shape, with the batch, and the type of a model's input.
 
     Raises:
-        ModelError: not a .tflite file that TensorFlow Lite can run, or one with several inputs or outputs, or its input
-            is not int8, uint8 or float32.
+        ModelError: TensorFlow Lite cannot run the file, the model has several inputs or outputs, or its input is not
+            int8, uint8 or float32.
     """
     interpreter = _interpreter(model)
     sources, sinks = interpreter.get_input_details(), interpreter.get_output_details()
@@ -187,7 +187,7 @@ def quantisation(model: bytes) -> tuple[Quantisation, Quantisation]:
     """Return the quantisation of the model's input and of its output.
 
     Raises:
-        ModelError: not a .tflite file, or its ends are not int8.
+        ModelError: not a .tflite file, or its input or output is not int8.
     """
     interpreter = _interpreter(model)
     ends = []

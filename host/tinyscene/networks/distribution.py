@@ -1,7 +1,8 @@
-"""Several devices for one network: each takes its share of every batch, by Keras' DataParallel, on JAX.
+"""Several devices for one network: each takes its share of every batch, by Keras's DataParallel, on JAX.
 
 Weights are on all devices, and a batch's sums (gradients, statistics of batch normalisation) are over all of its rows,
-so that several devices compute what one does, but for rounding. With one device, or another back end, nothing changes.
+so that several devices compute what one does, except for rounding. With one device, or another back end, nothing
+changes.
 """
 
 import functools
@@ -16,7 +17,7 @@ from tinyscene.networks.backend import BACKEND, keras
 
 @functools.cache
 def devices() -> int:
-    """Return how many devices share each batch; the first call, before any network is built, tells Keras so."""
+    """Return how many devices share each batch; the first call sets up Keras, so make it before building a network."""
     if BACKEND != "jax":
         return 1
     import jax
@@ -29,9 +30,9 @@ def devices() -> int:
 
 
 def batches(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Return rows in batches of nearly equal length, about `size` at most, that all devices have equal shares of.
+    """Return rows in batches of nearly equal length, about `size` at most, which divide evenly among the devices.
 
-    Of rows that are no multiple of the devices the last few are left out; where rows are shuffled, others every time.
+    If the rows are not a multiple of the devices, the last few are dropped; shuffled rows drop others every time.
 
     Raises:
         TinysceneError: there are fewer rows than devices.
@@ -40,21 +41,21 @@ def batches(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     shares = len(rows) // count
     if not shares:
         raise TinysceneError(
-            f"{len(rows)} clips cannot be trained on by {count} devices; let JAX see fewer, with CUDA_VISIBLE_DEVICES"
+            f"{count} devices cannot train on {len(rows)} clips; let JAX see fewer devices, with CUDA_VISIBLE_DEVICES"
         )
     steps = min(-(-len(rows) // size), shares)
     return [part.reshape(-1) for part in np.array_split(rows[: shares * count].reshape(shares, count), steps)]
 
 
 def rounded_up(rows: int) -> int:
-    """Return the next number of rows that all devices have equal shares of."""
+    """Return the next number of rows that divides evenly among the devices."""
     return -(-rows // devices()) * devices()
 
 
 def shared_out(inputs: NDArray[np.float32]) -> Any:
-    """Return a batch as all devices compute with it, each with its share of the rows.
+    """Return a batch spread over all devices, each with its share of the rows.
 
-    Up to a multiple of the devices, rows are repeated at the end: the answers to them are to be dropped.
+    Rows are repeated at the end up to a multiple of the devices: drop the outputs for them.
     """
     if devices() == 1:
         return inputs

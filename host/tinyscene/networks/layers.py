@@ -4,7 +4,7 @@ from typing import Any
 
 from tinyscene.networks.backend import keras
 
-BN_MOMENTUM = 0.9  # small data sets have few steps: 0.99 would still remember the initial statistics at the end
+BN_MOMENTUM = 0.9  # a small data set has few steps: at 0.99 the initial statistics would still count at the end
 
 Tensor = Any  # a KerasTensor, whatever the back end
 
@@ -12,8 +12,9 @@ Tensor = Any  # a KerasTensor, whatever the back end
 def _kernels() -> keras.initializers.Initializer:
     """Return an initialiser of U(-1/sqrt(n), 1/sqrt(n)) for n inputs, smaller than Keras's own.
 
-    Behind batch normalisation a step counts by its share of the weight, so small weights learn faster: in 40 epochs the
-    baseline comes to a training log loss of 0.69, not 1.03. One for each layer: they would draw the same numbers.
+    Before a batch normalisation a step counts relative to the weight, so small weights learn faster: in 40 epochs the
+    baseline reaches a training log loss of 0.69, not 1.03. Each layer has its own initialiser: a shared one would draw
+    the same numbers for all.
     """
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
@@ -26,13 +27,13 @@ def conv(x: Tensor, channels: int, kernel: tuple[int, int], stride: int | tuple[
 
 
 def depthwise(x: Tensor, stride: int = 1) -> Tensor:
-    """Convolution 3x3 of each channel by itself, with bias, SAME padding, then batch normalisation."""
+    """3x3 convolution of each channel by itself, with bias, SAME padding, then batch normalisation."""
     convolution = keras.layers.DepthwiseConv2D(3, strides=stride, padding="same")(x)
     return keras.layers.BatchNormalization(momentum=BN_MOMENTUM)(convolution)
 
 
 def dense(x: Tensor, units: int, activation: str | None = None) -> Tensor:
-    """Dense layer whose biases start off zero: the INT8 converter leaves an all-zero bias out of an untrained model."""
+    """Dense layer whose biases do not start at zero: the INT8 converter would drop an untrained model's zero bias."""
     bias = keras.initializers.RandomUniform(-0.01, 0.01)
     return keras.layers.Dense(units, activation, kernel_initializer=_kernels(), bias_initializer=bias)(x)
 
@@ -60,6 +61,6 @@ def residual(
 
 
 def classify(x: Tensor, classes: int) -> Tensor:
-    """Conv `classes` 1x1, BN, global average pool (MEAN in TensorFlow Lite), dense."""
+    """1x1 convolution to `classes` channels, BN, global average pool (MEAN in TensorFlow Lite), dense."""
     x = keras.layers.GlobalAveragePooling2D()(conv(x, classes, (1, 1)))
     return dense(x, classes)

@@ -312,5 +312,5 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     text.write_text("this is not a model")
     with pytest.raises(ModelError, match=r"text\.tflite: not a \.tflite file"):
         reader.read(text)
-    with pytest.raises(ModelError, match="not a name for C"):
+    with pytest.raises(ModelError, match="is not a C name"):
         compile_model(engine_models.generate("dense", 1), tmp_path, prefix="Model 1")

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tflite_models import ModelBuilder, Ref
-from tinyscene.compiler import execution, floats, tables, verify
+from tinyscene.compiler import execution, floats, functions, verify
 from tinyscene.compiler.graph import LeakyReluOptions
 from tinyscene.compiler.pipeline import plan_model
 from tinyscene.errors import ModelError
@@ -40,7 +40,7 @@ def compiled_table(model: bytes) -> np.ndarray:
     return call.constants()[0].values
 
 
-@pytest.mark.parametrize("kind", tables.FUNCTIONS)
+@pytest.mark.parametrize("kind", functions.FUNCTIONS)
 def test_int8_activation(kind: str) -> None:
     for seed in range(QUANTISATIONS):
         net = ModelBuilder(seed)
@@ -107,7 +107,7 @@ def test_swish_of_two_branches_is_one_table() -> None:
 def test_undefined_values_saturate_and_nan_is_zero() -> None:
     """Where TensorFlow Lite converts what is no int32, C++ leaves the result open."""
     values = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 2.0**31], np.float32)
-    assert tables.quantise(values, 0.1, 5).tolist() == [5, 127, -128, 127, -128, 127]
+    assert functions.quantise(values, 0.1, 5).tolist() == [5, 127, -128, 127, -128, 127]
 
 
 @pytest.mark.parametrize("on", ["host", "mps2"])
@@ -121,7 +121,7 @@ def test_float_input_saturates_and_rounds_as_the_reference(on: verify.Target) ->
     run = execution.run_on_host if on == "host" else execution.run_on_mps2
     (outputs,) = run([plan_model(model)], [given])[0].outputs
     assert outputs.tolist() == [5, 127, -128, 127, -128, 6, 4, 5, 8, 2, 5, 5]
-    np.testing.assert_array_equal(tables.quantise(given[0], 1.0, 5), outputs)
+    np.testing.assert_array_equal(functions.quantise(given[0], 1.0, 5), outputs)
     np.testing.assert_array_equal(reference(model, given)[DEFINED], outputs[DEFINED])
 
 

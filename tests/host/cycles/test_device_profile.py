@@ -15,9 +15,10 @@ from tinyscene.cycles.estimate import Estimate, Row
 from tinyscene.cycles.image import BETWEEN_LAYERS, FRONT_END, NETWORK
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
-from tinyscene.device.messages import Request, Status, unpack_profile_read
+from tinyscene.device.messages import unpack_profile_read
 from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.firmware.protocol import Request, Status
 from tinyscene.frontend import signals
 from tinyscene.frontend.config import FrontendConfig
 

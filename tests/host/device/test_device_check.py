@@ -15,9 +15,9 @@ from fake_board import INFO, FakeBoard, FakePort
 from tiny_bundle import tiny_bundle
 from tinyscene.device import baud, check, monitor
 from tinyscene.device.link import Link
-from tinyscene.device.messages import Request, Status
 from tinyscene.errors import LinkError, ToolError
 from tinyscene.firmware import export
+from tinyscene.firmware.protocol import Request, Status
 
 IDENTITY = tiny_bundle().identity
 CRASH = (3, 1, 0x11, 2, 0x08001234, 0x08004321, 0x20003FD0, 0x8200, 0x40000000)
@@ -109,11 +109,11 @@ def test_the_port_is_that_of_the_only_st_link(
     monkeypatch.setattr(list_ports, "comports", lambda: found)
     assert check.report(folder, None) == 0
     found.append(st_link("/dev/ttyACM9"))
-    with pytest.raises(LinkError, match=r"several ST-LINKs \(.*, /dev/ttyACM9\); say which one with --port"):
+    with pytest.raises(LinkError, match=r"several ST-LINKs \(.*, /dev/ttyACM9\); choose one with --port"):
         check.report(folder, None)
     del found[len(others) :]
     assert check.report(folder, None) == check.NO_PORT
-    assert "no serial port of an ST-LINK was found" in capsys.readouterr().err
+    assert "no ST-LINK serial port found; the board was not checked" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,5 @@ def test_ports_are_opened_at_the_speed_of_the_firmware(
         assert link._port.baudrate == 921600
     for content in ("", "[env]\nmonitor_speed = fast\n", "nonsense"):
         settings.write_text(content)
-        with pytest.raises(LinkError, match=r"tells no baud rate .*monitor_speed = 115200"):
+        with pytest.raises(LinkError, match=r"sets no baud rate .*monitor_speed = 115200"):
             Link(port.url)

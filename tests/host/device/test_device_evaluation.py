@@ -17,14 +17,16 @@ from typer.testing import CliRunner
 from fake_board import INFO, FakeBoard, FakePort, outputs_of
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.cli import app
+from tinyscene.data import evenly_spread
 from tinyscene.data.dataset import Dataset
 from tinyscene.device import monitor, streaming
 from tinyscene.device.board import Board
-from tinyscene.device.evaluation import Options, report, spread
+from tinyscene.device.evaluation import Options, report
 from tinyscene.device.journal import Header, Journal
-from tinyscene.device.messages import Inference, Request, parse_probabilities
+from tinyscene.device.messages import Inference, parse_probabilities
 from tinyscene.errors import LinkError, TinysceneError
 from tinyscene.evaluation import metrics
+from tinyscene.firmware.protocol import Request
 from tinyscene.frontend import features
 from tinyscene.frontend.config import PRESETS
 from tinyscene.frontend.features import FeatureImages
@@ -33,7 +35,7 @@ from tinyscene.frontend.scaling import Normalisation, Quantisation
 CLIPS = 10
 CLASSES = ("bus", "park", "tram")
 SPLIT = "fold1_evaluate"
-DESIGN_KEYS = {"clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes"}
+SCORE_KEYS = {"clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes"}
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +136,7 @@ def evaluate(folder: Path, data: Path, tmp_path: Path) -> Evaluate:
 def expected(bundle: Bundle, data: Path, mode: str, limit: int | None = None) -> dict[str, Any]:
     """Compute the scores without any board."""
     dataset = Dataset(data)
-    clips = spread(list(dataset.list(SPLIT)), limit)
+    clips = evenly_spread(list(dataset.list(SPLIT)), limit)
     if mode == "features":
         images = features.extract(dataset, clips, bundle.frontend, engine="librosa").images
         sent = [bundle.quantised_features(image) for image in images]
@@ -153,7 +155,7 @@ def test_scores(board: FakeBoard, bundle: Bundle, data: Path, evaluate: Evaluate
     with FakePort(board) as port:
         result = evaluate(port, mode, limit)
     scores = expected(bundle, data, mode, limit)
-    assert {key: result[key] for key in DESIGN_KEYS} == json.loads(json.dumps(scores))
+    assert {key: result[key] for key in SCORE_KEYS} == json.loads(json.dumps(scores))
     assert result["clips"] == (limit or CLIPS)
     assert (result["mode"], result["board"], result["identity"]) == (mode, "fake", bundle.identity)
     assert not result["emulated"]
@@ -377,15 +379,6 @@ def test_ctrl_c_exits_with_130(
     assert len(journal.read_text().splitlines()) == 1 + 2
 
 
-@pytest.mark.parametrize(
-    ("count", "limit", "chosen"),
-    [(5, None, [0, 1, 2, 3, 4]), (5, 9, [0, 1, 2, 3, 4]), (10, 4, [0, 2, 5, 7]), (3, 1, [0]), (7, 7, list(range(7)))],
-)
-def test_spread(count: int, limit: int | None, chosen: list[int]) -> None:
-    """A limit takes clips from all over the list."""
-    assert spread(range(count), limit) == chosen
-
-
 def test_progress_counts_what_was_known(
     board: FakeBoard, evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -394,7 +387,7 @@ def test_progress_counts_what_was_known(
         evaluate(port, limit=5, journal=tmp_path / "j.jsonl")
         evaluate(port, journal=tmp_path / "j.jsonl")
     captured = capsys.readouterr()
-    assert f"5 of 10 answers are in {tmp_path}" in captured.err.replace("\n", "")
+    assert f"5 of 10 predictions are in {tmp_path}" in captured.err.replace("\n", "")
     assert "log loss" in captured.out
     assert "1.2 ms a clip (median) on the board" in captured.out
 
@@ -445,7 +438,7 @@ def test_two_boards_one_killed_on_the_way(
     assert sorted(line["clip"] for line in lines) == sorted(clip.filename for clip in clips)
     result = json.loads((tmp_path / "device.json").read_text())
     scores = expected(bundle, data, "features")
-    assert {key: result[key] for key in DESIGN_KEYS} == json.loads(json.dumps(scores))
+    assert {key: result[key] for key in SCORE_KEYS} == json.loads(json.dumps(scores))
     assert set(result["boards"]) == {first.url, second.url}
     assert sum(about["clips"] for about in result["boards"].values()) == CLIPS
     assert result["boards"][first.url]["build"] == INFO.build

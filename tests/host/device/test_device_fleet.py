@@ -15,8 +15,9 @@ from fake_board import INFO, FakeBoard, FakePort, outputs_of
 from tinyscene.device import fleet as fleet_module
 from tinyscene.device.board import Board
 from tinyscene.device.fleet import Answer, Fleet
-from tinyscene.device.messages import Inference, Request, Status
+from tinyscene.device.messages import Inference
 from tinyscene.errors import DatasetError, LinkError
+from tinyscene.firmware.protocol import Request, Status
 
 CLIPS = 24
 IMAGES = np.random.default_rng(1).integers(-128, 128, (CLIPS, INFO.mels, INFO.frames)).astype(np.int8)
@@ -101,7 +102,7 @@ def test_a_lost_boards_clip_goes_to_another(ports: list[FakePort], capsys: pytes
     assert list(fleet.lost) == [ports[0].url]
     said = capsys.readouterr().err
     assert f"lost {ports[0].url}: vanished" in said
-    assert "its clip goes to another until it is back" in said
+    assert "its clip goes to another board until it is back" in said
     assert Counter(answer.port for answer in answers)[ports[0].url] <= 3
 
 
@@ -151,7 +152,7 @@ def test_a_board_that_refuses_is_left_out(ports: list[FakePort], capsys: pytest.
     assert ports[0].url not in {answer.port for answer in answers}
     said = capsys.readouterr().err
     assert "failed internally" in said
-    assert "it is left out" in said
+    assert "it is dropped" in said
 
 
 def test_a_board_that_never_answers_a_clip_is_left_out(
@@ -175,7 +176,7 @@ def test_a_board_that_never_answers_a_clip_is_left_out(
     classify(ports[:2], useless)
     said = capsys.readouterr().err
     assert said.count(f"lost {ports[0].url}: nothing came") == fleet_module.FRUITLESS
-    assert said.count("it is left out") == 1
+    assert said.count("it is dropped") == 1
 
 
 def test_all_boards_lost(ports: list[FakePort]) -> None:
@@ -187,7 +188,7 @@ def test_all_boards_lost(ports: list[FakePort]) -> None:
                 port.vanish()
         return ask(board, number)
 
-    with pytest.raises(LinkError, match=r"all 2 boards are lost, at last: socket://.* vanished"):
+    with pytest.raises(LinkError, match=r"all 2 boards are lost, the last one because: socket://.* vanished"):
         classify(ports[:2], dead, reconnect_seconds=0.3)
 
 

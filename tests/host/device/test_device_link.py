@@ -2,6 +2,7 @@
 
 import random
 import struct
+import termios
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,10 +18,11 @@ from fake_board import INFO, WINDOW, FakeBoard, FakePort, Faults, outputs_of, st
 from tinyscene.device import link as link_module, monitor
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link, RefusedError
-from tinyscene.device.messages import Request, Status, unpack_probe_read
+from tinyscene.device.messages import unpack_probe_read
 from tinyscene.device.pace import REPETITIONS
 from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
+from tinyscene.firmware.protocol import Request, Status
 from tinyscene.frontend.stage import Stage
 
 CONVERSATIONS = {  # without what the board in Python or the host does not know
@@ -327,7 +329,7 @@ def test_sequences_begin_anywhere(board: FakeBoard, monkeypatch: pytest.MonkeyPa
     ("url", "said"),
     [
         ("socket://127.0.0.1:1", "tinyscene emulate mps2"),
-        ("socket://127.0.0.1", "it ends in no port number; start an emulator"),
+        ("socket://127.0.0.1", "it does not end in a port number; start an emulator"),
         ("/dev/ttyNONE9", "check the cable; the ports here are: /dev/ttyACM0 (ST-LINK)"),
         ("nonsense://x", "check the cable"),
     ],
@@ -354,6 +356,17 @@ def test_port_that_is_not_ours(reason: str, said: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(serial, "serial_for_url", refuse)
     with pytest.raises(LinkError, match=said):
+        Link("/dev/ttyACM0")
+
+
+def test_a_port_that_vanishes_while_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyserial empties the buffer of a port that it has opened, and does not expect that to fail."""
+
+    def vanish(*_: object, **__: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(serial, "serial_for_url", vanish)
+    with pytest.raises(LinkError, match="cannot open /dev/ttyACM0"):
         Link("/dev/ttyACM0")
 
 

@@ -92,7 +92,7 @@ def test_what_can_be_repeated_is(image: Path, trouble: Trouble, monkeypatch: pyt
         (Trouble(never_starts=True), "program that was written did not show up"),
         (Trouble(chip="ATSAMD21G18A"), "has a ATSAMD21G18A, not an nRF52840; .* nothing was written"),
         (Trouble(chip=""), "has a chip without a name"),
-        (Trouble(version="v1.1 [Arduino:XYZ] Feb 2016"), "lacks the commands I, K; bring it up to date"),
+        (Trouble(version="v1.1 [Arduino:XYZ] Feb 2016"), "lacks the commands I, K; update it with"),
         (Trouble(version="\xe9\xe8garbage"), "is not Arduino's boot loader"),
         (Trouble(deaf_to_touch=True), "boot loader did not show up within 1 s; press .* twice"),
     ],
@@ -109,7 +109,7 @@ def test_what_cannot_be_mended_is_told(
 def test_another_board_is_not_touched(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nano = FakeNano(IMAGE, Trouble(chip="ATSAMD21G18A"), mode=BOOT_LOADER)
     before = bytes(nano.flash)
-    with pytest.raises(LinkError, match="no Nano 33 BLE"):
+    with pytest.raises(LinkError, match="not a Nano 33 BLE"):
         flash(nano, image, monkeypatch)
     assert (bytes(nano.flash), nano.commands) == (before, "NVI")
 
@@ -125,9 +125,9 @@ def test_which_board_must_be_clear(image: Path, monkeypatch: pytest.MonkeyPatch)
     first, second = FakeNano(IMAGE), FakeNano(IMAGE, serial_number="1111111111111111")
     with first, second:
         monkeypatch.setattr(upload.list_ports, "comports", lambda: first.ports() + second.ports())
-        with pytest.raises(LinkError, match="several boards are connected; say which with --port: /dev/pts"):
+        with pytest.raises(LinkError, match="several boards are connected; choose one with --port: /dev/pts"):
             upload.report(image, None, INFO.identity)
-        with pytest.raises(LinkError, match="/dev/ttyS99 is no Nano 33 BLE; those are: /dev/pts"):
+        with pytest.raises(LinkError, match="/dev/ttyS99 is not a Nano 33 BLE; those are: /dev/pts"):
             upload.report(image, "/dev/ttyS99", INFO.identity)
         upload.report(image, second.ports()[1].device, INFO.identity)
         assert (first.commands, whole(second)) == ("", True)
@@ -161,7 +161,7 @@ def test_a_port_that_cannot_be_opened(image: Path, monkeypatch: pytest.MonkeyPat
 def test_what_would_not_start_is_not_written(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "firmware.bin"
     path.write_bytes(data)
-    with pytest.raises(ToolError, match="is no program for this board"):
+    with pytest.raises(ToolError, match="is not a program for this board"):
         upload.report(path, None, None)
 
 

@@ -20,8 +20,8 @@ from tinyscene.bundle.bundle import Bundle
 from tinyscene.cli import app
 from tinyscene.console import console
 from tinyscene.device import verification
-from tinyscene.device.messages import Request, Status
 from tinyscene.errors import BundleError, ToolError
+from tinyscene.firmware.protocol import Request, Status
 from tinyscene.frontend import golden
 from tinyscene.frontend.host import HostFrontend
 from tinyscene.frontend.stage import Stage
@@ -143,7 +143,7 @@ def test_a_wrong_table_is_named(
     assert code == 1
     assert lines[-1].startswith(f"the first stage that differs is {stage}: ")
     assert lines[-1].endswith(f"look at {verification.LOOK_AT[stage]}")
-    assert (", nor has it the bits of this machine's C; look at" in lines[-1]) is compiler
+    assert (", and not with the bits of this machine's C; look at" in lines[-1]) is compiler
     found = rows(lines)
     before, after = list(found)[: list(found).index(stage)], found[stage]
     assert {found[name][-1] for name in before} <= {"agrees"}
@@ -158,7 +158,7 @@ def test_another_network_is_named(bundle: Bundle, folder: Path, capsys: pytest.C
     code, lines, _ = verified(BundleBoard(bundle, other.model), capsys, "--bundle", folder)
     assert code == 1
     assert lines[-1].startswith("the first stage that differs is outputs: ")
-    assert "% are those of TensorFlow Lite's reference kernels, the others are up to " in lines[-1]
+    assert " are those of TensorFlow Lite's reference kernels, the others are up to " in lines[-1]
     assert [row[-1] for row in rows(lines).values()] == ["agrees"] * 6 + ["differs"]
 
 
@@ -177,7 +177,7 @@ def test_another_rounding_is_found_only_by_the_bits(
     if compiler:
         assert lines[-1].startswith("the first stage that differs is power: ")
         assert " is near librosa (" in lines[-1]
-        assert "but has not the bits of this machine's C; look at" in lines[-1]
+        assert "but differs in bits from this machine's C; look at" in lines[-1]
 
 
 def test_a_board_that_sends_no_numbers(

@@ -15,7 +15,7 @@ from tinyscene.errors import ToolError
     ("env", "engine", "said"),
     [
         ("nano33ble", "qemu", "qemu cannot emulate nano33ble; choose --engine unicorn or renode"),
-        ("mps3", None, "no emulator knows the environment 'mps3'; choose mps2, nano33ble, stm32l496"),
+        ("mps3", None, "no emulator knows the environment 'mps3'; choose disco_l496, mps2, nano33ble, stm32l496"),
         ("mps2", "renode", "renode cannot emulate mps2; choose --engine qemu"),
     ],
 )

@@ -13,17 +13,9 @@ from hypothesis import given, strategies as st
 
 from fake_board import INFO
 from tinyscene.device import messages
-from tinyscene.device.messages import DeviceInfo, Inference, Request, Statistics, Status, parse_probabilities
-from tinyscene.device.protocol import (
-    MAX_CHUNK,
-    MAX_PAYLOAD,
-    Defect,
-    Demultiplexer,
-    Frame,
-    ProtocolError,
-    decode,
-    encode,
-)
+from tinyscene.device.messages import DeviceInfo, Inference, Statistics, parse_probabilities
+from tinyscene.device.protocol import MAX_CHUNK, Defect, Demultiplexer, Frame, ProtocolError, decode, encode
+from tinyscene.firmware.protocol import MAX_PAYLOAD, Request, Status
 
 CASES = json.loads((Path(__file__).parents[2] / "protocol_cases.json").read_text())
 # The host shows a line when it is complete; only then does the rest of the chunk turn out to be damaged.

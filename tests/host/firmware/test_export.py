@@ -22,7 +22,16 @@ from tinyscene.networks import conversion
 from tinyscene.paths import FIRMWARE_LIB
 from tinyscene.toolchain import native
 
-FILES = ["bundle.c", "bundle.h", "export.json", "frontend_tables.c", "frontend_tables.h", "model.c", "model.h"]
+FILES = [
+    "bundle.c",
+    "bundle.h",
+    "export.json",
+    "frontend_tables.c",
+    "frontend_tables.h",
+    "model.c",
+    "model.h",
+    "protocol.h",
+]
 LIBRARIES = [FIRMWARE_LIB / name for name in ("engine", "frontend", "health", "link", "scene")]
 
 

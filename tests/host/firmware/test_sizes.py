@@ -77,7 +77,7 @@ def test_the_table_shows_groups_and_totals(capsys):
 
 @pytest.mark.parametrize("text", ["", "no map", MAP.replace(".text ", ".code ")])
 def test_what_is_no_map_is_refused(text):
-    with pytest.raises(ToolError, match=r"no map of GNU ld.*build the image again"):
+    with pytest.raises(ToolError, match=r"not a map of GNU ld.*build the image again"):
         sizes.of_map(text)
 
 

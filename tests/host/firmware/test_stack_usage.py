@@ -43,7 +43,8 @@ def build(folder: Path, definitions: str) -> Path:
     source.write_text(PROGRAM % definitions)
     flags = [*mps2_image.MACHINE_FLAGS, "-std=c11", "-Os", "-fno-inline", "-fcallgraph-info=su", "-ffunction-sections"]
     objects = []
-    for code in (source.relative_to(folder), BOARDS / "mps2" / "startup.c"):
+    startup = (BOARDS / "common" / "startup_common.c", BOARDS / "mps2" / "startup.c")
+    for code in (source.relative_to(folder), *startup):
         objects.append(str(image.parent / f"{code.stem}.o"))
         command = [mps2_image.COMPILER, *flags, "-Wno-infinite-recursion", "-c", str(code), "-o", objects[-1]]
         subprocess.run(command, check=True, cwd=folder)

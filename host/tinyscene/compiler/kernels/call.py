@@ -1,4 +1,4 @@
-"""What kernel choice yields: a call of an engine function with its parameter struct; and the checks that all share."""
+"""The result of kernel choice: a call of an engine function with its parameter struct; and the checks all share."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from tinyscene.compiler import quantisation
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN, Activation, Graph, Op, Padding, Tensor, padding_before
 from tinyscene.compiler.passes import PlannedGraph
 
-# C types of arrays: bytes of an element on the board
+# C types of arrays, and bytes of an element on the board
 ELEMENT_BYTES = {
     "int8_t": 1,
     "int32_t": 4,
@@ -29,12 +29,12 @@ class Constant:
     """An array that the emitter writes as `static const`.
 
     Attributes:
-        name: what it is: "weights", "channels".
-        values: one element a row: numbers, or the members of a struct: (bias, multiplier, shift) of an
-            `engine_channel`; a bias and three members of its factor for each channel of an `engine_panel`, and before
-            12 weights of an `engine_depthwise_channel`; (scale, multiplier, fraction bits, bias) of an
-            `engine_dense_output`.
-        ctype: one of ELEMENT_BYTES.
+        name: what the array is: "weights", "channels".
+        values: one row for each element: numbers, or the members of a struct. `engine_channel`: (bias, multiplier,
+            shift); `engine_panel`: for each channel a bias and three members of its factor;
+            `engine_depthwise_channel`: the same, then 12 weights; `engine_dense_output`: (scale, multiplier, fraction
+            bits, bias).
+        ctype: C type of an element, a key of ELEMENT_BYTES.
     """
 
     name: str
@@ -53,10 +53,10 @@ Fields = Mapping[str, Value]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowSource:
-    """Which rows of an input a step reads: from per_row * row + per_step * part - before, `count` of them.
+    """Which rows of an input a step reads: `count` rows from per_row * row + per_step * part - before on.
 
-    `row` is the first one that the step writes of the output, `part` counts the row's steps; what lies outside the
-    image is not read. A step takes `together` rows as if they were one.
+    `row` is the first output row that the step writes, and `part` counts the steps of that row; rows outside the image
+    are not read. A step reads `together` rows as if they were one.
     """
 
     tensor: int
@@ -82,12 +82,12 @@ class RowSource:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowAccess:
-    """How a kernel that works row by row goes through its tensors.
+    """How a kernel that works row by row goes through its tensors; `steps`, `rows` or both are 1.
 
     Attributes:
-        sources: what it reads.
-        steps: for each row of its output,
-        rows: or rows for each step: one of the two is 1.
+        sources: the rows that it reads of each input.
+        steps: number of steps for each row of its output.
+        rows: number of rows of its output for each step.
     """
 
     sources: tuple[RowSource, ...]
@@ -95,12 +95,12 @@ class RowAccess:
     rows: int = 1
 
     def position(self, step: int) -> tuple[int, int]:
-        """Return the first row that a step writes, and which of the row's steps it is."""
+        """Return the first row that a step writes, and its number among the steps of that row."""
         row, part = divmod(step, self.steps)
         return row * self.rows, part
 
     def count(self, height: int) -> int:
-        """Return how many steps it takes to write so many rows."""
+        """Return the number of steps that write `height` rows."""
         return self.steps * -(-height // self.rows)
 
 
@@ -117,11 +117,11 @@ class KernelCall:
         output: tensor index of the result.
         rows: how it works row by row, so that it may be streamed; None for a function of whole tensors.
         scratch_bytes: working memory during the call, or during each of its steps.
-        state_bytes: instead of scratch, working memory that keeps what a step leaves there for the next one.
+        state_bytes: instead of scratch, working memory that keeps its contents from one step to the next.
         in_place: inputs whose buffer the output may take over when this call is their last reader.
-        input_list: the function takes its inputs as one array of pointers.
+        input_list: whether the function takes its inputs as one array of pointers.
         macs: multiply-accumulates of the mathematical layer.
-        joined: operators that it carries out too.
+        joined: other operators that it carries out as well.
     """
 
     op: Op
@@ -140,7 +140,7 @@ class KernelCall:
 
     @property
     def kind(self) -> str:
-        """What it carries out, for people."""
+        """The operators that it carries out, as text for people."""
         return "+".join(op.kind for op in (self.op, *self.joined))
 
     def constants(self) -> list[Constant]:
@@ -166,7 +166,7 @@ class Site:
         return self.planned.graph
 
     def extent(self, tensor: Tensor) -> tuple[int, int, int]:
-        """Return the (height, width, channels) that are computed of a tensor."""
+        """Return (height, width, channels) of the part of a tensor that is computed."""
         self.image(tensor)
         _, height, width, channels = self.planned.shape(tensor.index)
         return height, width, channels
@@ -268,7 +268,7 @@ def window_fields(
 
 
 def window_rows(tensor: int, window: Mapping[str, int], rows: int = 1) -> RowAccess:
-    """Return the rows that a window as `window_fields` returns it reads for `rows` rows of output at once."""
+    """Return the rows that a window (from `window_fields`) reads for `rows` rows of output at once."""
     stride = window["stride_height"]
     count = (rows - 1) * stride + (window["height"] - 1) * window["dilation_height"] + 1
     return RowAccess((RowSource(tensor, stride, before=window["padding_top"], count=count),), rows=rows)

@@ -1,22 +1,20 @@
-"""Kernel choice: which engine function carries out an operator, with which parameters. The only place that knows.
+"""Kernel choice: which engine function carries out an operator, with which parameters.
 
 A kernel is chosen by a function from a Site (an operator in its graph) to a KernelCall; it refuses what it cannot do
-exactly. To add or replace a kernel, change CHOICES; planner and emitter follow what the call says.
+exactly. To add or replace a kernel, change CHOICES; planner and emitter follow the call.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from tinyscene.compiler import tables as functions
+from tinyscene.compiler import functions
 from tinyscene.compiler.folding import FOLDED
 from tinyscene.compiler.graph import Op
-from tinyscene.compiler.kernels import conv2d, convolution, elementwise, layout, pooling, tables
-from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, RowAccess, RowSource, Site, Value
+from tinyscene.compiler.kernels import conv2d, dense, depthwise, elementwise, layout, pooling, softmax, tables
+from tinyscene.compiler.kernels.call import KernelCall, Site
 from tinyscene.compiler.passes import PlannedGraph
 from tinyscene.compiler.quantisation import FactorError
-
-__all__ = ["CHOICES", "Constant", "Fields", "KernelCall", "RowAccess", "RowSource", "Site", "Value", "choose"]
 
 CHOICES: dict[str, Callable[[Site], KernelCall]] = {
     **dict.fromkeys(functions.FUNCTIONS, tables.function),
@@ -24,24 +22,24 @@ CHOICES: dict[str, Callable[[Site], KernelCall]] = {
     "AVERAGE_POOL_2D": pooling.average_pool,
     "CONCATENATION": layout.concatenation,
     "CONV_2D": conv2d.conv2d,
-    "DEPTHWISE_CONV_2D": convolution.depthwise,
-    "DEQUANTIZE": tables.dequantize,
+    "DEPTHWISE_CONV_2D": depthwise.depthwise,
+    "DEQUANTIZE": tables.dequantise,
     FOLDED: tables.folded,
-    "FULLY_CONNECTED": convolution.dense,
+    "FULLY_CONNECTED": dense.dense,
     "MAX_POOL_2D": pooling.max_pool,
     "MEAN": pooling.mean,
     "MUL": elementwise.mul,
     "PAD": layout.pad,
-    "QUANTIZE": tables.quantize,
-    "SOFTMAX": elementwise.softmax,
+    "QUANTIZE": tables.quantise,
+    "SOFTMAX": softmax.softmax,
 }
 
 
 def choose(planned: PlannedGraph, op: Op) -> KernelCall:
-    """Return the call that carries out `op`, and the pool that joined it.
+    """Return the call that carries out `op`, and with it the pool that joined it.
 
     Raises:
-        ModelError: no kernel does it exactly; the message names op, tensor and reason.
+        ModelError: no kernel computes it exactly; the message names op, tensor and reason.
     """
     if op.kind not in CHOICES:
         supported = ", ".join(sorted({*CHOICES, "RESHAPE"} - {FOLDED}))
@@ -49,7 +47,7 @@ def choose(planned: PlannedGraph, op: Op) -> KernelCall:
         raise planned.graph.refusal(op, output, f"this operator is not supported; supported are {supported}")
     site = Site(planned, op)
     try:
-        with np.errstate(all="ignore"):  # what overflows is refused
+        with np.errstate(all="ignore"):  # overflow is refused later
             return CHOICES[op.kind](site)
     except FactorError as error:
         raise site.refuse(None, str(error)) from error

@@ -30,7 +30,7 @@ from tinyscene.compiler.kernels.weights import (
     round_up,
 )
 
-PATCHES_BYTES = 4096  # about so much for the windows that share the widening of a panel
+PATCHES_BYTES = 4096  # approximate size of the windows for which a panel is widened once
 MAX_SCRATCH_BYTES = 1 << 22
 
 NO_POOL = {"height": 1, "width": 1, "stride_height": 1, "stride_width": 1}
@@ -43,8 +43,8 @@ class Layout:
     Attributes:
         kind: ENGINE_ROWS or ENGINE_PATCHES.
         weights: [outputs, steps, STEP_VALUES], int8.
-        row_words, pairs, chunk: the struct's members.
-        scratch_bytes: of the whole.
+        row_words, pairs, chunk: members of the struct of the same names.
+        scratch_bytes: working memory of the whole layer.
     """
 
     kind: str
@@ -71,8 +71,8 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
     Args:
         weights: [outputs, kernel height, kernel width, channels].
         options: stride and dilation.
-        pool: the struct engine_fused_pool.
-        output_width: columns that are computed, after the pool.
+        pool: members of struct engine_fused_pool.
+        output_width: number of columns that are computed, after the pool.
     """
     outputs, height, width, depth = weights.shape
     stride, dilation = options.stride[1], options.dilation[1]
@@ -102,12 +102,12 @@ def lay_out(weights: NDArray[np.int8], options: ConvOptions, pool: dict[str, int
 
 
 def _takes_rows(depth: int, dilation: int) -> bool:
-    """Return whether windows are stretches of rows that lie side by side: ENGINE_ROWS."""
+    """Return whether windows are contiguous stretches of rows: ENGINE_ROWS."""
     return depth % QUAD == 0 and dilation == 1
 
 
 def _patch_steps(weights: NDArray[np.int8], *, alone: bool) -> NDArray[np.int8]:
-    """Order weights [outputs, height, width, depth] as patches do: rows in twos, a last row alone or with zeros."""
+    """Order weights [outputs, height, width, depth] as patches are: rows in pairs, a last row alone or with zeros."""
     outputs, height, width, depth = weights.shape
     flat = weights.reshape(outputs, height, width * depth)
     paired = height // 2 * 2
@@ -174,7 +174,7 @@ def conv2d(site: Site) -> KernelCall:
 
 
 def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions, pooled: bool) -> int:
-    """Return how many output rows are computed as one: two of an odd width leave no half of a block empty."""
+    """Return how many output rows are computed as one: with two rows of odd width, no half of a block stays empty."""
     _, height, width, depth = weights.shape
     extent = site.extent(site.output())
     by_pixels = (height, width) == (1, 1) == options.stride and not pooled and _takes_rows(depth, options.dilation[1])
@@ -183,7 +183,7 @@ def _merged_rows(site: Site, weights: NDArray[np.integer], options: ConvOptions,
 
 
 def _rows(source: Tensor, window: dict[str, int], pool: dict[str, int], rows: int) -> RowAccess:
-    """Return the input rows of a step, which is one row of the convolution, or `rows` where its window is 1x1."""
+    """Return the input rows of a step: one row of the convolution, or `rows` of them if its window is 1x1."""
     count = (window["height"] - 1) * window["dilation_height"] + rows
     step = window["stride_height"]
     access = RowSource(source.index, pool["stride_height"] * step, step, window["padding_top"], count, together=rows)

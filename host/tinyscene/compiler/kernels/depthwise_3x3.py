@@ -19,10 +19,10 @@ from tinyscene.compiler.quantisation import quick_factor, wrap32
 SIZE = 3
 ROW_ORDER = (0, 1, 1, 2)  # the weights of a column as the engine reads them: rows 0 and 1, rows 1 and 2
 MAX_STRIDE_ACROSS = 2
-RESULT_ROWS = 2  # that a step computes
-COLUMN_ROWS = SIZE + RESULT_ROWS - 1  # of the input: ENGINE_COLUMN_ROWS
+RESULT_ROWS = 2  # rows that a step computes
+COLUMN_ROWS = SIZE + RESULT_ROWS - 1  # rows of an input column: ENGINE_COLUMN_ROWS
 COLUMN_BYTES = COLUMN_ROWS * PANEL_CHANNELS * 2
-RESULT_BYTES = RESULT_ROWS * PANEL_CHANNELS  # of an output column
+RESULT_BYTES = RESULT_ROWS * PANEL_CHANNELS  # bytes of an output column
 
 
 def fits(site: Site, window: dict[str, int], factors: list[tuple[int, int]]) -> bool:
@@ -30,8 +30,8 @@ def fits(site: Site, window: dict[str, int], factors: list[tuple[int, int]]) -> 
 
     Args:
         site: a DEPTHWISE_CONV_2D.
-        window: its struct engine_window.
-        factors: of its channels.
+        window: members of its struct engine_window.
+        factors: (multiplier, shift) of its channels.
     """
     options = site.op.options
     assert isinstance(options, ConvOptions)
@@ -56,9 +56,10 @@ def call(
 ) -> KernelCall:
     """Return the call of a layer that fits.
 
-    Args, besides those of `fits`:
+    Args:
+        site, window, factors: as for `fits`.
         weights: [1, 3, 3, channels].
-        biases: of the channels, int32.
+        biases: biases of the channels, int32.
     """
     options = site.op.options
     assert isinstance(options, ConvOptions)

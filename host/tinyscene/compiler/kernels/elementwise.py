@@ -1,11 +1,10 @@
-"""ADD and MUL with broadcasting, and SOFTMAX."""
+"""The kernels of ADD and MUL, with broadcasting."""
 
 import numpy as np
 
 from tinyscene.compiler import quantisation
-from tinyscene.compiler.graph import ElementwiseOptions, SoftmaxOptions, Tensor
+from tinyscene.compiler.graph import ElementwiseOptions, Tensor
 from tinyscene.compiler.kernels.call import (
-    Constant,
     Fields,
     KernelCall,
     RowAccess,
@@ -16,11 +15,9 @@ from tinyscene.compiler.kernels.call import (
     result_fields,
     row_bytes,
 )
-from tinyscene.compiler.kernels.tables import require_fixed_output
 
 ADD_EXTRA_BITS = 20
 MAX_BROADCAST_RANK = 4
-MAX_SOFTMAX_DEPTH = 4096  # exponentials whose sum fits Q12.19
 
 
 def add(site: Site) -> KernelCall:
@@ -45,14 +42,14 @@ def add(site: Site) -> KernelCall:
 
 
 def _quick_add(site: Site, first: Tensor, second: Tensor, down: float) -> KernelCall | None:
-    """ADD of equal shapes, the first operand of the larger scale; None where its factors are out of the usual."""
+    """ADD of equal shapes, the first operand with the larger scale; None if a factor is outside the quick range."""
     options, output = site.op.options, site.output()
     assert isinstance(options, ElementwiseOptions)
     multiplier, shift = quantisation.quantise_multiplier(second.scale / (2.0 * first.scale))
     factor = quantisation.quantise_multiplier(down)
     if not (-30 <= shift <= 0 < multiplier and factor[1] in quantisation.QUICK_SHIFTS):
         return None
-    # a shift of 0 means exactly 1/2, which is a product of nothing, added to the value, and a shift of 1
+    # a shift of 0 means a factor of exactly 1/2: the product is 0, and the value that is added to it is shifted by 1
     up = quantisation.quick_factor(multiplier, shift, 0) if shift else (0, 1, 1)
     names = ("multiplier", "offset", "shift")
     return KernelCall(
@@ -113,7 +110,7 @@ def _two_operands(
 
 
 def _row(site: Site, tensor: Tensor) -> int:
-    """Return the values of a row: of an image, or of all where the tensor is none."""
+    """Return the number of values in a row of an image, or in the whole of any other tensor."""
     return row_bytes(site.planned.shape(tensor.index))
 
 
@@ -144,33 +141,3 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     sizes = _four(shape)
     steps = [int(np.prod(sizes[axis + 1 :])) for axis in range(MAX_BROADCAST_RANK)]
     return tuple(step if size > 1 else 0 for step, size in zip(steps, sizes, strict=True))
-
-
-def softmax(site: Site) -> KernelCall:
-    """SOFTMAX over the last axis."""
-    options = site.op.options
-    assert isinstance(options, SoftmaxOptions)
-    source, output = site.activation(0), site.output()
-    require_fixed_output(site, output)
-    depth = source.shape[-1] if source.shape else 1
-    require(source.shape == output.shape, site, output, f"its shape is not the input's {list(source.shape)}")
-    require(depth <= MAX_SOFTMAX_DEPTH, site, source, f"{depth} classes are more than {MAX_SOFTMAX_DEPTH}")
-    require(
-        options.beta * source.scale * 2.0 ** (31 - quantisation.SOFTMAX_INTEGER_BITS) > 1,
-        site,
-        source,
-        f"beta {options.beta:g} times its scale {source.scale:g} is too small; TensorFlow Lite refuses it too",
-    )
-    return KernelCall(
-        op=site.op,
-        function="engine_softmax",
-        struct="engine_softmax",
-        fields={
-            "table": Constant("table", np.array(quantisation.softmax_table(options.beta, source.scale)), "int32_t"),
-            "rows": output.elements // depth,
-            "depth": depth,
-        },
-        inputs=(source.index,),
-        output=output.index,
-        in_place=(source.index,),
-    )

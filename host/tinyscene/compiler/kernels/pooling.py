@@ -21,7 +21,7 @@ SUM_BYTES = 4
 
 
 def max_pool(site: Site) -> KernelCall:
-    """MAX_POOL_2D; row by row into the result where windows do not overlap."""
+    """MAX_POOL_2D; row by row into the result if windows do not overlap."""
     call = _pool(site, "engine_max_pool")
     window, _, _ = pool_parameters(site)
     if window["padding_top"] or window["padding_left"] or cut_off(site, window) or overlap(window):
@@ -32,7 +32,7 @@ def max_pool(site: Site) -> KernelCall:
 
 
 def average_pool(site: Site) -> KernelCall:
-    """AVERAGE_POOL_2D: the mean of what lies inside the image, halves away from zero; of all of it, row by row."""
+    """AVERAGE_POOL_2D: the mean of values inside the image, halves away from zero; a global pool works row by row."""
     call = _pool(site, "engine_average_pool")
     window, _, _ = pool_parameters(site)
     covers = site.extent(site.activation(0))[:2] == (window["height"], window["width"])
@@ -41,7 +41,7 @@ def average_pool(site: Site) -> KernelCall:
 
 
 def _by_rows(site: Site, call: KernelCall, function: str) -> KernelCall:
-    """Return the call of a kernel that adds up an image's channels row by row, in place of one that reads all of it."""
+    """Return the call of a kernel that sums an image's channels row by row, instead of one that reads all of it."""
     height, _, channels = site.extent(site.activation(0))
     rows = RowAccess((RowSource(call.inputs[0], per_step=1),), steps=height)
     return dataclasses.replace(call, function=function, rows=rows, state_bytes=SUM_BYTES * channels)
@@ -62,7 +62,7 @@ def cut_off(site: Site, window: dict[str, int]) -> bool:
 
 
 def pool_parameters(site: Site) -> tuple[dict[str, int], int, int]:
-    """Check a pool; return its window, and the values between which it clamps."""
+    """Check a pool; return its window, and the lower and upper bound that it clamps to."""
     options = site.op.options
     assert isinstance(options, PoolOptions)
     source, output = site.activation(0), site.output()
@@ -121,7 +121,7 @@ def mean(site: Site) -> KernelCall:
     require(output.shape == expected, site, output, f"its shape is {list(output.shape)} instead of {list(expected)}")
     require(count <= MAX_MEAN_VALUES, site, source, f"a mean of {count} values overflows; make it smaller")
     multiplier, shift = quantise_multiplier(source.scale / output.scale)
-    # 1/count goes into the multiplier, with as many more bits as do not overflow
+    # 1/count goes into the multiplier, with as many additional bits as fit without overflow
     bits = min(count.bit_length() - 1, 32, 31 + shift)
     call = KernelCall(
         op=site.op,

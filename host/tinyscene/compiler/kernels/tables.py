@@ -1,4 +1,4 @@
-"""Functions of one value: QUANTIZE and DEQUANTIZE, activations, and what folding.py made; all but floats as tables."""
+"""Functions of one value: QUANTIZE, DEQUANTIZE, activations, and folded operators; as tables unless floats occur."""
 
 import dataclasses
 import math
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyscene.compiler import quantisation, tables
+from tinyscene.compiler import functions, quantisation
 from tinyscene.compiler.graph import FoldedOptions, LeakyReluOptions, Tensor
 from tinyscene.compiler.kernels.call import Constant, Fields, KernelCall, RowAccess, RowSource, Site, require, row_bytes
 
@@ -23,9 +23,9 @@ def function(site: Site) -> KernelCall:
     if isinstance(options, LeakyReluOptions):
         require(math.isfinite(options.alpha), site, source, f"alpha is {options.alpha}; make the file again")
     if site.op.kind == "HARD_SWISH":
-        fits = tables.hard_swish_fits(source, output)
+        fits = functions.hard_swish_fits(source, output)
         require(fits, site, output, "its scale is too small for the input's; TensorFlow Lite refuses it too")
-    return _table(site, source, output, tables.FUNCTIONS[site.op.kind](source, output, options))
+    return _table(site, source, output, functions.FUNCTIONS[site.op.kind](source, output, options))
 
 
 def folded(site: Site) -> KernelCall:
@@ -37,31 +37,31 @@ def folded(site: Site) -> KernelCall:
     return dataclasses.replace(call, op=dataclasses.replace(first, index=site.op.index), joined=tuple(others))
 
 
-def quantize(site: Site) -> KernelCall:
+def quantise(site: Site) -> KernelCall:
     """QUANTIZE: between bytes as a table; float32 only as the model's input."""
     source = site.graph.input(site.op, 0)
     if source.dtype == "float32":
         is_input = site.planned.roots[source.index] == site.planned.input
         require(is_input, site, source, "float32 is compiled only at the model's ends, or where it folds into a table")
-        return _convert(site, "engine_quantize", source, site.output(), site.output())
+        return _convert(site, "engine_quantise", source, site.output(), site.output())
     source, output = site.quantised(source, BYTES), site.quantised(site.graph.output(site.op), BYTES)
     low, high = (0, 255) if output.dtype == "uint8" else (quantisation.INT8_MIN, quantisation.INT8_MAX)
-    values = UINT8_VALUES if source.dtype == "uint8" else tables.INT8_VALUES
-    wide = tables.requantise(source.scale, source.zero_point, output.scale, output.zero_point, values)
+    values = UINT8_VALUES if source.dtype == "uint8" else functions.INT8_VALUES
+    wide = functions.requantise(source.scale, source.zero_point, output.scale, output.zero_point, values)
     return _table(site, source, output, [quantisation.saturate(value, low, high) for value in wide])
 
 
-def dequantize(site: Site) -> KernelCall:
+def dequantise(site: Site) -> KernelCall:
     """DEQUANTIZE to float32 as the model's output."""
     source, output = site.activation(0), site.graph.output(site.op)
     require(output.dtype == "float32", site, output, f"it is {output.dtype} instead of float32")
     is_output = site.planned.roots[output.index] == site.planned.output
     require(is_output, site, output, "float32 is compiled only at the model's ends, or where it folds into a table")
-    return _convert(site, "engine_dequantize", source, output, source)
+    return _convert(site, "engine_dequantise", source, output, source)
 
 
 def require_fixed_output(site: Site, output: Tensor) -> None:
-    """Refuse another quantisation of the output than the one that the operator must have."""
+    """Refuse an output whose quantisation is not the one that the operator must have."""
     scale, zero_point = FIXED_OUTPUTS.get(site.op.kind, (output.scale, output.zero_point))
     require(
         (output.scale, output.zero_point) == (scale, zero_point),

@@ -1,4 +1,4 @@
-"""Weights, biases and factors, as convolutions and dense layers have them in the file."""
+"""Weights, biases and factors of convolutions and dense layers, as read from the file."""
 
 import dataclasses
 import math
@@ -38,7 +38,7 @@ def channel_scales(weights: Tensor, outputs: int) -> tuple[float, ...]:
 
 
 def constant_bias(site: Site, outputs: int) -> NDArray[np.int64]:
-    """Return input 2, or zeros where there is none."""
+    """Return input 2, or zeros if there is none."""
     tensor = site.graph.optional_input(site.op, 2)
     if tensor is None:
         return np.zeros(outputs, np.int64)
@@ -48,17 +48,17 @@ def constant_bias(site: Site, outputs: int) -> NDArray[np.int64]:
 
 
 def factors(weights: Tensor, source: Tensor, output: Tensor, outputs: int) -> list[tuple[int, int]]:
-    """Return for each output channel the (multiplier, shift) that bring the accumulator to the output."""
+    """Return the (multiplier, shift) of each output channel, from the accumulator's scale to the output's."""
     return [quantise_multiplier(source.scale * scale / output.scale) for scale in channel_scales(weights, outputs)]
 
 
 def round_up(value: int, multiple: int) -> int:
-    """Return the next multiple."""
+    """Round up to a multiple of `multiple`."""
     return math.ceil(value / multiple) * multiple
 
 
 def are_quick(factors: list[tuple[int, int]]) -> bool:
-    """Return whether the engine's shorter requantisation can do all the factors."""
+    """Return whether the engine's shorter requantisation can apply all the factors."""
     return all(shift in quantisation.QUICK_SHIFTS for _, shift in factors)
 
 
@@ -78,12 +78,12 @@ class Convolution:
     """A CONV_2D whose parts fit together.
 
     Attributes:
-        source, output: activations.
+        source, output: its activations.
         options: stride, dilation, padding and activation.
         weights: [outputs, kernel height, kernel width, channels].
         bias: [outputs].
         factors: (multiplier, shift) of each output channel.
-        window: the struct engine_window.
+        window: members of struct engine_window.
     """
 
     source: Tensor
@@ -108,8 +108,8 @@ def read_convolution(site: Site) -> Convolution:
         weights,
         f"it takes {depth} channels but the input has {site.image(source)[2]}; grouped convolution is not supported",
     )
-    require(outputs == site.image(output)[2], site, output, f"it has not the {outputs} channels of the weights")
-    # one row or column of weights is apart from no other
+    require(outputs == site.image(output)[2], site, output, f"it does not have the {outputs} channels of the weights")
+    # a single row or column of weights has no neighbour, so dilation does not matter
     apart = [spread if size > 1 else 1 for size, spread in zip((height, width), options.dilation, strict=True)]
     options = dataclasses.replace(options, dilation=(apart[0], apart[1]))
     return Convolution(

@@ -1,4 +1,4 @@
-"""CONV_2D of 3 x 3 by Winograd's F(2 x 2, 3 x 3): which layers qualify, and their transformed weights.
+"""3 x 3 CONV_2D by Winograd's F(2 x 2, 3 x 3): which layers qualify, and their transformed weights.
 
 Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1: with g the weights and d a tile of
 the input, Y = A^T [(G g G^T) * (B^T d B)] A. The weights are transformed with 2 G here, which makes them whole numbers,
@@ -34,12 +34,12 @@ from tinyscene.compiler.passes import PlannedGraph
 TWICE_G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
 PLANES = 16  # ENGINE_WINOGRAD_PLANES
 TILE_ROWS = TILE_COLUMNS = 2
-PAIR_COLUMNS = 2 * TILE_COLUMNS  # of two tiles that are computed at once
+PAIR_COLUMNS = 2 * TILE_COLUMNS  # columns of two tiles that are computed at once
 BORDER = 2  # rows and columns that a tile reads beyond its own
 SUM_BYTES = 4 * PLANES * 2 * PANEL_CHANNELS
-SCALE = 4  # of the sums
-INPUT_GAIN = 4  # of the input transform: sums of four values
-VALUES_BYTES = 8192  # at most so much for the transformed input of several tiles, if one pair of them takes no more
+SCALE = 4  # factor of the sums
+INPUT_GAIN = 4  # gain of the input transform, which sums four values
+VALUES_BYTES = 8192  # largest size of the transformed input of several tiles, unless one pair needs more
 
 
 def transform_weights(weights: NDArray[np.int8]) -> NDArray[np.int64]:
@@ -51,8 +51,8 @@ def transform_weights(weights: NDArray[np.int8]) -> NDArray[np.int64]:
 def cannot_overflow(weights: NDArray[np.int8], bias: NDArray[np.int64], input_zero_point: int) -> bool:
     """Return whether transformed values fit into int16, and four times any sum of products and its bias into int32.
 
-    Within the sums, overflow does no harm: they wrap, and so do the differences between them that the transform back
-    takes. What comes out of it is right if it fits.
+    Overflow within the sums does no harm: they wrap, and so do their differences in the inverse transform. Its result
+    is right if it fits.
     """
     low, high = INT8_MIN - input_zero_point, INT8_MAX - input_zero_point  # 0 lies between them
     flat = weights.reshape(len(weights), -1).astype(np.int64)
@@ -68,7 +68,7 @@ def cannot_overflow(weights: NDArray[np.int8], bias: NDArray[np.int64], input_ze
 
 
 def chosen(planned: PlannedGraph) -> frozenset[int]:
-    """Return the operators that are convolutions to be computed so: those that can be, and gain by it."""
+    """Return the convolutions to compute this way, by index: those that qualify and become faster."""
     return frozenset(op.index for op in planned.ops if op.kind == "CONV_2D" and _qualifies(Site(planned, op)))
 
 
@@ -95,13 +95,13 @@ def _is_faster(site: Site, conv: Convolution) -> bool:
 
 
 def winograd(site: Site, conv: Convolution) -> KernelCall:
-    """CONV_2D of 3 x 3, stride 1, two rows at a time."""
+    """3 x 3 CONV_2D with stride 1, two rows at a time."""
     height, width, outputs = site.extent(conv.output)
     depth = conv.weights.shape[3]
     pairs = -(-width // PAIR_COLUMNS)
-    pair_bytes = PLANES * depth * 2 * 2  # of two tiles, int16
+    pair_bytes = PLANES * depth * 2 * 2  # bytes of two tiles, int16
     chunk = min(pairs, max(1, VALUES_BYTES // pair_bytes))
-    panel_bytes = PLANES * depth * PANEL_CHANNELS * 2 if chunk > 1 else 0  # of a copy
+    panel_bytes = PLANES * depth * PANEL_CHANNELS * 2 if chunk > 1 else 0  # bytes of a panel's copy
     columns_bytes = (chunk * PAIR_COLUMNS + BORDER) * (TILE_ROWS + BORDER) * depth * 2
     return KernelCall(
         op=site.op,

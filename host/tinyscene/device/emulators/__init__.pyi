@@ -1,4 +1,4 @@
 from . import emulate as emulate
 from .board_machine import Machine as Machine, ask as ask, section as section
 from .board_models import BOARDS as BOARDS
-from .emulator import ONLY_EMULATED as ONLY_EMULATED, Emulator as Emulator, built_image as built_image
+from .emulator import Emulator as Emulator, built_image as built_image

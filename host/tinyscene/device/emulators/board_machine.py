@@ -1,6 +1,6 @@
-"""A board that runs its exact image under Unicorn: core, memory and interrupts, and how to speak to it.
+"""A board that runs its exact image under Unicorn: core, memory and interrupts, and how to talk to it.
 
-The boards are in board_models.py. Time does not pass, unless somebody counts it (`cycles`).
+The boards are in board_models.py. Time does not pass unless `cycles` counts it.
 """
 
 import itertools
@@ -36,15 +36,16 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M4,
 )
 
-from tinyscene.device import ANSWER, Demultiplexer, Frame, Request, Status, encode
+from tinyscene.device import Demultiplexer, Frame, encode
 from tinyscene.errors import LinkError, ToolError
+from tinyscene.firmware import ANSWER, Board, Request, Status, Unicorn
 
 RAM = 0x20000000
 PERIPHERALS = ((0x40000000, 0x100000), (0x48000000, 0x10000), (0x50000000, 0x10000), (0xE0000000, 0x100000))
 NVIC_ISER, NVIC_ICER, NVIC_BYTES = 0xE000E100, 0xE000E180, 32
 AIRCR = 0xE000ED0C
 DWT_CYCCNT = 0xE0001004
-IT_STATE = 0x0600FC00  # of the program status register: ARMv7-M, B1.4.2
+IT_STATE = 0x0600FC00  # bits of the program status register: ARMv7-M, B1.4.2
 WFI = b"\x30\xbf"
 _ARGUMENTS = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
 STACKED = (*_ARGUMENTS, UC_ARM_REG_R12, UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -54,7 +55,7 @@ def section(file: ELFFile, name: str) -> Any:
     """Return a section of an image.
 
     Raises:
-        ToolError: it has none of that name.
+        ToolError: the image has no section of that name.
     """
     found = file.get_section_by_name(name)
     if found is None:
@@ -66,26 +67,25 @@ class Machine:
     """A board, running one image; subclasses are the boards.
 
     Attributes:
-        sent: what the board has sent.
+        board: the board.
+        sent: bytes that the board has sent.
         line: bytes on their way to the board; each raises the receive interrupt once the board sleeps.
-        clock: what the core's cycle counter shows; None: what was written to it.
+        clock: function that returns the core's cycle counter; None: the counter keeps what was written to it.
     """
 
-    flash = (0, 0)
-    ram_bytes = 0
-    interrupt = 0
+    board: Board
 
     def __init__(self, elf: Path) -> None:
         self.sent = bytearray()
         self.line: deque[int] = deque()
         self.clock: Callable[[], int] | None = None
-        self._enabled = 0  # a bit an interrupt
+        self._enabled = 0  # a bit for each interrupt
         self._asleep = self._reset_asked = False
         self._cpu = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._cpu.ctl_set_cpu_model(UC_CPU_ARM_CORTEX_M4)
         self._cpu.mem_map(*self.flash)
-        self._cpu.mem_map(RAM, self.ram_bytes)
-        self._return = sum(self.flash) - 16  # where handlers return to: the end of flash, where no code is
+        self._cpu.mem_map(RAM, self.memory.ram_bytes)
+        self._return = sum(self.flash) - 16  # return address of handlers: the end of flash, where there is no code
         for base, size in PERIPHERALS:
             self._cpu.mem_map(base, size)
             self._cpu.hook_add(UC_HOOK_MEM_READ, self._before_read, None, base, base + size - 1)
@@ -93,8 +93,19 @@ class Machine:
         self._load(elf)
         self.reset()
 
+    @property
+    def memory(self) -> Unicorn:
+        """Memory map of the board."""
+        assert self.board.unicorn is not None, f"{self.board.name}.toml has no [unicorn]"
+        return self.board.unicorn
+
+    @property
+    def flash(self) -> tuple[int, int]:
+        """Address and size of the board's flash."""
+        return self.memory.flash_start, self.memory.flash_bytes
+
     def reset(self) -> None:
-        """Start again, as after a reset, with RAM and registers of peripherals as they are."""
+        """Start again, as after a reset, with RAM and the registers of peripherals unchanged."""
         stack, self._pc = struct.unpack("<2I", self._cpu.mem_read(self._vectors, 8))
         self._cpu.reg_write(UC_ARM_REG_SP, stack)
         self._cpu.reg_write(UC_ARM_REG_IPSR, 0)
@@ -114,7 +125,7 @@ class Machine:
 
     @property
     def counter(self) -> int:
-        """Where the board sleeps."""
+        """Address at which the board sleeps."""
         return self._pc
 
     def read(self, address: int) -> int:
@@ -131,20 +142,21 @@ class Machine:
         block: Callable[[Uc, int, int, None], None],
         read: Callable[[int], bool],
     ) -> None:
-        """Have basic blocks and reads of flash told, before they happen.
+        """Report basic blocks and reads of flash before they happen.
 
-        To be called before the board boots: code that has run already is not watched.
+        Call it before the board boots: code that has already run is not watched.
 
         Args:
-            code: where the blocks begin that are told.
+            code: addresses at which reported blocks begin.
             block: Unicorn's hook for them: called with processor, address, bytes, None.
-            read: called with the address; returns whether what reads is surely in no IT block, which saves time.
+            read: called with the address; returns whether the reading code is certainly in no IT block, which saves
+                time.
         """
 
         def before_read(cpu: Uc, _access: int, address: int, _size: int, _value: int, _data: None) -> None:
             if read(address):
                 return
-            # To show us the registers, Unicorn has restored the state of an IT block, and forgets to drop it again.
+            # To show the registers, Unicorn has restored the state of an IT block, and forgets to drop it again.
             state = cpu.reg_read(UC_ARM_REG_XPSR)
             if state & IT_STATE:
                 cpu.reg_write(UC_ARM_REG_XPSR, state & ~IT_STATE)
@@ -155,7 +167,7 @@ class Machine:
         self._cpu.hook_add(UC_HOOK_MEM_READ, before_read, None, first, first + size - 1)
 
     def argument(self) -> int:
-        """Return the first argument of a function that begins."""
+        """Return the first argument of the function that has just been entered."""
         return self._cpu.reg_read(UC_ARM_REG_R0)
 
     def run(self) -> None:
@@ -175,8 +187,8 @@ class Machine:
             self._pc += len(WFI)
 
     def next_interrupt(self) -> int | None:
-        """Let the next thing happen to the sleeping board, if there is one, and return the interrupt that it raises."""
-        return self.interrupt if self.line else None
+        """Let the next event happen to the sleeping board, if there is one, and return the interrupt that it raises."""
+        return self.memory.interrupt if self.line else None
 
     def take_exception(self, number: int) -> bool:
         """Call the handler of an exception with the interrupted program's registers on the stack, as the core does.
@@ -204,7 +216,7 @@ class Machine:
         self.line.append(byte)
         counted = itertools.count()
         hook = self._cpu.hook_add(UC_HOOK_CODE, lambda *_: next(counted))
-        self._interrupt(self.interrupt)
+        self._interrupt(self.memory.interrupt)
         self._cpu.hook_del(hook)
         return next(counted)
 
@@ -219,7 +231,7 @@ class Machine:
         registers = [(register, self._cpu.reg_read(register)) for register in STACKED]
         self._cpu.reg_write(UC_ARM_REG_LR, self._return | 1)
         handler = self.read(self._vectors + 4 * (16 + number))
-        if number == self.interrupt:
+        if number == self.memory.interrupt:
             self._raise()
         self._cpu.emu_start(handler, self._return)
         for register, value in registers:
@@ -243,19 +255,19 @@ class Machine:
         self.written(address, value)
 
     def _raise(self) -> None:
-        """A byte of the line arrives in the UART."""
+        """Let a byte of the line arrive in the UART."""
 
     def value_read(self, address: int, value: int) -> int:
-        """Return what the firmware reads where `value` was written."""
+        """Return what the firmware reads from an address that `value` was written to."""
         raise NotImplementedError
 
     def written(self, address: int, value: int) -> None:
-        """Do what writing causes."""
+        """Apply the effect of a write."""
         raise NotImplementedError
 
 
 def exchange(machine: Machine, request: Request, payload: bytes = b"") -> tuple[Status, bytes]:
-    """Send a request and return the answer's status and the body after it.
+    """Send a request and return the answer's status and body.
 
     Raises:
         LinkError: no answer.
@@ -265,17 +277,17 @@ def exchange(machine: Machine, request: Request, payload: bytes = b"") -> tuple[
     machine.run()
     answers = [event for event in Demultiplexer().feed(bytes(machine.sent)) if isinstance(event, Frame)]
     if [(answer.type, answer.sequence) for answer in answers] != [(request | ANSWER, 7)]:
-        raise LinkError(f"the image gave no answer to {request.name}; build it again, with this version of tinyscene")
+        raise LinkError(f"the image gave no answer to {request.name}; build it again with this version of tinyscene")
     return Status(answers[0].payload[0]), answers[0].payload[1:]
 
 
 def ask(machine: Machine, request: Request, payload: bytes = b"") -> bytes:
-    """Send a request and return the answer's body after its status.
+    """Send a request and return the answer's body.
 
     Raises:
         LinkError: no answer, or another status than OK.
     """
     status, body = exchange(machine, request, payload)
     if status is not Status.OK:
-        raise LinkError(f"the image refused {request.name}: status {status}; build it again, with this version")
+        raise LinkError(f"the image refused {request.name}: status {status}; build it again with this version")
     return body

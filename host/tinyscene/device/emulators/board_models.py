@@ -1,11 +1,12 @@
 """The boards whose images Unicorn runs: clock, UART and its interrupt of the STM32L496 and the nRF52840.
 
-Only what the firmware touches is modelled; every other register is plain memory.
+Only the registers that the firmware uses are modelled; every other register is plain memory.
 """
 
 from pathlib import Path
 
 from tinyscene.device.emulators.board_machine import Machine
+from tinyscene.firmware import boards
 
 
 class Stm32L496(Machine):
@@ -13,16 +14,13 @@ class Stm32L496(Machine):
 
     Args:
         elf: the image.
-        stuck: what never comes: "voltage", "latency" (of the flash), "pll" or "switch" (to another clock).
+        stuck: what never gets ready: "voltage", "latency" (of the flash), "pll" or "switch" (to another clock).
 
     Attributes:
         writes: (address, value) of all writes to peripherals, in order.
     """
 
-    flash = (0x08000000, 1 << 20)
-    ram_bytes = 320 << 10
-    interrupt = 70
-    uart = 0x40008000  # LPUART1
+    board = boards.named("stm32l496")
     FLASH_ACR, PWR_CR1, PWR_SR2 = 0x40022000, 0x40007000, 0x40007014
     RCC_CR, RCC_CFGR, RCC_CSR = 0x40021000, 0x40021008, 0x40021094
     PLLON, PLLRDY, VOSF, PLL = 1 << 24, 1 << 25, 1 << 10, 3
@@ -30,6 +28,7 @@ class Stm32L496(Machine):
 
     def __init__(self, elf: Path, stuck: str = "") -> None:
         self._stuck = stuck
+        self.uart = self.memory.uart
         self.writes: list[tuple[int, int]] = []
         super().__init__(elf)
 
@@ -38,7 +37,7 @@ class Stm32L496(Machine):
         return self.read(self.uart + offset)
 
     def value_read(self, address: int, value: int) -> int:
-        """Ready bits follow what was asked for; the UART is always ready to send."""
+        """Ready bits follow the request bits; the UART is always ready to send."""
         if address == self.PWR_SR2:
             return self.VOSF if self._stuck == "voltage" else 0
         if address == self.FLASH_ACR and self._stuck == "latency":
@@ -64,18 +63,15 @@ class Stm32L496(Machine):
 
 
 class DiscoL496(Stm32L496):
-    """ST's 32L496GDISCOVERY: the same with another UART."""
+    """ST's 32L496GDISCOVERY: the same, with another UART."""
 
-    interrupt = 38
-    uart = 0x40004400  # USART2
+    board = boards.named("disco_l496")
 
 
 class Nano33Ble(Machine):
     """Arduino's Nano 33 BLE, started by its boot loader."""
 
-    flash = (0x00000000, 1 << 20)
-    ram_bytes = 256 << 10
-    interrupt = 2
+    board = boards.named("nano33ble")
     HFCLKSTARTED = 0x40000100
     RXDRDY, TXDRDY, RXD, TXD = 0x40002108, 0x4000211C, 0x40002518, 0x4000251C
     FACTORY_INFORMATION = (0x10000000, 0x1000)
@@ -99,10 +95,10 @@ class Nano33Ble(Machine):
         return value
 
     def written(self, address: int, value: int) -> None:
-        """Take what is sent, and say that it was."""
+        """Take what is sent, and signal that it was sent."""
         if address == self.TXD:
             self.sent.append(value & 0xFF)
             self.write(self.TXDRDY, 1)
 
 
-BOARDS = {"stm32l496": Stm32L496, "nano33ble": Nano33Ble}
+BOARDS = {model.board.name: model for model in (Stm32L496, DiscoL496, Nano33Ble)}

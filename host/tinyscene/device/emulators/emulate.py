@@ -1,4 +1,4 @@
-"""The command `tinyscene emulate`: a built image in the emulator that knows its board, until Ctrl-C."""
+"""The command `tinyscene emulate`: run a built image in an emulator that knows its board, until Ctrl-C."""
 
 import contextlib
 import itertools
@@ -17,11 +17,12 @@ from tinyscene.device.emulators.board_machine import Machine
 from tinyscene.device.emulators.board_models import BOARDS
 from tinyscene.device.emulators.emulator import HOST, Emulator, first_line, listen
 from tinyscene.errors import ToolError
+from tinyscene.firmware import boards
 from tinyscene.paths import REPOSITORY
 
 RENODE = "renode"
 RENODE_FOLDER = REPOSITORY / "firmware" / "renode"
-START_SECONDS = 60.0  # that Renode may take until the serial port is there
+START_SECONDS = 60.0  # time for Renode to open the serial port
 CYCLES_A_LOOK = 10_000
 _RECEIVE_BYTES = 4096
 
@@ -39,11 +40,11 @@ def run(env: str, engine: str | None, port: int) -> None:
     Raises:
         ToolError: an environment or engine that cannot be emulated, nothing built, or the emulator failed.
     """
-    board = emulator.board_of(env)
+    board = boards.of_environment(env)
     able = {name: known for name, known in _engines().items() if board in known}
     if not able:
-        boards = sorted({board for known in _engines().values() for board in known})
-        raise ToolError(f"no emulator knows the environment {env!r}; choose {', '.join(boards)}")
+        names = sorted({name for known in _engines().values() for name in known})
+        raise ToolError(f"no emulator knows the environment {env!r}; choose {', '.join(names)}")
     chosen = engine or next(iter(able))
     if chosen not in able:
         raise ToolError(f"{chosen} cannot emulate {env}; choose --engine {' or '.join(able)}")
@@ -56,7 +57,7 @@ def _engines() -> Mapping[str, Mapping[str, Run]]:
     """Return the boards that each engine knows, and how it runs them."""
     return {
         "unicorn": dict.fromkeys(BOARDS, _in_unicorn),
-        "qemu": dict.fromkeys(emulator.MACHINES, _in_qemu),
+        "qemu": {name: _in_qemu for name, board in boards.every().items() if board.qemu},
         "renode": {path.stem: _in_renode for path in sorted(RENODE_FOLDER.glob("*.resc"))},
     }
 
@@ -85,8 +86,8 @@ def _in_unicorn(elf: Path, env: str, port: int) -> None:
 def serve(machine: Machine, listener: socket.socket) -> None:
     """Boot a machine and connect its serial line to one client after the other; does not return.
 
-    What the board says while nobody is there is for the first who comes. The board's cycle counter advances by
-    CYCLES_A_LOOK whenever it looks, so that its waits end; what it says of times means nothing.
+    Output sent before a client connects is kept for the first client. The board's cycle counter advances by
+    CYCLES_A_LOOK whenever the board reads it, so that its waits end; the times that it reports mean nothing.
     """
     machine.clock = itertools.count(0, CYCLES_A_LOOK).__next__
     machine.run()
@@ -106,8 +107,8 @@ def serve(machine: Machine, listener: socket.socket) -> None:
 def _in_renode(elf: Path, env: str, port: int) -> None:
     program = shutil.which(RENODE)
     if program is None:
-        raise ToolError(f"{RENODE} is not on the PATH; install it from renode.io, or leave --engine out")
-    with listen(port) as listener:  # a free port; Renode takes it next
+        raise ToolError(f"{RENODE} is not on the PATH; install it from renode.io, or omit --engine")
+    with listen(port) as listener:  # finds a free port, which Renode takes next
         port = listener.getsockname()[1]
     script = f"$bin=@{elf}; $port={port}; include @{RENODE_FOLDER / env}.resc; start"
     with tempfile.TemporaryFile("w+") as said:
@@ -146,7 +147,7 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
 
 @contextlib.contextmanager
 def _asked_to_end() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP as a request to leave, so that the emulator is stopped on the way out."""
+    """Treat SIGTERM and SIGHUP as a request to leave, so that the emulator is stopped on the way out."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,7 +1,6 @@
 """Emulated boards: boot a built firmware image in QEMU, with its serial line on a TCP port."""
 
 import contextlib
-import dataclasses
 import functools
 import shutil
 import socket
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import IO
 
 from tinyscene.errors import ToolError
+from tinyscene.firmware import Qemu, boards
 from tinyscene.paths import REPOSITORY
 
 HOST = "127.0.0.1"
@@ -19,42 +19,25 @@ PROGRAM = "qemu-system-arm"
 STOP_SECONDS = 5.0
 
 
-@dataclasses.dataclass(frozen=True)
-class QemuMachine:
-    """A machine of QEMU that runs a board's image.
+def _machine(env: str) -> Qemu:
+    """Return the machine of QEMU that runs an environment's image.
 
-    Attributes:
-        name: QEMU's.
-        since: QEMU's version that has it.
-        serial: number of the serial port that the image uses.
+    Raises:
+        ToolError: QEMU has no such machine.
     """
-
-    name: str
-    since: int
-    serial: int = 0
-
-
-MACHINES = {
-    "mps2": QemuMachine("mps2-an386", since=4),
-    # An STM32L475: an image that stays within 96 KB of RAM runs as it is, at 4 MHz, for its flash has no wait states
-    # and the image does not trust the fast clock then. It receives some hundred bytes a second, and counts no cycles.
-    "stm32l496": QemuMachine("b-l475e-iot01a", since=10, serial=5),
-}
-ONLY_EMULATED = ("mps2",)  # boards that say so of themselves: the images of the others do not know where they run
-
-
-def board_of(env: str) -> str:
-    """Return the board of a PlatformIO environment: what is before the runtime in its name."""
-    return env.removesuffix("_tflm")
+    machine = boards.named(boards.of_environment(env)).qemu
+    if machine is None:
+        raise ToolError(f"{PROGRAM} has no machine for {env}; choose another --engine")
+    return machine
 
 
 class Emulator:
     """A firmware image running in QEMU, from `start` (or `with`) to `stop`.
 
-    The serial line is a TCP server that takes one client at a time; others wait until it has left. No icount: time on
-    the emulated board is the machine's own, and the serial line is no slower.
+    The serial line is a TCP server that takes one client at a time; others wait until it has left. Without icount, time
+    on the emulated board is this machine's, and the serial line is not slowed down.
 
-    On Linux QEMU is killed with the thread that started it, however that ends.
+    On Linux QEMU is killed with the thread that started it, however that thread ends.
 
     Args:
         elf: the image.
@@ -68,7 +51,7 @@ class Emulator:
     def __init__(self, elf: Path, env: str = "mps2", port: int = 0) -> None:
         self.elf = Path(elf)
         self.url = ""
-        self._machine = MACHINES[board_of(env)]
+        self._machine = _machine(env)
         self._port = port
         self._errors: IO[str] | None = None
         self._said = ""
@@ -94,11 +77,11 @@ class Emulator:
             raise ToolError(f"{PROGRAM} is not on the PATH; install it with: apt-get install qemu-system-arm")
         if not _knows(program, self._machine):
             raise ToolError(
-                f"{program} does not know {self._machine.name}; install QEMU {self._machine.since} or newer "
+                f"{program} does not know {self._machine.machine}; install QEMU {self._machine.since} or newer "
                 "(Debian has it in backports), or choose another --engine"
             )
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stop() closes it
-        # We listen and QEMU inherits the socket: the port is known and ours before QEMU starts.
+        # We listen and QEMU inherits the socket, so that the port is known and taken before QEMU starts.
         with listen(self._port) as listener:
             self._port = listener.getsockname()[1]
             self._process = subprocess.Popen(
@@ -121,7 +104,7 @@ class Emulator:
             raise ToolError(f"{PROGRAM} could not run {self.elf}: {first_line(self.complaints())}")
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until QEMU ends by itself; returns whether it did within so many seconds."""
+        """Wait until QEMU ends by itself; return whether it did within `seconds`."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
@@ -141,7 +124,7 @@ class Emulator:
         return self._said or "it gave no reason"
 
     def stop(self) -> None:
-        """End QEMU, if it still runs."""
+        """End QEMU if it still runs."""
         process = self._process
         if process and process.poll() is None:
             process.terminate()
@@ -165,14 +148,14 @@ class Emulator:
         self.start()
 
     def reset(self) -> None:
-        """Reset the board, as its button does: the connection stays, what is on the line too."""
+        """Reset the board, as its button does: the connection and the bytes on the line stay."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(b'{"execute": "system_reset"}\n')
 
     def _command(self, program: str, listener: int) -> list[str]:
         return [
-            *(program, "-M", self._machine.name, "-display", "none", "-qmp", "stdio"),
+            *(program, "-M", self._machine.machine, "-display", "none", "-qmp", "stdio"),
             *("-chardev", f"socket,id=line,fd={listener},server=on,wait=off,nodelay=on"),
             *(("-serial", "null") * self._machine.serial),
             *("-serial", "chardev:line", "-kernel", str(self.elf)),
@@ -180,9 +163,9 @@ class Emulator:
 
 
 @functools.cache
-def _knows(program: str, machine: QemuMachine) -> bool:
+def _knows(program: str, machine: Qemu) -> bool:
     listed = subprocess.run([program, "-M", "help"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-    return any(line.split()[:1] == [machine.name] for line in listed.splitlines())
+    return any(line.split()[:1] == [machine.machine] for line in listed.splitlines())
 
 
 def listen(port: int) -> socket.socket:
@@ -208,7 +191,7 @@ def _answers(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _die_with_parent() -> list[str]:
-    """Return a command prefix that ends QEMU when this process is killed without being asked."""
+    """Return a command prefix that ends QEMU when this process is killed without a chance to do so."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
@@ -226,5 +209,5 @@ def built_image(env: str) -> Path:
 
 
 def first_line(text: str) -> str:
-    """Return the first line: QEMU may add all registers below it."""
+    """Return the first line, as QEMU may add all registers below it."""
     return text.partition("\n")[0]

@@ -1,8 +1,8 @@
-"""Functions of one int8 value as tables of 256: what the reference kernels give for -128..127.
+"""Functions of one int8 value as tables of 256: the reference kernels' results for -128..127.
 
-Its int8 kernels differ: some go through single precision (TANH, ELU), others have a fixed-point arithmetic of their own
-(HARD_SWISH, LEAKY_RELU, the ReLUs). What C++ leaves undefined there, converting what is no int32, saturates here, and
-NaN gives the zero point, as in the engine.
+The reference int8 kernels differ: some go through single precision (TANH, ELU), others have their own fixed-point
+arithmetic (HARD_SWISH, LEAKY_RELU, the ReLUs). C++ leaves the conversion of a value outside int32 undefined there; here
+it saturates, and NaN gives the zero point, as in the engine.
 """
 
 import math
@@ -23,18 +23,18 @@ from tinyscene.compiler.quantisation import (
 
 INT8_VALUES = range(INT8_MIN, INT8_MAX + 1)
 INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
-HIRES_BITS = 7  # HARD_SWISH computes with so many more
+HIRES_BITS = 7  # additional bits that HARD_SWISH computes with
 
 Table = list[int]
 
 
 def dequantise(scale: float, zero_point: int, values: range = INT8_VALUES) -> floats.Values:
-    """Return what DEQUANTIZE makes of the values."""
+    """Return DEQUANTIZE of the values."""
     return np.float32(scale) * (np.array(values) - zero_point).astype(np.float32)
 
 
 def quantise(values: floats.Values, scale: float, zero_point: int) -> NDArray[np.int64]:
-    """Return what QUANTIZE makes of floats: divided by the scale, rounded half away from zero, clamped to int8."""
+    """Return QUANTIZE of floats: divided by the scale, rounded half away from zero, clamped to int8."""
     with np.errstate(all="ignore"):
         return _to_int8(values / np.float32(scale), zero_point)
 
@@ -109,7 +109,7 @@ def hard_swish(source: Tensor, output: Tensor, _: Options | None) -> Table:
 
 
 def hard_swish_fits(source: Tensor, output: Tensor) -> bool:
-    """Return whether the factor to the output's scale is at most 1, as the reference demands."""
+    """Return whether the factor to the output's scale is at most 1, as the reference requires."""
     fine = np.float32(source.scale) * np.float32(1 / 128)
     return quantise_multiplier(float(fine / np.float32(output.scale)))[1] <= 0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import engine_models
-import sanitized
+import sanitised
 from drawn_networks import draw_networks
 from tinyscene.compiler.pipeline import plan_model
 from tinyscene.compiler.verify import model_inputs
@@ -21,7 +21,7 @@ FOR_SPEED = {"three by three": lambda: [engine_models.three_by_three(seed) for s
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return sanitized.build_engine(tmp_path_factory.mktemp("sanitized"))
+    return sanitised.build_engine(tmp_path_factory.mktemp("sanitised"))
 
 
 @pytest.mark.parametrize("group", MODELS | FOR_SPEED)
@@ -34,4 +34,4 @@ def test_models_run_clean(group: str, engine: list[Path], tmp_path: Path) -> Non
         vectors = model_inputs(model, 3, seed=1)
         noise = np.random.default_rng(2).integers(0, 256, vectors[:1].nbytes, np.uint8)
         inputs.append(np.concatenate([vectors, noise.view(vectors.dtype).reshape(vectors[:1].shape)]))
-    sanitized.run(models, inputs, engine, tmp_path)
+    sanitised.run(models, inputs, engine, tmp_path)

@@ -5,7 +5,7 @@
 // Further from zero than any int8 minus any zero point.
 static const float FAR = 512.0f;
 
-// Halves away from zero. A conversion to int32 cuts off; what it cuts off is exact.
+// Halves away from zero. A conversion to int32 truncates, and what it drops is exact.
 static inline int32_t round_near(float value) {
     const int32_t whole = (int32_t)value;
     const float rest = value - (float)whole;
@@ -19,7 +19,7 @@ static inline float bound(float value) {
     return value < -FAR ? -FAR : value > FAR ? FAR : value;
 }
 
-void engine_quantize(
+void engine_quantise(
     const void *parameters, const struct engine_rows *source, int32_t y, int8_t *output, void *scratch) {
     (void)scratch;
     const struct engine_quantisation *const layer = parameters;
@@ -30,7 +30,7 @@ void engine_quantize(
     }
 }
 
-void engine_dequantize(
+void engine_dequantise(
     const void *parameters, const struct engine_rows *source, int32_t y, int8_t *output, void *scratch) {
     (void)scratch;
     const struct engine_quantisation *const layer = parameters;

@@ -10,7 +10,7 @@ from tinyscene.compiler import execution
 from tinyscene.compiler.compiled import CompiledModel
 from tinyscene.toolchain import native
 
-HARNESS = Path(__file__).with_name("engine_sanitized.c")
+HARNESS = Path(__file__).with_name("engine_sanitised.c")
 FLAGS = [
     "-std=c11",
     "-O1",
