@@ -5,7 +5,7 @@ BUNDLE ?= models/student
 DATA   ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Both are a minute's wait on a machine without internet, and nobody asked for either.
+# Each costs a minute's wait on a machine without internet, and neither is needed.
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 # What the firmware is generated from.
@@ -17,10 +17,10 @@ firmware size flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing and make .venv (quick when that is done)
+setup: ## install what is missing and make .venv (quick if nothing is missing)
 	@scripts/setup
 
-demo: setup ## train, compile, boot and score a small model; DATA=DIR: on your clips
+demo: setup ## train, compile, boot and score a small model; DATA=DIR: with your clips
 	@python scripts/demo $(if $(DATA),--data '$(DATA)')
 
 test: check ## every check and every test (five to ten minutes on two cores)
@@ -32,10 +32,10 @@ check: setup ## format, lint, types, and the style of the C sources
 format: setup ## rewrite Python and C sources in the house style
 	@scripts/check --fix
 
-firmware: setup ## build the firmware of every board, or of BOARD=...; BUNDLE=DIR: from that bundle
+firmware: setup ## build the firmware of every board, or of BOARD=...; BUNDLE=DIR: with that bundle
 	pio run $(if $(BOARD),-e $(BOARD))
 
-size: setup ## what takes flash and RAM, of every board or of BOARD=...; BUNDLE=DIR: with that bundle
+size: setup ## flash and RAM by group, for every board or BOARD=...; BUNDLE=DIR: with that bundle
 	@pio run --silent $(if $(BOARD),-e $(BOARD))
 	@tinyscene size $(BOARD)
 
@@ -43,15 +43,15 @@ flash: setup ## build and upload to BOARD=stm32l496, disco_l496 or nano33ble
 	@test -n "$(BOARD)" || { echo "error: say which board: make flash BOARD=stm32l496, disco_l496 or nano33ble" >&2; exit 2; }
 	pio run -e $(BOARD) -t upload
 
-bench: setup ## count instructions, RAM and flash on the emulated board, of networks and front ends
+bench: setup ## count instructions, RAM and flash of networks and front ends on the emulated board
 	@mkdir -p build
 	tinyscene bench --json build/bench.json
 
-bench-docs: setup ## the same, and bring the figures in docs/RESULTS.md up to date
+bench-docs: setup ## the same, and update the figures in docs/RESULTS.md
 	@mkdir -p build
 	tinyscene bench --json build/bench.json --docs
 
-results: bench-docs ## bring every figure in docs/RESULTS.md and the model cards up to date
+results: bench-docs ## update every figure in docs/RESULTS.md and the model cards
 	@for model in models/*/; do tinyscene card "$$model" || exit 1; done
 	tinyscene results
 

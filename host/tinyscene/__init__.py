@@ -1,4 +1,4 @@
-"""tinyscene: acoustic scene classification on Cortex-M4, from a folder of clips to a board that answers."""
+"""tinyscene: acoustic scene classification on Cortex-M4, from a folder of clips to a board that classifies."""
 
 from importlib.metadata import version
 

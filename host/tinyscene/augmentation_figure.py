@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.augmentation_figure` did is the verb `tinyscene experiment augmentations` now."""
+"""The former `python -m tinyscene.augmentation_figure`, now the command `tinyscene experiment augmentations`."""
 
 from tinyscene.cli import moved
 

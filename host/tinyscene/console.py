@@ -1,4 +1,4 @@
-"""The one rich console of the command line, and the progress bar that every long verb uses."""
+"""The command line's only rich console, and the progress bar of every long command."""
 
 from rich.console import Console
 from rich.progress import (

@@ -32,7 +32,7 @@ def learning_curves(histories: Sequence[History], title: str) -> Figure:
     """Draw loss, validation accuracy and learning rate over the epochs of one network.
 
     Args:
-        histories: one for a single run, or one a fold: then folds are thin lines and their mean a thick one.
+        histories: one for a single run, or one for each fold: then folds are thin lines and their mean a thick one.
         title: name of the network.
     """
     figure = Figure(figsize=(10, 3), layout="constrained")
@@ -53,7 +53,7 @@ def learning_curves(histories: Sequence[History], title: str) -> Figure:
 
 
 def _draw(axes: Axes, histories: Sequence[History], key: str, colour: str, label: str, scale: float = 1) -> None:
-    """Draw one curve a history, and their mean; epochs without a value (no validation clips) are left out."""
+    """Draw a curve for each history, and their mean; epochs without a value (no validation clips) are skipped."""
     curves = [
         np.array([(epoch["epoch"], scale * epoch[key]) for epoch in history if epoch[key] is not None]).reshape(-1, 2)
         for history in histories
@@ -80,8 +80,8 @@ def confusion(score: Mapping[str, Any], title: str) -> Figure:
     """Draw a confusion matrix in percent of each true scene.
 
     Args:
-        score: with `confusion` [true][predicted] counts and `classes`, as `metrics.score` returns.
-        title: what was scored.
+        score: scores with `confusion` [true][predicted] counts and `classes`, as `metrics.score` returns.
+        title: name of what was scored.
     """
     counts = np.asarray(score["confusion"], float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -118,7 +118,7 @@ def reliability(tables: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw reliability diagrams side by side: accuracy against confidence, and how many clips are that confident.
 
     Args:
-        tables: title -> what `reliability.reliability` returns.
+        tables: title -> result of `reliability.reliability`.
     """
     figure = Figure(figsize=(4.2 * len(tables), 4), layout="constrained")
     for axes, (title, table) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
@@ -156,8 +156,8 @@ def save_svg(figure: Figure, path: Path, description: str) -> None:
 
     Args:
         figure: the drawing.
-        path: the file.
-        description: its title, for those who do not see it.
+        path: file to write.
+        description: title of the drawing, for readers who cannot see it.
     """
     with (
         matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": description}),
@@ -167,11 +167,11 @@ def save_svg(figure: Figure, path: Path, description: str) -> None:
 
 
 def svg(figure: Figure, description: str) -> str:
-    """Return a figure as an `<svg>` element that follows the colours and fonts of the page it is put in.
+    """Return a figure as an `<svg>` element that follows the colours and fonts of its page.
 
     Args:
         figure: the drawing.
-        description: what it shows, in words, for those who do not see it.
+        description: what it shows, in words, for readers who cannot see it.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": description, "svg.id": None}):

@@ -1,4 +1,4 @@
-"""Writing files so that a full disk or a kill leaves the old one or the new one, never half of either."""
+"""Write files so that a full disk or a kill leaves the old file or the new one, never half of either."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from tinyscene.errors import TinysceneError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
+    """Yield a temporary path next to `path`; on success it is flushed to disk and replaces `path`.
 
-    On any exception the temporary file is removed and `path` is left as it was.
+    On any exception the temporary file is removed and `path` stays as it was.
 
     Raises:
-        TinysceneError: the file cannot be written (no space, no permission), naming `path`.
+        TinysceneError: the file cannot be written (no space, no permission); the message names `path`.
     """
     path = Path(path)
     try:
@@ -48,22 +48,22 @@ def _cannot_write(path: Path, error: OSError) -> TinysceneError:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step."""
+    """Replace `path` with `data` in one step."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by UTF-8 `text` in one step."""
+    """Replace `path` with UTF-8 `text` in one step."""
     write_bytes(path, text.encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Replace `path` by an .npz file of `arrays`, none of them of objects, in one step."""
+    """Replace `path` with an .npz file of `arrays`, none of them of objects, in one step."""
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as indented JSON in one step."""
+    """Replace `path` with `value` as indented JSON in one step."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.frontend_check` did is the verb `tinyscene frontend check` now."""
+"""The former `python -m tinyscene.frontend_check`, now the command `tinyscene frontend check`."""
 
 from tinyscene.cli import moved
 

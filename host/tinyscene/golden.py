@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.golden` did is the verb `tinyscene frontend golden` now."""
+"""The former `python -m tinyscene.golden`, now the command `tinyscene frontend golden`."""
 
 from tinyscene.cli import moved
 

@@ -11,7 +11,7 @@ DEPENDENCIES = REPOSITORY / ".deps"
 
 
 def relative_to_repository(path: Path) -> str:
-    """Return a path as it is kept in a run: relative to the checkout if it is inside, else whole."""
+    """Return a path as a run stores it: relative to the checkout if it is inside, else unchanged."""
     resolved = Path(path).resolve()
     return str(resolved.relative_to(REPOSITORY) if resolved.is_relative_to(REPOSITORY) else resolved)
 

@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.rate_check` did is the verb `tinyscene frontend rates` now."""
+"""The former `python -m tinyscene.rate_check`, now the command `tinyscene frontend rates`."""
 
 from tinyscene.cli import moved
 

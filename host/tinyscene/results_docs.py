@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.results_docs` did is the verb `tinyscene results` now."""
+"""The former `python -m tinyscene.results_docs`, now the command `tinyscene results`."""
 
 from tinyscene.cli import moved
 

@@ -1,4 +1,4 @@
-"""Tables of TOML as frozen dataclasses, read strictly: an unknown key, a wrong type or an impossible value is said."""
+"""TOML tables as frozen dataclasses, read strictly: an unknown key, a wrong type or an impossible value is an error."""
 
 import dataclasses
 import types
@@ -11,7 +11,7 @@ Section = TypeVar("Section")
 
 
 def limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
-    """A field whose value lies between low and high, both allowed."""
+    """A field whose value lies between low and high, inclusive."""
     return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
@@ -40,7 +40,7 @@ def check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> Non
     low, high, among = limits.get("low"), limits.get("high"), limits.get("among")
     if among and value not in among:
         raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(map(str, among))}")
-    if low is not None and not low <= value <= high:  # NaN fails it too
+    if low is not None and not low <= value <= high:  # NaN fails as well
         raise ConfigError(f"{place} is {value}; it must lie between {low} and {high}")
 
 

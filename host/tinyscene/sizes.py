@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.sizes` did is the verb `tinyscene size` now."""
+"""The former `python -m tinyscene.sizes`, now the command `tinyscene size`."""
 
 from tinyscene.cli import moved
 

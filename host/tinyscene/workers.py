@@ -1,4 +1,4 @@
-"""What a worker process must do, so that stopping the command stops everything, and quietly."""
+"""What a worker process must do so that stopping the command stops everything quietly."""
 
 import functools
 import os
@@ -9,9 +9,9 @@ import time
 
 @functools.cache
 def end_with(parent: int) -> None:
-    """Make this worker process end when its parent does, whatever ended it, and leave Ctrl-C to the parent.
+    """Make this worker process end when its parent does, whatever ended the parent, and leave Ctrl-C to the parent.
 
-    Without it a worker whose parent was killed would go on, or wait for ever for its results to be read.
+    Without it a worker whose parent was killed would continue, or wait forever for its results to be read.
 
     Args:
         parent: process number of the command that the user started.

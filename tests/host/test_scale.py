@@ -15,5 +15,5 @@ def test_a_few_rows_go_all_the_way(shared_data: Path, tmp_path: Path) -> None:
     done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "64 training and 64 test rows, 10 audio files" in done.stdout
-    for step in ("features, training list:", "an epoch of training:", "answers of the network:"):
+    for step in ("features, training list:", "an epoch of training:", "predictions of the network:"):
         assert step in done.stdout

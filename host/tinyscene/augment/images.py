@@ -1,7 +1,7 @@
 """Augmentation of training batches in NumPy: images [batch, n_mels, frames] float32, standardised per mel band.
 
-Every function draws from the generator that it is given and changes nothing in place, so that the same generator and
-the same batch give the same result on every Keras back end.
+Every function draws from the given generator and changes nothing in place, so that the same generator and the same
+batch give the same result on every Keras back end.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ def batch(
         images: [batch, n_mels, frames].
         targets: class probabilities [batch, classes], or those of the labels and of the teachers side by side,
             [batch, 2 * classes]; both are blended alike.
-        config: which augmentations, how much.
-        rng: seeded by the caller.
+        config: the augmentations and their strengths.
+        rng: generator, seeded by the caller.
         decibel: what one dB is in each standardised band [n_mels]; needed for a gain.
 
     Returns:
@@ -62,16 +62,16 @@ def gain(images: Images, largest: float, decibel: NDArray[np.float32], rng: Gene
 
     Args:
         images: [batch, n_mels, frames].
-        largest: dB.
+        largest: largest gain, dB.
         decibel: what one dB is in each standardised band [n_mels].
-        rng: seeded by the caller.
+        rng: generator, seeded by the caller.
     """
     offsets = rng.uniform(-largest, largest, size=(len(images), 1, 1)).astype(np.float32)
     return images + offsets * decibel[:, None]
 
 
 def noise(images: Images, largest: float, rng: Generator) -> Images:
-    """Add Gaussian noise to every image, of a deviation between 0 and `largest` standardised units."""
+    """Add Gaussian noise to every image, with a standard deviation between 0 and `largest` standardised units."""
     deviations = rng.uniform(0, largest, size=(len(images), 1, 1)).astype(np.float32)
     return images + deviations * rng.standard_normal(images.shape, np.float32)
 
@@ -79,12 +79,12 @@ def noise(images: Images, largest: float, rng: Generator) -> Images:
 def balanced_rows(devices: NDArray[np.str_], balance: float, rng: Generator) -> NDArray[np.int64]:
     """Draw as many clips as there are, those of rare recording devices more often, in random order.
 
-    Systematic resampling: a clip, and a device, comes either floor or ceiling of as often as it is expected to.
+    Systematic resampling: each clip and each device is drawn floor(expected) or ceil(expected) times.
 
     Args:
-        devices: of every clip.
-        balance: 0: every clip once; 1: every device as often as any other; between: weights to that power.
-        rng: seeded by the caller.
+        devices: device of every clip.
+        balance: 0: every clip once; 1: every device as often as any other; in between: weights to that power.
+        rng: generator, seeded by the caller.
 
     Returns:
         Rows [clips], with repetitions.
@@ -131,16 +131,16 @@ def mixup(
 
 
 def freq_mixstyle(images: Images, probability: float, alpha: float, rng: Generator) -> Images:
-    """Give images the per-band mean and deviation of a blend of their own and another image's of the batch.
+    """Give images a per-band mean and deviation that blend their own with those of another image of the batch.
 
-    It takes the recording device, which colours whole bands, out of what the network can rely on. Schmid et al.,
-    "CP-JKU Submission to DCASE22", 2022.
+    The recording device colours whole bands; this keeps the network from relying on it. Schmid et al., "CP-JKU
+    Submission to DCASE22", 2022.
 
     Args:
         images: [batch, n_mels, frames].
-        probability: of changing a batch.
+        probability: probability of changing a batch.
         alpha: shares are drawn from Beta(alpha, alpha).
-        rng: seeded by the caller.
+        rng: generator, seeded by the caller.
     """
     changes = rng.random() < probability
     share = rng.beta(alpha, alpha, size=(len(images), 1, 1)).astype(np.float32)

@@ -12,17 +12,17 @@ from tinyscene.data import Clip
 from tinyscene.errors import DatasetError
 
 CLIPS_OF_A_GROUP = 25  # gives the thesis's 15,000 rows; its text says 50, which gives 30,000 on the official list
-TRAINING_SHARE = 0.7  # of originals and of copies, in the splits that divide both alike
+TRAINING_SHARE = 0.7  # share of originals and of copies for training, in the splits that divide both alike
 COPIES_LEARNT = 0.3  # share of the copies that split 3 trains on
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A clip as the data set has it, or a copy of it through another microphone.
+    """A clip as it is in the data set, or a copy of it through another microphone.
 
     Attributes:
         clip: the original.
-        microphone: name of the impulse response that it goes through; None for none.
+        microphone: name of the impulse response that the clip is convolved with; None: the original itself.
     """
 
     clip: Clip
@@ -33,9 +33,9 @@ def balanced_subset(clips: Iterable[Clip], seed: int, group: int = CLIPS_OF_A_GR
     """Return up to `group` random clips of every (device, city, scene), shuffled.
 
     Args:
-        clips: labelled, any order.
-        seed: chooses and shuffles; the same clips in another order give the same subset.
-        group: clips of a group; a smaller group is taken whole.
+        clips: labelled clips in any order.
+        seed: seed of the choice and of the order; the same clips in another order give the same subset.
+        group: number of clips taken from a group; a smaller group is taken whole.
 
     Raises:
         DatasetError: a clip has no label, or `group` is below 1.
@@ -70,8 +70,8 @@ def split(
     microphones, 70 % of each for training; 3: all originals and 30 % of the copies for training, the other copies for
     validation.
 
-    Rows of one location come to lie on both sides, as in the thesis: its validation figures flatter, and models are
-    to be compared by their test lists only.
+    As in the thesis, rows of one location are on both sides: its validation figures are too good, and models should be
+    compared by their test lists only.
 
     Raises:
         DatasetError: there is no such split.

@@ -15,12 +15,12 @@ from tinyscene.frontend import FeatureImages, FrontendConfig, features
 
 @dataclasses.dataclass(frozen=True)
 class RecordingImages:
-    """Images of recordings in their order, read from disk when indexed by rows.
+    """Images of recordings in the order of the recordings, read from disk when indexed by rows.
 
     Attributes:
-        stores: images of the originals, or of what one microphone heard.
-        store_of: [recordings]: number of each one's store.
-        row_of: [recordings]: its row there.
+        stores: images of the originals, and of the copies through each microphone.
+        store_of: number of each recording's store, [recordings].
+        row_of: row of each recording in its store, [recordings].
     """
 
     stores: tuple[FeatureImages, ...]
@@ -56,13 +56,13 @@ def extract(
     """Return the features of recordings, computing those that are not cached; see `features.extract`.
 
     Args:
-        dataset: where the clips are.
+        dataset: data set of the clips.
         recordings: originals and copies in any order.
         config: the front end.
-        microphones: those that the copies name.
+        microphones: the microphones that the copies name.
 
     Raises:
-        DatasetError, ConfigError, ToolError, TinysceneError: as `features.extract`.
+        DatasetError, ConfigError, ToolError, TinysceneError: as for `features.extract`.
     """
     variants = {microphone.name: microphone for microphone in microphones}
     named: set[str | None] = {recording.microphone for recording in recordings}

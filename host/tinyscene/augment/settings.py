@@ -1,4 +1,4 @@
-"""What a run's configuration says of augmentation."""
+"""The augmentation settings of a run's configuration."""
 
 import dataclasses
 from typing import Any
@@ -17,24 +17,24 @@ class AugmentConfig:
     """Augmentation of training batches; 0 turns each off; see `augment.images`.
 
     Attributes:
-        time_roll: frames either way.
-        specaugment: name of a policy of Park et al., "SpecAugment", 2019, that sets the four that follow where they are
-            not set; its time warp is left out, and its widths are those of the paper's 10 ms frames and 80 bands.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_width: stripes, and their largest width.
-        impulse_responses: folder of WAV files, microphones through which clips are heard; None: none. See
-            `augment.waveform`, as for the next ones; relative to where the command is run.
+        time_roll: largest shift in frames, either way.
+        specaugment: name of a policy of Park et al., "SpecAugment", 2019, that sets the next four where they are not
+            set; its time warp is omitted, and its widths are meant for the paper's 10 ms frames and 80 bands.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_width: number of stripes, and their largest width.
+        impulse_responses: folder of WAV files, the impulse responses of microphones through which clips are heard;
+            relative to the working directory. None: no microphones. `augment.waveform` explains this and the next six.
         microphones: "all" of them, or "eight", see `augment.waveform.EIGHT_MICROPHONES`.
-        impulse_response_probability: that a clip is heard through one of them, every time it is used.
-        time_stretch: tempo is changed by this share either way.
-        time_stretch_probability: that it is.
-        pitch_shift: semitones, either way.
-        pitch_shift_probability: that the pitch is shifted; a clip is changed by one of the three at most.
-        gain: largest, dB either way.
-        noise: largest deviation, in units of the standardised image.
+        impulse_response_probability: probability that a clip is heard through one of them, each time it is used.
+        time_stretch: share by which the tempo is changed, either way.
+        time_stretch_probability: probability that the tempo is changed.
+        pitch_shift: semitones by which the pitch is shifted, either way.
+        pitch_shift_probability: probability that the pitch is shifted; at most one of the three changes a clip.
+        gain: largest gain, dB either way.
+        noise: largest standard deviation, in units of the standardised image.
         device_balance: 0 takes every clip once an epoch, 1 all devices equally often; see `images.balanced_rows`.
-        mixup: alpha of the Beta distribution.
+        mixup: alpha of the Beta distribution; 0: no mixup.
         freq_mixstyle: probability of changing a batch.
-        freq_mixstyle_alpha: of the Beta distribution.
+        freq_mixstyle_alpha: alpha of the Beta distribution.
     """
 
     time_roll: int = limited(0, low=0, high=10_000)

@@ -1,4 +1,4 @@
-"""Cached variants of the training clips, and the choice among them: a clip is another recording of itself at times."""
+"""Cached variants of the training clips, and the choice among them: at times a variant stands in for a clip."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ Images = NDArray[np.float32] | FeatureImages | RecordingImages
 
 @dataclasses.dataclass(frozen=True)
 class VariantGroup:
-    """Variants that a clip is replaced by, each as likely as the others of the group.
+    """Variants that may replace a clip, each as likely as the others of the group.
 
     Attributes:
-        probability: of a replacement by any of them, each time that the clip is used.
-        images: of every variant, [clips, n_mels, frames], in the order of the clips.
+        probability: probability of a replacement by any of them, each time that the clip is used.
+        images: images of each variant, [clips, n_mels, frames], in the order of the clips.
     """
 
     probability: float
@@ -50,7 +50,7 @@ def wanted(config: AugmentConfig) -> list[tuple[float, Sequence[Variant]]]:
         try:
             responses = microphones(Path(config.impulse_responses), config.microphones)
         except ConfigError as error:
-            raise ConfigError(f"{error}, or take impulse_responses out of the configuration") from error
+            raise ConfigError(f"{error}, or remove impulse_responses from the configuration") from error
         groups.append((config.impulse_response_probability, responses))
     if config.time_stretch:
         rates = [TimeStretch(1 - config.time_stretch), TimeStretch(1 + config.time_stretch)]
@@ -64,11 +64,11 @@ def wanted(config: AugmentConfig) -> list[tuple[float, Sequence[Variant]]]:
 def extract(
     dataset: Dataset, clips: Sequence[Clip], frontend: FrontendConfig, config: AugmentConfig
 ) -> tuple[VariantGroup, ...]:
-    """Return the groups that a configuration asks for, with the features of all clips; computed where not cached.
+    """Return the groups that a configuration asks for, with the features of all clips; computes those not cached.
 
     Raises:
         ConfigError: the impulse responses cannot be read.
-        DatasetError, ToolError, TinysceneError: as `features.extract`.
+        DatasetError, ToolError, TinysceneError: as for `features.extract`.
     """
     return tuple(
         VariantGroup(
@@ -85,10 +85,10 @@ def choose(
     """Return the images of clips [rows, n_mels, frames], each of the clip itself or of one variant.
 
     Args:
-        images: of the clips themselves.
-        groups: their probabilities add up to 1 at most; the rest is the clip itself.
+        images: images of the clips themselves.
+        groups: groups whose probabilities add up to at most 1; with the rest, the clip itself is taken.
         rows: numbers of the clips.
-        rng: seeded by the caller.
+        rng: generator, seeded by the caller.
     """
     chosen = np.array(images[rows], np.float32)
     if not groups:

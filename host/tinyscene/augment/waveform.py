@@ -1,6 +1,6 @@
 """Augmentation of waveforms: other microphones, tempo and pitch. Each is a variant of all clips, cached like the clips.
 
-A variant takes and gives [samples] float32 at 44,100 Hz of the same length, and of the same level where it can.
+A variant takes [samples] float32 at 44,100 Hz and returns as many, at the same level where it can.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from tinyscene.data import NATIVE_RATE, resample
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import Signal
 
-# of the MicIRP project, by the name of the file: AKG D12, Altec 639, American R331, Astatic 77, Beyer M260, Foster
-# Dynamic DF1, Oktava MK18 Silver, Sony C37 Fet
+# Microphones of the MicIRP project, by file name: AKG D12, Altec 639, American R331, Astatic 77, Beyer M260, Foster
+# Dynamic DF1, Oktava MK18 Silver, Sony C37 Fet.
 EIGHT_MICROPHONES = (
     "IR_AKGD12",
     "Altec_639",
@@ -33,10 +33,10 @@ EIGHT_MICROPHONES = (
 )
 ALL, EIGHT = "all", "eight"
 MICROPHONES = (ALL, EIGHT)
-RATIO = 4.0  # of the compressor: so many dB over the threshold become one
+RATIO = 4.0  # ratio of the compressor: this many dB over the threshold become one
 DETECTOR_SECONDS = 0.01
-QUIETEST = 1e-10  # mean square of what counts as silence: -100 dB
-_VERSION = 1  # of this module's arithmetic: part of the identity of cached features
+QUIETEST = 1e-10  # mean square, -100 dB; below it a signal counts as silence
+_VERSION = 1  # version of this module's arithmetic: part of the identity of cached features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Microphone:
     """A recording by another microphone whose automatic gain compresses the dynamic range.
 
     Attributes:
-        name: of the microphone.
+        name: name of the microphone.
         response: its impulse response at 44,100 Hz.
     """
 
@@ -68,7 +68,7 @@ class Microphone:
 
 @dataclasses.dataclass(frozen=True)
 class TimeStretch:
-    """The clip played `rate` times as fast at its pitch, repeated or cut to its length."""
+    """The clip played `rate` times as fast at the same pitch, repeated or cut to its length."""
 
     rate: float
 
@@ -83,13 +83,13 @@ class TimeStretch:
         return _identity("stretch", str(self.rate), importlib.metadata.version("librosa"))
 
     def apply(self, signal: Signal) -> Signal:
-        """Return librosa.effects.time_stretch, repeated from its beginning where it has become too short."""
+        """Return librosa.effects.time_stretch, repeated from its beginning if it has become too short."""
         return np.resize(librosa.effects.time_stretch(signal, rate=self.rate), len(signal)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
 class PitchShift:
-    """The clip `semitones` higher, at its tempo."""
+    """The clip `semitones` higher, at the same tempo."""
 
     semitones: float
 
@@ -110,7 +110,7 @@ class PitchShift:
 
 
 def convolve(signal: NDArray[np.floating], response: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the signal through an impulse response, as long as the signal and not delayed by the response's peak."""
+    """Convolve a signal with an impulse response; the result is as long, and the response's peak does not delay it."""
     delay = int(np.abs(response).argmax())
     wet = scipy.signal.fftconvolve(np.asarray(signal, np.float64), response)
     return wet[delay : delay + len(signal)]
@@ -125,7 +125,7 @@ def compress(signal: NDArray[np.floating], ratio: float = RATIO) -> NDArray[np.f
 
     Args:
         signal: [samples] at 44,100 Hz.
-        ratio: above 1 compresses.
+        ratio: ratio of the compression; above 1 compresses.
     """
     power = np.asarray(signal, np.float64) ** 2
     mean = power.mean()
@@ -147,11 +147,11 @@ def microphones(folder: Path, which: str) -> list[Microphone]:
     """Read impulse responses.
 
     Args:
-        folder: of WAV files; others in it are ignored.
+        folder: folder of WAV files; other files in it are ignored.
         which: "all", or "eight" for `EIGHT_MICROPHONES`.
 
     Raises:
-        ConfigError: no such folder, no file, or one that cannot be read or is not mono; names it.
+        ConfigError: no such folder, no such file, or a file that cannot be read or is not mono; the message names it.
     """
     folder = Path(folder)
     names = EIGHT_MICROPHONES if which == EIGHT else sorted(path.stem for path in folder.glob("*.wav"))

@@ -1,4 +1,4 @@
-"""Measurements beside the peers: instructions, RAM and flash of networks, front ends and features."""
+"""Measurements of ours and of peers: instructions, RAM and flash of networks, front ends and features."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
 """Compile a network with bakenn (PyPI, "Static INT8 AOT compiler"), and run its C on the emulated Cortex-M4.
 
-With its kernels of plain C, and with the CMSIS-NN 4.0.0 sources and the DSP kernels that its wheel brings.
+It runs with its plain C kernels, and with the CMSIS-NN 4.0.0 sources and the DSP kernels in its wheel.
 """
 
 import tempfile
@@ -15,28 +15,28 @@ from tinyscene.bench import bakenn_graph
 from tinyscene.bench.engine import Measurement, RefusedError
 from tinyscene.compiler import complexity, execution
 
-# Maps bakenn's name to the one that the harness uses
+# Maps bakenn's name of the function to the one that the harness calls
 HEADER = """\
 #include "bknn_model.h"
 #define model0_run bknn_model_infer
 """
-FLAGS = ("-O3", "-DBAKENN_CMSIS_NN_BUILTIN_MEMORY")  # its fastest; and as its own build fragment has it
+FLAGS = ("-O3", "-DBAKENN_CMSIS_NN_BUILTIN_MEMORY")  # the fastest; the macro is from bakenn's own build fragment
 
 
-MIN_SHARE = 0.99  # of a network's multiply-accumulates, for a part of it to be compared with the whole
+MIN_SHARE = 0.99  # least share of a network's multiply-accumulates in a part that is compared with the whole
 
 
 def measure(model: bytes, inputs: NDArray[np.int8], *, optimised: bool) -> Measurement:
-    """Compile and run a network, or its first operators where only a rest of little work is refused.
+    """Compile and run a network, or its first operators if bakenn refuses only a rest with little work.
 
     Args:
-        model: a .tflite file.
+        model: bytes of a .tflite file.
         inputs: int8 [N, ...].
-        optimised: with CMSIS-NN and DSP kernels where bakenn has them (its policy `static_priority`).
+        optimised: whether to use CMSIS-NN and DSP kernels where bakenn has them (its policy `static_priority`).
 
     Raises:
-        RefusedError: bakenn is not installed, or does not take the network; the reason is its own.
-        ModelError, ToolError: as `execution.run_image`.
+        RefusedError: bakenn is not installed, or refuses the network, with its own reason.
+        ModelError, ToolError: as for `execution.run_image`.
     """
     try:
         import bakenn
@@ -62,7 +62,7 @@ def measure(model: bytes, inputs: NDArray[np.int8], *, optimised: bool) -> Measu
 
 
 def _parts(model: bytes) -> Iterator[tuple[bytes, str]]:
-    """Yield the network as bakenn wants it, then its starts, the longest first; and what each is."""
+    """Yield the network adapted for bakenn, then its beginnings, the longest first; each with a description."""
     adapted = bakenn_graph.adapt(model)
     yield adapted, ""
     operators = bakenn_graph.count_operators(adapted)
@@ -75,7 +75,7 @@ def _parts(model: bytes) -> Iterator[tuple[bytes, str]]:
 
 
 def _run(artifacts: Any, folder: Path, inputs: NDArray[np.int8]) -> execution.Run:
-    """Build what bakenn wrote into `folder`, and run it."""
+    """Build the C that bakenn wrote into `folder`, and run it."""
     (folder / "model0.h").write_text(HEADER)
     sources = [artifacts.model_source, artifacts.weights_source, artifacts.kernels_source, *artifacts.support_sources]
     include = artifacts.support_include_dirs

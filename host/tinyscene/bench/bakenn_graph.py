@@ -1,7 +1,7 @@
-"""Write a .tflite file so that bakenn 1.0 takes it: the same network, and the same bytes out of it.
+"""Write a .tflite file so that bakenn 1.0 accepts it: the same network with the same output bytes.
 
-TensorFlow's converter leaves out what bakenn insists on: the shape of a RESHAPE in its options, the bias of a
-FULLY_CONNECTED layer where it is zero, and the RESHAPE before one whose input is an image of one pixel.
+TensorFlow's converter omits things that bakenn requires: the shape of a RESHAPE in its options, the bias of a
+FULLY_CONNECTED layer if it is zero, and the RESHAPE before such a layer if its input is an image of one pixel.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ BIAS = 2  # position among a FULLY_CONNECTED layer's inputs
 
 
 def adapt(model: bytes) -> bytes:
-    """Return the same network with the options, biases and reshapes that bakenn wants.
+    """Return the same network with the options, biases and reshapes that bakenn requires.
 
     Args:
-        model: a .tflite file that the compiler accepts.
+        model: bytes of a .tflite file that the compiler accepts.
     """
     file = _read(model)
     graph = file.subgraphs[0]
@@ -36,12 +36,12 @@ def adapt(model: bytes) -> bytes:
 
 
 def start(model: bytes, operators: int) -> bytes:
-    """Return the first operators of a network, the last one's result as the output."""
+    """Return the first operators of a network, with the last one's result as the output."""
     file = _read(model)
     graph = file.subgraphs[0]
     graph.operators = graph.operators[:operators]
     graph.outputs = [graph.operators[-1].outputs[0]]
-    file.signatureDefs = None  # they name the output that is no longer made
+    file.signatureDefs = None  # they name the output that no longer exists
     return bytes(flatbuffer_utils.convert_object_to_bytearray(file))
 
 
@@ -61,7 +61,7 @@ def _set_shape(operator: schema.OperatorT, shape: list[int]) -> None:
 
 
 def _flatten(file: schema.ModelT, dense: schema.OperatorT) -> schema.OperatorT:
-    """Return a RESHAPE of a dense layer's input to [1, values], which takes its place."""
+    """Return a RESHAPE of a dense layer's input to [1, values], and make its result the layer's input."""
     graph = file.subgraphs[0]
     image = graph.tensors[dense.inputs[0]]
     flat = schema.TensorT()
@@ -80,7 +80,7 @@ def _flatten(file: schema.ModelT, dense: schema.OperatorT) -> schema.OperatorT:
 
 
 def _reshape_code(file: schema.ModelT) -> int:
-    """Return the index of RESHAPE among the file's operators, added where it is new."""
+    """Return the index of RESHAPE among the file's operators, added if it is missing."""
     kinds = [code.builtinCode for code in file.operatorCodes]
     if schema.BuiltinOperator.RESHAPE not in kinds:
         code = schema.OperatorCodeT()

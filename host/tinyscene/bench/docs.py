@@ -13,17 +13,17 @@ from tinyscene.paths import REPOSITORY
 from tinyscene.report import page_section
 
 PAGE = REPOSITORY / "docs" / "RESULTS.md"
-CHART = "bench.svg"  # beside the page
+CHART = "bench.svg"  # in the folder of the page
 BEGIN = "<!-- written by tinyscene bench --docs -->"
 
 COLUMNS = ("M instructions", "RAM KB", "code KB", "constants KB", "mismatches")
 
-# Okabe and Ito's colours, which the colour-blind tell apart, too; in the order of the engines
+# Okabe and Ito's colours, which colour-blind readers can tell apart; in the order of the engines
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#999999", "#CC79A7", "#56B4E9")
 
 
 def cells(row: Figures) -> list[str]:
-    """Return a row's cells after network and engine: where the figures come from, and COLUMNS."""
+    """Return a row's cells after network and engine: the source of the figures, and COLUMNS."""
     source = f"refused: {row.note}" if row.source == "refused" else row.source + "*" * bool(row.note)
     return [
         source,
@@ -37,7 +37,7 @@ def cells(row: Figures) -> list[str]:
 
 
 def notes(rows: Sequence[Figures]) -> list[str]:
-    """Return what differs from the network as it is, one sentence for each network and reason."""
+    """Return the differences from the original networks, one sentence for each network and reason."""
     sentences = (f"{row.network}: {row.note}" for row in rows if row.note and row.source != "refused")
     return list(dict.fromkeys(sentences))
 
@@ -48,10 +48,10 @@ def check(page: Path) -> None:
 
 
 def write(rows: Sequence[Figures], page: Path) -> None:
-    """Replace what stands between the markers of `page`, and the chart beside it.
+    """Replace the text between the markers of `page`, and the chart in its folder.
 
     Raises:
-        TinysceneError: the page is missing or has not both markers, or cannot be written.
+        TinysceneError: the page is missing, does not contain both markers, or cannot be written.
     """
     check(page)
     figures.save_svg(chart(rows), page.parent / CHART, "Instructions, RAM and flash of networks by engine")

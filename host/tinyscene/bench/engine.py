@@ -1,4 +1,4 @@
-"""What the bench asks of an engine: to compile a network, run it on the emulated Cortex-M4, and say what that took."""
+"""The bench's interface to an engine: compile a network, run it on the emulated Cortex-M4, and return its cost."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from tinyscene.errors import TinysceneError
 
 
 class RefusedError(TinysceneError):
-    """An engine that cannot take a network; the message is the reason."""
+    """The engine refuses a network; the message is the reason."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figures:
-    """What one engine takes for one network; None where nobody has counted.
+    """The cost of one network on one engine; None: not counted.
 
     Attributes:
-        network, engine: names.
+        network, engine: names of the two.
         source: "measured" now, "recorded" before, or "refused".
-        instructions: of one inference.
-        ram_bytes: arena, input and output.
-        code_bytes, constant_bytes: flash.
-        mismatches: output bytes that differ from TensorFlow Lite's reference kernels.
-        note: why it was refused, or what differs from the network as it is.
+        instructions: instructions of one inference.
+        ram_bytes: bytes of arena, input and output.
+        code_bytes, constant_bytes: bytes of code and of constants in flash.
+        mismatches: number of output bytes that differ from TensorFlow Lite's reference kernels.
+        note: why the engine refused the network, or how the measured network differs from the original.
     """
 
     network: str
@@ -41,13 +41,13 @@ class Figures:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one engine took for one network.
+    """The measured cost of one network on one engine.
 
     Attributes:
         run: outputs, instructions, and bytes of code and constants, counted alike for every engine.
-        ram_bytes: arena, input and output.
-        reference: the .tflite file whose outputs these should be.
-        note: what differs from the network as it is, for people; empty where nothing does.
+        ram_bytes: bytes of arena, input and output.
+        reference: bytes of the .tflite file that should give the same outputs.
+        note: how the network differs from the original, as text for people; empty if it does not.
     """
 
     run: execution.Run

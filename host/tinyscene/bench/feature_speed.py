@@ -1,4 +1,4 @@
-"""How many clips a second this machine reads, and turns into features by C and by librosa, measured in one run."""
+"""How many clips a second this machine reads, and turns into features with C and with librosa, measured in one run."""
 
 import dataclasses
 import functools
@@ -19,8 +19,8 @@ from rich import box
 from rich.table import Table
 
 from tinyscene import files
-from tinyscene.bench.frontend_check import evenly_spread
 from tinyscene.console import console, error_console
+from tinyscene.data import evenly_spread
 from tinyscene.frontend import (
     FrontendConfig,
     cache as feature_cache,
@@ -30,16 +30,16 @@ from tinyscene.frontend import (
     pools,
 )
 
-OFFICIAL_CLIPS = 139_620  # the training list of TAU Urban Acoustic Scenes 2022 Mobile
+OFFICIAL_CLIPS = 139_620  # clips in the training list of TAU Urban Acoustic Scenes 2022 Mobile
 ROUNDS = 5
-BATCHES_A_WORKER = 8  # and round, so that no worker waits long for the others
+BATCHES_A_WORKER = 8  # in each round, so that no worker waits long for the others
 READING, C, LIBROSA, PLAIN = "reading alone", "C", "librosa, filters kept", "plain librosa"
 
 Way = Callable[[Path], Any]
 
 
 def plain_librosa(path: Path, config: FrontendConfig) -> NDArray[np.floating]:
-    """Return a clip's log-mel image as a user of librosa would write it down: float32, mel filters made every time."""
+    """Return a clip's log-mel image as a user of librosa would compute it: float32, mel filters made every time."""
     samples, _ = librosa.load(path, sr=config.sample_rate)
     mel = librosa.feature.melspectrogram(
         y=samples,
@@ -64,7 +64,7 @@ def plain_librosa(path: Path, config: FrontendConfig) -> NDArray[np.floating]:
 
 
 def ways(config: FrontendConfig) -> dict[str, Way]:
-    """Return what is measured, by name: functions of a clip's path."""
+    """Return the functions to measure, by name; each takes a clip's path."""
     image = functools.partial(features.log_mel_of_file, config=config)
     return {
         READING: functools.partial(_read, config=config),
@@ -80,23 +80,23 @@ def _read(path: Path, config: FrontendConfig) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Clips a second of one way: of processor time on one core, and of the clock's time with worker processes."""
+    """Clips a second of one function: by processor time on one core, and by elapsed time with worker processes."""
 
     one_core: float
     all_workers: float
 
 
 def measure(paths: Sequence[Path], config: FrontendConfig, workers: int) -> dict[str, Speed]:
-    """Measure all ways on the same clips, by turns, so that what else the machine does disturbs all alike.
+    """Measure all functions on the same clips, in turn, so that other work of the machine disturbs all alike.
 
     Args:
-        paths: clips; each is read before, so that the disk's speed does not count.
+        paths: files of the clips; each is read beforehand, so that the disk's speed does not count.
         config: the front end.
-        workers: processes for `Speed.all_workers`.
+        workers: number of processes for `Speed.all_workers`.
 
     Raises:
         DatasetError: a clip cannot be used.
-        ConfigError, ToolError: as `frontend.engines.prepare`.
+        ConfigError, ToolError: as for `frontend.engines.prepare`.
     """
     batches = [paths[start : start + features.BATCH] for start in range(0, len(paths), features.BATCH)]
     with threadpoolctl.threadpool_limits(1):
@@ -113,7 +113,7 @@ def measure(paths: Sequence[Path], config: FrontendConfig, workers: int) -> dict
 
 
 def _seconds(jobs: Mapping[str, Callable[[], None]], clock: Callable[[], float]) -> dict[str, float]:
-    """Return the median time of every job, after one turn that does not count: it reads, loads and compiles."""
+    """Return the median time of every job, after an uncounted turn, which reads, loads and compiles."""
     taken: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(1 + ROUNDS):
         for name, job in jobs.items():
@@ -140,16 +140,16 @@ def _do(batch: Sequence[Path], way: Way) -> list[Any]:
 def report(
     data: Path, split: str | None, config: FrontendConfig, clips: int, workers: int | None, as_json: Path | None
 ) -> None:
-    """Measure, and print what the official data set would take.
+    """Measure, and print how long the official data set would take.
 
     Args:
-        data, split, config: as `frontend.report.report`.
-        clips: so many, evenly spread over the list.
-        workers: processes; None: one a core.
-        as_json: where to write the figures.
+        data, split, config: as for `frontend.report.report`.
+        clips: number of clips, evenly spread over the list.
+        workers: number of processes; None: one a core.
+        as_json: file to write the figures to; None: no file.
 
     Raises:
-        TinysceneError: as `measure`; a bad argument or list.
+        TinysceneError: as for `measure`, or a bad argument or list.
     """
     dataset, listed = choose_clips(data, split)
     paths = [dataset.path(clip) for clip in evenly_spread(listed, clips)]

@@ -1,4 +1,4 @@
-"""Instructions of each step of the front end's frame on the emulated Cortex-M4, beside the same work by CMSIS-DSP."""
+"""Instructions of each step of a frame on the emulated Cortex-M4, for our front end and for CMSIS-DSP."""
 
 import dataclasses
 import tempfile
@@ -24,10 +24,10 @@ from tinyscene.frontend import (
 from tinyscene.toolchain import cmsis_dsp, mps2_image
 
 STEPS = ("window", "FFT", "power", "mel", "resolution", "logarithm", "INT8", "exact FFT")
-RARE = "exact FFT"  # in place of the FFT's answer, in frames that float32 cannot resolve
+RARE = "exact FFT"  # replaces the FFT's result in frames that float32 cannot resolve
 TINYSCENE, CMSIS_DSP, KISSFFT = "tinyscene", "CMSIS-DSP", "kissfft"
-PEER_SIZES = (512, 1024, 2048, 4096)  # of CMSIS-DSP's real FFT, those that a front end may want
-# kissfft's real FFT of 1764 points, counted on the same emulator; docs/FRONTEND.md has it, too
+PEER_SIZES = (512, 1024, 2048, 4096)  # sizes of CMSIS-DSP's real FFT that a front end may use
+# kissfft's real FFT of 1764 points, counted on the same emulator; also in docs/FRONTEND.md
 RECORDED_KISSFFT = {1764: 357_167}
 
 _IMAGE = Path(__file__).with_name("frontend_bench.c")
@@ -39,11 +39,11 @@ class StepCounts:
     """Instructions of a frame.
 
     Attributes:
-        preset, engine: names.
+        preset, engine: names of the two.
         source: "measured" now, or "recorded".
-        steps: instructions by step; a step that the engine has not is missing.
-        total: of all steps but the rare one; None where the engine has not all.
-        snr_db: of this frame's log-mel column against librosa's; None where there is none.
+        steps: instructions by step; a step that the engine does not have is missing.
+        total: instructions of all steps but the rare one; None if the engine does not have all steps.
+        snr_db: SNR of this frame's log-mel column against librosa's; None if there is no column.
     """
 
     preset: str
@@ -55,7 +55,7 @@ class StepCounts:
 
 
 def measure(presets: Sequence[str] = tuple(frontend_config.PRESETS)) -> list[StepCounts]:
-    """Count the instructions of a frame of pink noise, for every preset and engine that can.
+    """Count the instructions of a frame of pink noise, for every preset and every engine that supports it.
 
     Raises:
         ToolError: the cross compiler, the emulator or CMSIS-DSP's sources are missing.
@@ -82,7 +82,7 @@ def _measure(name: str, config: FrontendConfig) -> list[StepCounts]:
 
 
 def _frame(config: FrontendConfig) -> NDArray[np.int16]:
-    """Return noise whose power falls by 3 dB an octave, as most scenes' does."""
+    """Return noise whose power falls by 3 dB an octave, as in most scenes."""
     random = np.random.default_rng(1)
     spectrum = np.fft.rfft(random.normal(size=config.win_length))
     shaped = np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), config.win_length)
@@ -115,7 +115,7 @@ def _run(
 
 
 def _peer_tables(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> str:
-    """Return the tables that CMSIS-DSP's steps want and ours do not, as C."""
+    """Return the tables that CMSIS-DSP's steps need and ours do not, as C."""
     scale = 1 / (np.array(normalisation.std) * quantisation.scale * 128)
     tables = {
         "peer_window": frontend_tables.window(config),
@@ -135,7 +135,7 @@ def tables(rows: Sequence[StepCounts]) -> Iterator[Table]:
         for step in STEPS:
             if any(step in row.steps for row in mine):
                 result.add_row(step, *(f"{row.steps[step]:,}" if step in row.steps else "-" for row in mine))
-        if engine != KISSFFT:  # which is an FFT only
+        if engine != KISSFFT:  # it is only an FFT
             result.add_row("frame", *(f"{row.total:,}" for row in mine))
             result.add_row("SNR dB", *(f"{row.snr_db:.0f}" for row in mine))
         yield result

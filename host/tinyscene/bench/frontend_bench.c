@@ -1,4 +1,4 @@
-// Test image: counts the instructions of each step of one frame on the emulated board (frontend_bench.py), for our
+// Test image: counts the instructions of each step of one frame on the emulated board (bench/frontend.py), for our
 // front end and, where PEER_FFT names a size, for the same steps made of CMSIS-DSP's functions
 // (frontend_bench_cmsis.c). frame.bin holds the samples; counts.bin gets one number a step, columns.bin the log-mel
 // column of each.
@@ -58,7 +58,7 @@ static void exact(void) {
     frontend_exact_power(&frontend_tables, &frame, work, spectrum);
 }
 
-// In the order of frontend_bench.py's STEPS.
+// In the order of STEPS in bench/frontend.py.
 static bench_step *const ours[BENCH_STEPS] = {window, fft, power, mel, resolution, logarithm, quantise, exact};
 
 static uint32_t instructions(bench_step *step) {
@@ -68,7 +68,7 @@ static uint32_t instructions(bench_step *step) {
 }
 
 static void run(bench_step *const steps[], uint32_t *count) {
-    for (size_t i = 0; i < BENCH_STEPS; ++i) {
+    for (size_t i = 0; i < BENCH_STEPS; i++) {
         const uint32_t overhead = instructions(nothing);
         count[i] = steps[i] == NULL ? 0 : instructions(steps[i]) - overhead;
     }

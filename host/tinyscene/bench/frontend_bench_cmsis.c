@@ -1,7 +1,7 @@
 // The steps of frontend_bench.c made of CMSIS-DSP's functions as its arm_mfcc_f32() chains them: window,
 // arm_rfft_fast_f32, magnitude, one dot product a mel filter, arm_vlog_f32; then standardisation and arm_float_to_q7.
-// All of CMSIS-DSP that this needs is in this one file: it wants only its include directories. PEER_FFT is its size, a
-// power of two; the tables are peer_tables.c.
+// All of CMSIS-DSP that this needs is in this one file: only its include directories must be given. PEER_FFT is its
+// size, a power of two; the tables are peer_tables.c.
 #ifndef __GNUC_PYTHON__
 #define __GNUC_PYTHON__ // CMSIS-DSP's name for: a GCC target without CMSIS-Core
 #endif
@@ -68,7 +68,7 @@ static void power(void) {
 
 static void mel(void) {
     const float *weights = peer_weights;
-    for (uint32_t m = 0; m < config->mels; ++m) {
+    for (uint32_t m = 0; m < config->mels; m++) {
         arm_dot_prod_f32(signal + config->mel_first[m], weights, config->mel_count[m], &spectrum[m]);
         weights += config->mel_count[m];
     }

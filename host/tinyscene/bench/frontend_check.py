@@ -1,7 +1,7 @@
 """Compare the C front end with librosa on clips; `tinyscene frontend check DATA` prints a table.
 
-The signals at the ends of PCM16 are compared, too. Both sides get the same 16-bit samples;
-instructions are counted on the emulated board.
+The signals at the limits of PCM16 are compared as well. Both sides get the same 16-bit samples; instructions are
+counted on the emulated board.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.data import Clip, Dataset
+from tinyscene.data import Clip, Dataset, evenly_spread
 from tinyscene.frontend import (
     FrontendConfig,
     HostFrontend,
@@ -45,7 +45,7 @@ class Agreement:
 
     Attributes:
         snr_db: energy of librosa's features over that of the differences.
-        lowest_snr_db: the same of the worst clip.
+        lowest_snr_db: the same for the worst clip.
         relative_error: largest difference over the range of librosa's features.
         equal: share of equal INT8 features.
         largest_step: largest difference of INT8 features.
@@ -56,12 +56,6 @@ class Agreement:
     relative_error: float
     equal: float
     largest_step: int
-
-
-def evenly_spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Return `count` clips at equal distances, all if there are fewer."""
-    places = np.linspace(0, len(clips), min(count, len(clips)), endpoint=False).astype(int)
-    return [clips[place] for place in places]
 
 
 def references(pcm: NDArray[np.int16], config: FrontendConfig) -> NDArray[np.float32]:
@@ -132,7 +126,7 @@ def report(data: Path, count: int) -> None:
 
     Args:
         data: data set in the TAU layout.
-        count: clips to compare, evenly spread.
+        count: number of clips to compare, evenly spread.
     """
     dataset = Dataset(data)
     clips = evenly_spread(list(dataset.clips()), count)

@@ -1,7 +1,7 @@
 """Networks of other fields to measure the engine on: the four of MLPerf Tiny 0.5 to 1.2, with random weights.
 
 Source: Banbury et al., "MLPerf Tiny Benchmark", NeurIPS 2021 (datasets and benchmarks), and its reference models: image
-classification, keyword spotting, visual wake words, anomaly detection. Their softmax is left out, as in our networks.
+classification, keyword spotting, visual wake words, anomaly detection; without softmax, as our networks.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import numpy as np
 
 from tinyscene.networks import convert, keras
 
-CALIBRATION = 4  # images: random ones set random weights' ranges well enough
+CALIBRATION = 4  # random images, which suffice to set the ranges with random weights
 
 Tensor = Any  # a KerasTensor, whatever the back end
 
 
 def _convolution(x: Tensor, channels: int, size: int | tuple[int, int], strides: int = 1) -> Tensor:
     """Convolve and normalise."""
-    # keeps the level from layer to layer, where Keras's default would let random weights fade out
+    # keeps the level from layer to layer; with Keras's default it would fade out
     convolved = keras.layers.Conv2D(channels, size, strides, "same", kernel_initializer="he_normal")(x)
     return keras.layers.BatchNormalization()(convolved)
 

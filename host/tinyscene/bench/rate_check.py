@@ -1,7 +1,7 @@
 """Compare a bundle with itself at other sampling rates; `tinyscene frontend rates DATA` prints two tables.
 
-The first table has the differences of the features; the second the decisions, by TensorFlow Lite's
-reference kernels, with each way to fill the mel bands that a rate lacks; the first of them is the one that is used.
+The first table has the differences of the features; the second the predictions of TensorFlow Lite's reference kernels,
+with each way to fill the mel bands that a rate lacks, of which the first is the one in use.
 """
 
 import dataclasses
@@ -17,13 +17,13 @@ from tinyscene.evaluation import metrics, scoring
 from tinyscene.frontend import Normalisation, features
 from tinyscene.paths import REPOSITORY
 
-RATES = (41667, 16000)  # Hz; 41,667 is the nRF52840's
+RATES = (41667, 16000)  # Hz; 41,667 is the rate of the nRF52840's microphone
 COLUMNS = ("rate Hz", "bands", "bias dB", "largest bias of a band dB", "RMS dB", "99 % within dB", "largest dB")
 DECISIONS = ("rate Hz", "held bands are filled with", "equal decisions %", "accuracy %", "log loss")
 HOLD, RAW, MEAN = "the standardised value below", "the value below", "their mean"
 Row = tuple[str, ...]
 
-_NOTHING_BUT_THE_MEAN = 1e30  # a deviation beside which every feature is the mean
+_NOTHING_BUT_THE_MEAN = 1e30  # a deviation so large that every standardised feature is the mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Error:
     Attributes:
         bias: mean difference.
         band_bias: largest mean difference of a band.
-        rms: of all differences.
-        within: 99 % of the differences are smaller.
-        largest: difference.
+        rms: RMS of all differences.
+        within: bound below which 99 % of the differences lie.
+        largest: largest difference.
     """
 
     bias: float
@@ -52,10 +52,10 @@ def compare(
 
     Args:
         original, expected: a bundle, and its front end's images.
-        bundle, images: what `original.at_rate` returned, and its front end's images of the same clips.
+        bundle, images: a result of `original.at_rate`, and its front end's images of the same clips.
 
     Returns:
-        The error of the bands that the rate covers; then that of the others, if there are any.
+        The error of the bands that the rate covers; then the error of the others, if there are any.
     """
     difference = bundle.normalisation.apply(images) - original.normalisation.apply(expected)
     difference = difference * np.asarray(original.normalisation.std, np.float32)[:, None]
@@ -83,12 +83,12 @@ def fillings(original: Bundle, bundle: Bundle) -> dict[str, Bundle]:
 
 
 def probabilities(bundle: Bundle, images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the INT8 model's class probabilities [clips, classes] of log-mel images [clips, n_mels, frames]."""
+    """Return the INT8 model's class probabilities [clips, classes] for log-mel images [clips, n_mels, frames]."""
     return bundle.probabilities(scoring.run(bundle, images))
 
 
 def agreement(wanted: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
-    """Return the share of clips whose most probable class, of [clips, classes], is the same."""
+    """Return the share of clips whose most probable class is the same in both arrays [clips, classes]."""
     return float((wanted.argmax(axis=1) == answers.argmax(axis=1)).mean())
 
 
@@ -126,8 +126,8 @@ def report(data: Path, folder: Path | None, split: str | None) -> None:
 
     Args:
         data: data set in the TAU layout.
-        folder: of the bundle; None: the shipped student's.
-        split: a list of the data set; None: all clips.
+        folder: folder of the bundle; None: the shipped student's.
+        split: list of the data set; None: all clips.
     """
     dataset, bundle = Dataset(data), Bundle.load(folder or REPOSITORY / "models" / "student")
     clips = list(dataset.list(split) if split else dataset.clips())

@@ -1,6 +1,6 @@
-"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, beside peers: measured, or recorded.
+"""Instructions, RAM and flash of the shipped models on the emulated Cortex-M4, for our engine and for peers.
 
-The front end's are in `bench.frontend`.
+Figures are measured or recorded; those of the front end are in `bench.frontend`.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ SHIPPED = ("student", "baseline")
 TFLM = "TFLM + CMSIS-NN"  # TensorFlow Lite Micro
 TFLM_OURS = "TFLM + tinyscene"  # with the engine's kernels
 
-# What is always measured.
+# Engines that are always measured.
 ENGINES: dict[str, Engine] = {
     "tinyscene": bench_engine.tinyscene,
     "tinyscene, for speed": functools.partial(bench_engine.tinyscene, optimize="speed"),
@@ -37,14 +37,14 @@ ENGINES: dict[str, Engine] = {
     "bakenn + CMSIS-NN": functools.partial(bakenn.measure, optimised=True),
 }
 
-# What is measured where `tinyscene packs install` has brought it; an engine that is measured loses its recorded rows.
+# Engines that are measured if `tinyscene packs install` has installed them; their recorded rows are dropped then.
 PACKED: dict[str, Engine] = {
     TFLM: functools.partial(tflm.measure, kernels="cmsis-nn"),
     TFLM_OURS: functools.partial(tflm.measure, kernels="tinyscene"),
 }
 
-# Counted before with the same compiler, emulator and networks: student with its additions, the DCASE 2022 baseline, and
-# the networks of MLPerf Tiny
+# Counted earlier with the same compiler, emulator and networks: student with its additions, the DCASE 2022 baseline,
+# and the networks of MLPerf Tiny.
 RECORDED = (
     Figures("student", TFLM, "recorded", 65_300_000, 167_100, 77_000, 74_000),
     Figures("baseline", TFLM, "recorded", 64_050_000, 71_400),
@@ -60,10 +60,10 @@ def measure(models: Mapping[str, bytes], engines: Mapping[str, Engine]) -> list[
 
     Args:
         models: .tflite files by name of the network.
-        engines: by name.
+        engines: engines by name.
 
     Raises:
-        ModelError, ToolError: as `execution.run_image`; a network that an engine refuses is a row that says so.
+        ModelError, ToolError: as for `execution.run_image`. A network that an engine refuses gives a row that says so.
     """
     rows: list[Figures] = []
     with progress_bar() as progress:
@@ -99,19 +99,19 @@ def _figures(network: str, name: str, engine: Engine, model: bytes, inputs: NDAr
 
 
 def shipped_models(folder: Path = REPOSITORY / "models") -> dict[str, bytes]:
-    """Return the .tflite files of the shipped bundles by name; networks with random weights where one is missing."""
+    """Return the .tflite files of the shipped bundles by name; a missing one is replaced with random weights."""
     models = {path.parent.name: path.read_bytes() for path in sorted(folder.glob(f"*/{MODEL_FILE}"))}
     for name in SHIPPED:
         if name not in models:
-            console.print(f"no models/{name}: random weights in its place")
+            console.print(f"no models/{name}: using random weights instead")
             models[name] = complexity.converted(name)
     return models
 
 
 def report(as_json: Path | None, docs: bool = False) -> None:
-    """Measure, write JSON and print tables: the command `tinyscene bench`; `docs`: bring docs/RESULTS.md up to date."""
+    """Measure, write JSON and print tables: the command `tinyscene bench`; `docs`: update docs/RESULTS.md."""
     if docs:
-        bench_docs.check(bench_docs.PAGE)  # before the minutes of measuring
+        bench_docs.check(bench_docs.PAGE)  # before measuring for minutes
     models = shipped_models() | {name: networks.converted(name) for name in networks.NETWORKS}
     rows = measure(models, ENGINES | (PACKED if tflm.is_installed() else {}))
     if docs:

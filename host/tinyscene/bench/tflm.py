@@ -11,7 +11,7 @@ from tinyscene.tflm.packs import selection
 
 
 def is_installed() -> bool:
-    """Return whether its packs are on this machine."""
+    """Return whether TensorFlow Lite Micro's packs are installed."""
     try:
         selection.resolve()
     except ToolError:
@@ -20,10 +20,10 @@ def is_installed() -> bool:
 
 
 def measure(model: bytes, inputs: NDArray[np.int8], kernels: str, optimize: str = "memory") -> Measurement:
-    """Measure it; arguments as for `tflm.generate.generate`. RAM is its arena, input and output, which lie outside it.
+    """Measure it; arguments as for `tflm.generate.generate`. RAM is the arena, and input and output outside the arena.
 
     Raises:
-        ModelError, ToolError: as `tflm.generate.generate`.
+        ModelError, ToolError: as for `tflm.generate.generate`.
     """
     sizes = plan_model(model).report()
     measured = tflm.generate(model, "measured", kernels, optimize, inputs).measured

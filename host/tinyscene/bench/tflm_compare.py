@@ -1,4 +1,4 @@
-"""Do both runtimes answer alike? Clips through the emulated boards mps2 and mps2_tflm, and each operator by itself.
+"""Do both runtimes predict alike? Clips through the emulated boards mps2 and mps2_tflm, and each operator by itself.
 
 pio run -e mps2 -e mps2_tflm
 tinyscene compare-runtimes models/student --data data/tau_mini --split SPLIT --clips 200
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tinyscene.bundle import Bundle
 from tinyscene.compiler import reader
 from tinyscene.console import console, progress_bar
-from tinyscene.data import Dataset
-from tinyscene.device import Board, Link, spread
+from tinyscene.data import Dataset, evenly_spread
+from tinyscene.device import Board, Link
 from tinyscene.device.emulators import Emulator, built_image
 from tinyscene.firmware import KERNELS
 from tinyscene.frontend import features
@@ -27,7 +27,7 @@ BOARDS = ("mps2", "mps2_tflm")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """An operator that makes other bytes than TensorFlow Lite's reference kernels do of the same inputs."""
+    """An operator whose result differs from that of TensorFlow Lite's reference kernels for the same inputs."""
 
     operator: str
     bytes: int
@@ -36,11 +36,11 @@ class Difference:
 
 
 def answers(env: str, identity: str, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Boot an environment's built image and return what it answers to quantised features [N, ...]: [N, classes].
+    """Boot an environment's built image and return its outputs [N, classes] for quantised features [N, ...].
 
     Raises:
-        ToolError: it is not built, or QEMU is missing.
-        LinkError: it carries another bundle, or does not answer.
+        ToolError: the image is not built, or QEMU is missing.
+        LinkError: the image carries another bundle, or does not answer.
     """
     with Emulator(built_image(env), env) as emulator, Link(emulator.url) as link, progress_bar() as progress:
         board = Board(link, identity)
@@ -56,13 +56,13 @@ def answers(env: str, identity: str, inputs: NDArray[np.int8]) -> NDArray[np.int
 def operators(
     model: bytes, kernels: str, inputs: NDArray[np.int8], optimize: str = "memory"
 ) -> tuple[list[Difference], NDArray[np.int8]]:
-    """Run TensorFlow Lite Micro operator by operator, each on what the reference kernels make of those before it.
+    """Run TensorFlow Lite Micro operator by operator, each on the reference kernels' results of those before it.
 
     Returns:
-        the operators that differ, and the model's outputs [N, values].
+        The operators that differ, and the model's outputs [N, values].
 
     Raises:
-        ModelError, ToolError: as `tflm.generate.generate`.
+        ModelError, ToolError: as for `tflm.generate.generate`.
     """
     graph = reader.read(model)
     made = [graph.output(op) for op in graph.ops]
@@ -82,9 +82,9 @@ def operators(
 
 
 def report(folder: Path, data: Path, split: str, clips: int) -> int:
-    """Print what differs; return the exit code: 0 if both boards answer alike."""
+    """Print the differences; return the exit code: 0 if both boards predict alike."""
     bundle, dataset = Bundle.load(folder), Dataset(data)
-    chosen = spread(list(dataset.list(split)), clips)
+    chosen = evenly_spread(list(dataset.list(split)), clips)
     inputs = bundle.quantised_features(np.asarray(features.extract(dataset, chosen, bundle.frontend).images))
     reference = conversion.run_reference(bundle.model, inputs).reshape(len(inputs), -1)
     boards = {env: answers(env, bundle.identity, inputs) for env in BOARDS}

@@ -1,4 +1,4 @@
-"""The bundle: INT8 model, front end, normalisation and quantisation, the only thing that is passed downstream."""
+"""The bundle: INT8 model, front end, normalisation and quantisation, the only thing passed downstream."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A bundle derived from another for sound of another sampling rate, written with a card that says what it is."""
+"""A bundle derived from another one for sound at another sampling rate, with a card that says what it is."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,11 @@ from tinyscene.errors import ConfigError
 
 
 def report(folder: Path, rate: int, out: Path) -> None:
-    """Derive the bundle in `folder` for a rate (Hz), write it to `out`, and say what became of it.
+    """Derive the bundle in `folder` for a rate (Hz), write it to `out`, and print what it is.
 
     Raises:
-        BundleError: `folder` has no sound bundle.
-        ConfigError: the rate cannot be had, or `out` is `folder`.
+        BundleError: `folder` has no valid bundle.
+        ConfigError: the rate is impossible, or `out` is `folder`.
         TinysceneError: the files cannot be written.
     """
     original = Bundle.load(folder)
@@ -58,5 +58,5 @@ def card(bundle: Bundle, original: Bundle, original_card: str) -> str:
 def _card_of(folder: Path) -> str:
     try:
         return (Path(folder) / CARD_FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:  # no part of what a bundle must have
+    except OSError:  # a bundle need not have one
         return ""

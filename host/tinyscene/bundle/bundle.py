@@ -31,10 +31,10 @@ class Bundle:
         name: name of the model, such as "student".
         classes: scene names in the order of the model's outputs.
         frontend: how audio becomes a log-mel image.
-        normalisation: applied to that image.
+        normalisation: standardisation applied to that image.
         input, output: quantisation of the model's INT8 input [1, n_mels, frames, 1] and output [1, len(classes)].
         output_kind: "logits" (softmax is taken after dequantisation) or "probabilities".
-        model: the .tflite file's bytes.
+        model: bytes of the .tflite file.
         provenance: data set, seed, commit, command, and whatever else made it.
         metrics: scores, as `metrics.score` and the trainer write them.
     """
@@ -52,9 +52,9 @@ class Bundle:
 
     @property
     def identity(self) -> str:
-        """16 hex digits over all that changes an answer: model, classes, front end, normalisation, quantisation.
+        """16 hex digits over all that changes a prediction: model, classes, front end, normalisation, quantisation.
 
-        The firmware reports the same 8 bytes, so that the host can refuse a board that carries another bundle.
+        The firmware reports the same 8 bytes, so that the host can refuse a board with another bundle.
         """
         fields = self._answer_fields()
         digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
@@ -86,17 +86,17 @@ class Bundle:
     def at_rate(self, rate: int) -> "Bundle":
         """Return the same classifier for sound sampled at another rate.
 
-        Bands that the rate does not cover are given the standardised value of the highest one that it does: of the
-        ways to fill them that need no training, the one whose decisions are closest (docs/FRONTEND.md).
+        Bands that the rate does not cover get the standardised value of the highest covered band. Of the ways to fill
+        them that need no training, this one's predictions are closest to the original's (docs/FRONTEND.md).
 
         Args:
-            rate: Hz.
+            rate: sampling rate, Hz.
 
         Returns:
             A bundle whose provenance names this one. It has no metrics: this one's were measured at its own rate.
 
         Raises:
-            ConfigError: it has this rate already, or as `FrontendConfig.at_rate`.
+            ConfigError: the bundle has this rate already; else as for `FrontendConfig.at_rate`.
         """
         frontend = self.frontend.at_rate(rate)
         if frontend == self.frontend:
@@ -119,7 +119,7 @@ class Bundle:
         """Write the bundle; `bundle.toml` last, so that a folder with it is complete.
 
         Args:
-            folder: made if absent; the files of an earlier bundle in it are replaced.
+            folder: folder of the bundle, made if absent; files of an earlier bundle in it are replaced.
             card: text of MODEL_CARD.md.
 
         Raises:

@@ -1,6 +1,6 @@
-"""What a cross-validated model answers to every clip by the fold that did not train on it: a list beside the bundle.
+"""A cross-validated model's prediction for every clip, by the fold that did not train on it: a list in the bundle.
 
-It is legible, shows what changed between two versions, and lets two models be compared without their run folders.
+It is readable, shows what changed between two versions, and lets two models be compared without their run folders.
 """
 
 import csv
@@ -23,8 +23,8 @@ def write(bundle: Path, clips: Sequence[Clip], probabilities: NDArray[np.floatin
     """Write the list into a bundle's folder: tab separated, the TAU columns, then a column for each scene.
 
     Args:
-        bundle: folder.
-        clips: labelled.
+        bundle: folder of the bundle.
+        clips: labelled clips.
         probabilities: [len(clips), len(SCENES)], kept to six decimals.
     """
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""The command line: one thin function a verb; the work is in the packages below."""
+"""The command line: one thin function for each command; the work is in the other packages."""
 
 import lazy_loader
 

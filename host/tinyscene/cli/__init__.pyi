@@ -1,1 +1,1 @@
-from .app import main as main, moved as moved
+from .commands import app as app, main as main, moved as moved

@@ -22,7 +22,7 @@ def check(folder: Path, as_json: JsonOption = None) -> None:
 @app.command("synth")
 def synth(
     folder: Path,
-    clips_per_scene: Annotated[int, typer.Option(min=10, help="Clips of each of the ten scenes.")] = 60,
+    clips_per_scene: Annotated[int, typer.Option(min=10, help="Number of clips of each of the ten scenes.")] = 60,
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 1,
 ) -> None:
     """Write a ten-scene data set made from DSP primitives, in the TAU layout."""
@@ -34,27 +34,27 @@ def synth(
 def features_(
     data: Annotated[Path, typer.Argument(help="Data set in the TAU layout.")],
     split: Annotated[str | None, typer.Option(help="Only this list: a path, or a name in evaluation_setup.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Front end by name; default: p1.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Front end of this bundle.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Front end of this training run (TOML).")] = None,
-    engine: Annotated[str, typer.Option(help="c: the firmware's front end compiled for the host; librosa.")] = "c",
+    preset: Annotated[str | None, typer.Option(help="Front end: a preset's name; default: p1.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Front end: that of this bundle.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Front end: that of this training run (TOML).")] = None,
+    engine: Annotated[str, typer.Option(help="c: the firmware's front end compiled for the host; or librosa.")] = "c",
     workers: WorkersOption = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler, tcp://HOST:8786, whose workers do it instead.")
+        str | None, typer.Option(help="Dask scheduler, tcp://HOST:8786, whose workers do the work instead.")
     ] = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Only measure how fast, beside plain librosa, on some clips.")
+        bool, typer.Option("--estimate", help="Only measure the speed, and that of plain librosa, on some clips.")
     ] = False,
-    clips: Annotated[int, typer.Option(min=1, help="With --estimate: this many, evenly spread.")] = 200,
+    clips: Annotated[int, typer.Option(min=1, help="With --estimate: number of clips, evenly spread.")] = 200,
     as_json: JsonOption = None,
 ) -> None:
-    """Compute the features of a data set ahead of training; the same command goes on with what is missing."""
+    """Compute the features of a data set before training; the same command resumes."""
     from tinyscene.bench import feature_speed
     from tinyscene.cli import frontend_choice
     from tinyscene.frontend import report as feature_report
 
     if scheduler is not None and (estimate or workers is not None):
-        raise ConfigError("--scheduler has workers of its own, elsewhere; leave --workers and --estimate, or it, away")
+        raise ConfigError("--scheduler brings its own workers; drop --workers and --estimate, or drop --scheduler")
     frontend = frontend_choice.choose_frontend(preset, bundle, config)
     if estimate:
         feature_speed.report(data, split, frontend, clips, workers, as_json)

@@ -15,7 +15,7 @@ def emulate(
         str, typer.Argument(help="PlatformIO environment of a built image: mps2, nano33ble, mps2_tflm, ...")
     ],
     engine: Annotated[
-        str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that can.")
+        str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that knows ENV.")
     ] = None,
     port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
 ) -> None:
@@ -28,10 +28,10 @@ def emulate(
 @app.command("info")
 def device_info(
     port: PortOption,
-    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make it forget its last crash.")] = False,
+    forget_crash: Annotated[bool, typer.Option("--forget-crash", help="Make the board forget its last crash.")] = False,
     as_json: JsonOption = None,
 ) -> None:
-    """Ask a board what it is, which bundle it carries, and how it is: counters, self-test, last crash."""
+    """Ask a board what it is, which bundle it carries, and for its health: counters, self-test, last crash."""
     from tinyscene.device import monitor
 
     monitor.info(port, as_json, forget_crash)
@@ -44,7 +44,7 @@ def device_check(
     ] = None,
     port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
 ) -> None:
-    """Ask a board that was flashed whether it runs the right bundle; exit code 3 where no port was found."""
+    """Check that a flashed board runs the right bundle; exit code 3 if no port was found."""
     from tinyscene.device import check
 
     raise typer.Exit(check.report(bundle, port))
@@ -58,11 +58,11 @@ def device_stream(
     ] = None,
     microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
     every: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds from a result to the next; default: clip after clip.")
+        float | None, typer.Option(min=0.001, help="Seconds from one result to the next; default: clip after clip.")
     ] = None,
-    smoothing: Annotated[int, typer.Option(help="Show the mean of so many results.")] = 1,
-    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the likeliest class must reach.")] = 0,
-    gain: Annotated[float, typer.Option(help="Of the microphone, in dB beside the board's usual one.")] = 0.0,
+    smoothing: Annotated[int, typer.Option(help="Show the mean of this many results.")] = 1,
+    reject: Annotated[int, typer.Option(min=0, max=100, help="Percent that the most probable class must reach.")] = 0,
+    gain: Annotated[float, typer.Option(help="Gain of the microphone, in dB relative to the usual.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
 ) -> None:
     """Show the class probabilities that a board streams, with its sound level and what it dropped."""
@@ -74,7 +74,7 @@ def device_stream(
 
 @app.command("classify")
 def device_classify(port: PortOption, audio: Path) -> None:
-    """Send one clip as audio and print the board's answer."""
+    """Send one clip as audio and print the board's prediction."""
     from tinyscene.device import monitor
 
     monitor.classify(port, audio)
@@ -82,7 +82,7 @@ def device_classify(port: PortOption, audio: Path) -> None:
 
 @app.command("evaluate")
 def device_evaluate(
-    port: Annotated[list[str], typer.Option(help="pyserial URL of a board; repeated, the boards share out the clips.")],
+    port: Annotated[list[str], typer.Option(help="pyserial URL of a board; several boards share the clips.")],
     bundle: Annotated[Path, typer.Option(help="The bundle that the boards must carry.")],
     data: DataOption,
     split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
@@ -92,19 +92,19 @@ def device_evaluate(
         int | None,
         typer.Option(min=2, help="Only this many clips, stratified by scene, device and location; with intervals."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of --subset: the same seed, the same clips.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of --subset: same seed, same clips.")] = 1,
     journal: Annotated[
-        Path | None, typer.Option(help="Journal to resume from; default: beside the JSON, or in runs/.")
+        Path | None, typer.Option(help="Journal to resume from; default: next to the JSON, or in runs/.")
     ] = None,
     as_json: JsonOption = None,
     submission: Annotated[
-        Path | None, typer.Option(help="Also write the answers as a DCASE 2022 task 1 submission (CSV).")
+        Path | None, typer.Option(help="Also write the predictions as a DCASE 2022 task 1 submission (CSV).")
     ] = None,
     diff: Annotated[
-        Path | None, typer.Option(help="Also run the host's INT8 kernels, and list here each clip that differs (TSV).")
+        Path | None, typer.Option(help="Also run the host's INT8 kernels, and list each clip that differs here (TSV).")
     ] = None,
 ) -> None:
-    """Score the very boards against a list of clips, over their serial ports; the same command resumes."""
+    """Score boards on a list of clips, over their serial ports; the same command resumes."""
     from tinyscene.device import evaluation
 
     evaluation.report(
@@ -133,7 +133,7 @@ def device_verify(
     ] = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Run golden vectors through the board's front end and network, and say which stage differs first, if any."""
+    """Run golden vectors through the board's front end and network, and report the first stage that differs, if any."""
     from tinyscene.device import verification
 
     raise typer.Exit(verification.report(port, bundle, as_json))
@@ -143,9 +143,9 @@ def device_verify(
 def device_upload(
     image: Annotated[Path, typer.Argument(help="Flat binary: .pio/build/nano33ble/firmware.bin.")],
     port: Annotated[str | None, typer.Option(help="Serial port of the board; default: the only one there is.")] = None,
-    identity: Annotated[str | None, typer.Option(help="Of the bundle that the board must carry in the end.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Identity of the bundle that the board must then carry.")] = None,
 ) -> None:
-    """Write an Arduino Nano 33 BLE over its USB cable, compare, start it, and ask what it is."""
+    """Write an image to an Arduino Nano 33 BLE over its USB cable, compare it, start it, and ask what it is."""
     from tinyscene.device import upload
 
     upload.report(image, port, identity)
@@ -154,9 +154,9 @@ def device_upload(
 @app.command("reboot")
 def device_reboot(
     port: PortOption,
-    bootloader: Annotated[bool, typer.Option("--bootloader", help="Into the boot loader, to be flashed.")] = False,
+    bootloader: Annotated[bool, typer.Option("--bootloader", help="Start the boot loader, for flashing.")] = False,
 ) -> None:
-    """Start a board's firmware again, or its boot loader."""
+    """Restart a board's firmware, or start its boot loader."""
     from tinyscene.device import monitor
 
     monitor.reboot(port, bootloader)
@@ -174,7 +174,7 @@ def device_profile(
     plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Have a board count what its front end and each layer of its network take."""
+    """Have a board measure the time of its front end and of each layer of its network."""
     from tinyscene.cycles import profile
 
     profile.report(port, bundle, predict, plot, as_json)

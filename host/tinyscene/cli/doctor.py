@@ -1,4 +1,4 @@
-"""What tinyscene needs of this machine, what of it is here, and how to get the rest."""
+"""What tinyscene needs on this machine, what is installed, and how to get the rest."""
 
 import dataclasses
 import importlib.metadata
@@ -20,11 +20,11 @@ from tinyscene.paths import REPOSITORY
 from tinyscene.tflm.packs import pins as pack_pins, store
 from tinyscene.toolchain import cmsis_dsp
 
-PYTHON_VERSIONS = ((3, 11), (3, 13))  # what TensorFlow 2.21 has wheels for
-DISK_GIB = 4  # a full set-up, a build and a small run
+PYTHON_VERSIONS = ((3, 11), (3, 13))  # lowest and highest version with wheels of TensorFlow 2.21
+DISK_GIB = 4  # space for a full set-up, a build and a small run
 SETUP = "make setup"
 SHOWN = ("tensorflow", "keras", "librosa", "platformio")  # the versions that people ask for
-BACK_ENDS = {"jax", "torch"}  # extras that set-up leaves out
+BACK_ENDS = {"jax", "torch"}  # extras that set-up does not install
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        what: the thing looked for.
+        what: name of what was looked for.
         found: its version or place; None: missing or unfit.
-        remedy: what to do about it when it is missing.
+        remedy: what to do if it is missing.
         required: whether the pipeline up to the emulated board needs it.
     """
 
@@ -45,7 +45,7 @@ class Finding:
 
 
 def report() -> int:
-    """Print what is here and what is missing; return 0, or 1 when something required is missing."""
+    """Print what is installed and what is missing; return 0, or 1 if something required is missing."""
     table = Table("", "what", "found", "how to get it", box=box.SIMPLE_HEAD)
     findings = list(examine())
     for finding in findings:
@@ -86,7 +86,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """One finding for all Python packages at their pins, and one for each that deviates."""
+    """Yield one finding for all Python packages at their pins, and one for each that deviates."""
     pins = {
         match[1]: match[2]
         for line in importlib.metadata.requires("tinyscene") or []
@@ -109,7 +109,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _is_for_this_system(requirement: str) -> bool:
-    """Say whether the part of a requirement after the semicolon holds here, with every extra that set-up installs."""
+    """Return whether a requirement's marker, after the semicolon, holds here, with every extra that set-up installs."""
     marker = Requirement(requirement).marker
     extras = set(importlib.metadata.metadata("tinyscene").get_all("Provides-Extra") or []) - BACK_ENDS
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
@@ -121,7 +121,7 @@ def _program(what: str, command: str, packages: str, *, required: bool = True) -
 
 
 def _version(command: str) -> str:
-    """First version number that a program prints, with the program's name; its path if it prints none."""
+    """Return the first version number that a program prints, with its name; its path if it prints none."""
     result = subprocess.run(
         [command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -130,7 +130,7 @@ def _version(command: str) -> str:
 
 
 def _newlib() -> Finding:
-    """The Arm compiler answers with a path when it has newlib-nano, and with the bare name when it has not."""
+    """Look for newlib-nano: the Arm compiler prints a path if it has it, else only the file's name."""
     found = None
     if compiler := shutil.which("arm-none-eabi-gcc"):
         command = [compiler, "-print-file-name=nano.specs"]
@@ -156,7 +156,7 @@ def _packs() -> Finding:
 
 
 def _serial() -> Iterator[Finding]:
-    """Serial ports, and whether this user may open them; none at all is no fault: the board may be emulated."""
+    """Yield serial ports, and whether this user may open them; having none is fine: the board may be emulated."""
     ports = sorted(port for kind in ("ttyACM*", "ttyUSB*") for port in Path("/dev").glob(kind))
     if not ports:
         yield Finding("board on a serial port", None, "plug one in, or use an emulated one", required=False)

@@ -1,4 +1,4 @@
-"""Measurements: of networks and front ends on the emulated board, of boards, and of runtimes beside each other."""
+"""Measurements: of networks and front ends on the emulated board, of boards, and of the two runtimes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,14 @@ import typer
 
 from tinyscene.cli.options import DataArgument, DataOption, JsonOption
 
-frontend_app = typer.Typer(no_args_is_help=True, help="Measure the C front end beside librosa, and at other rates.")
+frontend_app = typer.Typer(no_args_is_help=True, help="Compare the C front end with librosa, and at other rates.")
 
 
 def bench(
     as_json: JsonOption = None,
-    docs: Annotated[bool, typer.Option("--docs", help="Bring the figures in docs/RESULTS.md up to date.")] = False,
+    docs: Annotated[bool, typer.Option("--docs", help="Update the figures in docs/RESULTS.md.")] = False,
 ) -> None:
-    """Count instructions, RAM and flash of networks on the emulated board, beside the peers."""
+    """Count instructions, RAM and flash of networks on the emulated board, for our engine and for peers."""
     from tinyscene.bench import run as bench_run
 
     bench_run.report(as_json, docs)
@@ -48,7 +48,7 @@ def frontend_rates(
     bundle: Annotated[Path | None, typer.Option(help="Bundle to compare; default: models/student.")] = None,
     split: Annotated[str | None, typer.Option(help="List in evaluation_setup, or a path; default: all clips.")] = None,
 ) -> None:
-    """Compare a bundle with itself at other sampling rates: features, and decisions."""
+    """Compare a bundle with itself at other sampling rates: features, and predictions."""
     from tinyscene.bench import rate_check
 
     rate_check.report(data, bundle, split)
@@ -70,14 +70,14 @@ def compare_runtimes(
     split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
     clips: Annotated[int, typer.Option(min=1, help="Clips to compare, evenly spread.")] = 200,
 ) -> None:
-    """Send clips to the emulated boards mps2 and mps2_tflm, and say which answers and operators differ."""
+    """Send clips to the emulated boards mps2 and mps2_tflm, and report which outputs and operators differ."""
     from tinyscene.bench import tflm_compare
 
     raise typer.Exit(tflm_compare.report(bundle, data, split, clips))
 
 
 def results() -> None:
-    """Bring the accuracy tables and the figure of the search in docs/RESULTS.md up to date."""
+    """Update the accuracy tables and the figure of the search in docs/RESULTS.md."""
     from tinyscene.report import results
 
     results.write()

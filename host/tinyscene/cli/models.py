@@ -7,13 +7,14 @@ import typer
 
 from tinyscene.cli.options import JsonOption, OptimizeOption
 from tinyscene.errors import ConfigError
+from tinyscene.networks import NETWORKS
 
 
 def complexity(
-    model: Annotated[str, typer.Argument(help="A bundle, a .tflite file, or a network: baseline, teacher, student.")],
+    model: Annotated[str, typer.Argument(help=f"A bundle, a .tflite file, or a network: {', '.join(NETWORKS)}.")],
     as_json: JsonOption = None,
 ) -> None:
-    """Count parameters and MACs, truly and by NeSsi's rule, per layer, and check the challenge's limits."""
+    """Count parameters and MACs of each layer, the true ones and NeSsi's, and check the challenge's limits."""
     from tinyscene.compiler import complexity
 
     raise typer.Exit(complexity.report(model, as_json))
@@ -33,11 +34,11 @@ def compile_(
 def verify(
     model: Annotated[Path, typer.Argument(help="A .tflite file or a bundle.")],
     on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
-    vectors: Annotated[int, typer.Option(min=1, help="Random inputs to compare.")] = 64,
+    vectors: Annotated[int, typer.Option(min=1, help="Number of random inputs to compare.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
     optimize: OptimizeOption = "memory",
     runtime: Annotated[
-        str, typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, of the package tflite-micro.")
+        str, typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, from the package tflite-micro.")
     ] = "engine",
     as_json: JsonOption = None,
 ) -> None:
@@ -50,7 +51,7 @@ def verify(
     if runtime == "engine":
         raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
     if (on, optimize) != ("host", "memory"):
-        raise ConfigError("TensorFlow Lite Micro is verified on the host and has no --optimize; leave --on and it away")
+        raise ConfigError("--runtime tflm is verified on the host and has no --optimize; drop --on and --optimize")
     raise typer.Exit(verify_tflm.report(model, vectors, seed, as_json))
 
 
@@ -59,7 +60,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
     optimize: OptimizeOption = "memory",
     runtime: Annotated[str, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
-    kernels: Annotated[str, typer.Option(help="Of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
+    kernels: Annotated[str, typer.Option(help="Kernels of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene.firmware import export
@@ -84,7 +85,7 @@ def size(
         typer.Argument(metavar="[ENV]...", help="mps2, stm32l496, nano33ble; default: what is built."),
     ] = None,
 ) -> None:
-    """Say what takes the flash and the RAM of built images, by group, and how deep their stacks can get."""
+    """Show what takes the flash and the RAM of built images, by group, and how much stack they can need."""
     from tinyscene.firmware import sizes
 
     sizes.report(environments or [])

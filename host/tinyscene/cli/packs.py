@@ -11,12 +11,12 @@ app = typer.Typer(no_args_is_help=True, help="CMSIS-Packs for firmware with Tens
 def packs_install(
     place: Annotated[
         str | None,
-        typer.Option("--from", help="Index (URL), or folder of .pack files or unpacked packs; default: their makers."),
+        typer.Option("--from", help="Index (URL), or folder of .pack files or unpacked packs; default: their vendors."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Install again what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Reinstall packs that are already installed.")] = False,
     pin: Annotated[bool, typer.Option("--pin", help="Write the packs' hashes into packs.toml (maintainers).")] = False,
 ) -> None:
-    """Bring the pinned packs into the user's cache, verified; the same command goes on with what is missing."""
+    """Fetch the pinned packs into the user's cache and verify them; the same command resumes."""
     from tinyscene.tflm.packs import install
 
     install.run(place, force, pin)
@@ -24,7 +24,7 @@ def packs_install(
 
 @app.command("list")
 def packs_list() -> None:
-    """Say which packs are installed, where from, and what was verified."""
+    """Show which packs are installed, where they came from, and what was verified."""
     from tinyscene.tflm.packs import report as packs_report
 
     raise typer.Exit(packs_report.list_packs())
@@ -36,7 +36,7 @@ def packs_files(
         bool, typer.Option("--json", help="Print sources, includes, defines and packs as JSON.")
     ] = False,
 ) -> None:
-    """Print the files of the packs that make TensorFlow Lite Micro for a Cortex-M4."""
+    """Print the files of the packs that make up TensorFlow Lite Micro for a Cortex-M4."""
     from tinyscene.tflm.packs import report as packs_report
 
     packs_report.list_files(as_json)

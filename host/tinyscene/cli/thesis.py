@@ -27,21 +27,21 @@ def experiment_list() -> None:
 def experiment_run(
     name: Annotated[str, typer.Argument(help="A table, or one row of it: table/row.")],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command resumes there.")] = Path(
         "runs/experiments"
     ),
     impulse_responses: Annotated[
-        Path | None, typer.Option(help="Folder of microphones' impulse responses (MicIRP), for rows that hear them.")
+        Path | None, typer.Option(help="Folder of microphones' impulse responses (MicIRP), for rows that use them.")
     ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Minutes of training a row: narrower teachers and fewer epochs; default: as the thesis."
+            min=0.1, help="Minutes of training a row: narrower teachers, fewer epochs; default: as in the thesis."
         ),
     ] = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Train and score one row or a whole table, and print it with the thesis's figures; rows that are done stay."""
+    """Train and score a row or a whole table, and print it with the thesis's figures; finished rows are not rerun."""
     from tinyscene.experiments import experiment_run
 
     experiment_run.report(name, data, impulse_responses, out, budget, as_json)
@@ -51,10 +51,10 @@ def experiment_run(
 def augmentations(
     out: Annotated[Path, typer.Argument(help="PNG file.")],
     impulse_responses: Annotated[
-        Path | None, typer.Option(help="Folder of microphones' impulse responses; the first one is heard.")
+        Path | None, typer.Option(help="Folder of microphones' impulse responses; the first one is used.")
     ] = None,
 ) -> None:
-    """Draw what each augmentation makes of one clip."""
+    """Draw the effect of each augmentation on one clip."""
     from tinyscene.experiments import augmentation_figure
 
     augmentation_figure.write(out, impulse_responses)
@@ -63,7 +63,7 @@ def augmentations(
 def search(
     config: Path,
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command goes on there.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command resumes there.")] = Path(
         "runs/search"
     ),
     figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.")] = None,

@@ -1,4 +1,4 @@
-"""Training: runs and their bundles, their scores, and what is written about them."""
+"""Training: runs and their bundles, their scores, and the reports about them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def train(
     run: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the bundle.")] = None,
     fold: Annotated[int | None, typer.Option(help="Train on this fold only, whatever the configuration says.")] = None,
 ) -> None:
-    """Train, distil, quantise and bundle as CONFIG (TOML) says; the same command resumes an interrupted run."""
+    """Train, distil, quantise and bundle according to CONFIG (TOML); the same command resumes an interrupted run."""
     from tinyscene.training import run as training_run
 
     training_run.run(config, data, out, run, fold)
@@ -32,7 +32,7 @@ def evaluate(
     workers: WorkersOption = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels, and say how fast."""
+    """Score a bundle's INT8 model on a list of clips with TensorFlow Lite's reference kernels; report the speed."""
     from tinyscene.evaluation import scoring
 
     scoring.report(bundle, data, split, frontend, workers, as_json)
@@ -46,7 +46,7 @@ def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")
 
 
 def card(bundle: Path) -> None:
-    """Write the model card of a bundle again, from what its folder holds."""
+    """Write the model card of a bundle again, from the contents of its folder."""
     from tinyscene.training import model_card
 
     model_card.rewrite(bundle)
@@ -58,11 +58,11 @@ def compare(
     data: DataOption,
     kind: Annotated[str, typer.Option(help="int8 or float predictions.")] = "int8",
     as_trained: Annotated[
-        bool, typer.Option("--as-trained", help="Leave the logits as they are: no temperature of the other folds.")
+        bool, typer.Option("--as-trained", help="Keep the logits as they are: no temperature of the other folds.")
     ] = False,
     as_json: JsonOption = None,
 ) -> None:
-    """Compare two runs clip by clip on what their folds were tested on, with intervals over locations."""
+    """Compare two runs clip by clip on the test clips of their folds, with intervals over locations."""
     from tinyscene.training import compare_runs
 
     compare_runs.report(run_a, run_b, data, kind, as_json, calibrate=not as_trained)
@@ -72,11 +72,11 @@ def microphones(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
     data: DataOption,
     impulse_responses: Annotated[Path, typer.Option(help="Folder of microphones' impulse responses (MicIRP).")],
-    count: Annotated[int, typer.Option(min=1, help="Microphones to draw.")] = 8,
+    count: Annotated[int, typer.Option(min=1, help="Number of microphones to draw.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same microphones.")] = 1,
     as_json: JsonOption = None,
 ) -> None:
-    """Score a run's test clips through microphones that its training did not hear, beside the clips as they are."""
+    """Score a run's test clips as they are and through microphones that its training did not hear."""
     from tinyscene.experiments import unheard_microphones
 
     unheard_microphones.report(run, data, impulse_responses, count, seed, as_json)

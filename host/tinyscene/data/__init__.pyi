@@ -10,3 +10,4 @@ from .dataset import (
     read_clip as read_clip,
 )
 from .resampling import PASSBAND as PASSBAND, resample as resample
+from .spread import evenly_spread as evenly_spread

@@ -15,10 +15,10 @@ from tinyscene.data.survey import DIMENSIONS, Survey, survey_dataset
 
 
 def report(folder: Path, as_json: Path | None = None) -> int:
-    """Check a data set, print what was found, and write it as JSON where asked.
+    """Check a data set, print what was found, and write it as JSON if `as_json` names a file.
 
     Returns:
-        Exit code: 0 without defects, 1 with any. An overlap of locations is not a defect.
+        Exit code: 0 without defects, else 1. An overlap of locations is not a defect.
 
     Raises:
         DatasetError: `folder` is not a folder, or holds neither lists nor audio.
@@ -74,7 +74,7 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def _print_table(table: Table) -> None:
-    """Print at full width, so that nothing is cut where the output is not a terminal."""
+    """Print at full width, so that nothing is cut off when the output is not a terminal."""
     wide = console.options.update(width=1000)
     width = max(console.width, Measurement.get(console, wide, table).maximum)
     console.print(table, width=width, crop=False, no_wrap=True)

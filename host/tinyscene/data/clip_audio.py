@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from tinyscene.data.defects import DefectError, Kind
 from tinyscene.data.resampling import resample
 
-NATIVE_RATE = 44100  # Hz, of every clip on disk
+NATIVE_RATE = 44100  # Hz, the rate of every clip on disk
 
 
 def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
-    """Check a clip: mono, 44,100 Hz, `samples` long; by its header alone where that tells (PCM in WAV).
+    """Check that a clip is mono, 44,100 Hz and `samples` long; the header alone suffices for PCM in WAV.
 
     Raises:
         DefectError: the first thing that is wrong (a DatasetError).
@@ -39,7 +39,7 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
         [clip_samples] float32; integer formats lie in [-1, 1), before resampling.
 
     Raises:
-        DefectError: missing, unreadable, of another rate, not mono, truncated or too long (a DatasetError).
+        DefectError: the clip is missing, unreadable, of another rate, not mono, truncated or too long (a DatasetError).
     """
     samples = round(clip_samples * NATIVE_RATE / sample_rate)
     try:

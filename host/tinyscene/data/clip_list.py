@@ -68,15 +68,15 @@ def parse_name(filename: str) -> tuple[str, str, str] | None:
 def scan_list(
     path: Path, *, labelled: bool = False, places: Mapping[str, Place] | None = None
 ) -> Iterator[Clip | DefectError]:
-    """Read a list row by row, and go on after a bad row.
+    """Read a list row by row; continue after a bad row.
 
     Args:
         path: tab separated, CRLF or LF, UTF-8, with a header line; gzip if its name ends in ".gz". The columns
             filename, scene_label, identifier and source_label are found by name, others are ignored, and blank
             lines are skipped.
         labelled: whether the column scene_label must be there.
-        places: identifier and device by file name, for a list without these columns; a file that is not in it either
-            has them in its name.
+        places: identifier and device by file name, for a list without these columns; where a file is missing here too,
+            they are taken from its name.
 
     Yields:
         A Clip for every good row and a DefectError for every bad one. A list that cannot be read any further (missing,
@@ -130,7 +130,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _split_row(line: bytes, first: bool = False) -> list[str] | None:
-    """Return the cells of a line, None where it is not UTF-8."""
+    """Return the cells of a line, or None if it is not UTF-8."""
     try:
         return line.decode("utf-8-sig" if first else "utf-8").rstrip("\r\n").split("\t")
     except UnicodeDecodeError:

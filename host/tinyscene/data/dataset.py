@@ -1,8 +1,8 @@
 """Data sets in the official TAU layout, read lazily: this module finds the lists, clips and folds of a folder.
 
-A data set is a folder with `meta.csv`, `evaluation_setup/foldN_{train,test,evaluate}.csv` and `audio/`; a folder that
-holds only lists, gzip or not, at its top is a data set without audio. The rows are read by `clip_list`, the audio by
-`clip_audio`; what others need of both can be imported from here.
+A data set is a folder with `meta.csv`, `evaluation_setup/foldN_{train,test,evaluate}.csv` and `audio/`; a folder with
+nothing but lists, gzip or not, is a data set without audio. The rows are read by `clip_list`, the audio by
+`clip_audio`; other modules import what they need of both from here.
 """
 
 import random
@@ -41,7 +41,7 @@ _FOLD_LIST = re.compile(r"fold([1-9][0-9]*)_(train|test|evaluate)\.csv(?:\.gz)?"
 
 
 class Dataset:
-    """A folder in the TAU layout; everything is read when it is asked for.
+    """A folder in the TAU layout; everything is read at its first use.
 
     Attributes:
         root: the folder.
@@ -65,7 +65,7 @@ class Dataset:
         self.meta = _first_file(self.root / "meta.csv", self.root / "meta.csv.gz")
 
     def __reduce__(self) -> tuple[type["Dataset"], tuple[Path]]:
-        """Send the folder alone to another process: what was read of it is large."""
+        """Send another process only the folder: what was read from it is large."""
         return Dataset, (self.root,)
 
     @cached_property
@@ -125,7 +125,7 @@ class Dataset:
         """Return all clips once: those of meta.csv, else of all lists, else of the audio folder (label by name).
 
         Raises:
-            DatasetError: nothing of these is there; while iterating: a row or a file name is bad.
+            DatasetError: there is none of these; while iterating: a row or a file name is bad.
         """
         if self.meta is not None:
             return read_list(self.meta, labelled=True)
@@ -162,7 +162,7 @@ class Dataset:
                     yield clip
 
     def scan_audio(self) -> Iterator[Clip | DefectError]:
-        """Yield a Clip for every WAV file of the audio folder, told by its name, and a DefectError for a bad name.
+        """Yield a Clip for every WAV file of the audio folder, read from its name, and a DefectError for a bad name.
 
         Raises:
             DatasetError: there is no audio folder.
@@ -199,7 +199,7 @@ def location_disjoint_split(clips: Iterable[Clip], fraction: float, seed: int) -
 
     Args:
         clips: any order; the parts keep it.
-        fraction: of the clips, between 0 and 1.
+        fraction: share of the clips that validation gets, between 0 and 1.
         seed: chooses the locations; the same clips in another order give the same locations.
 
     Returns:
@@ -232,11 +232,12 @@ def location_disjoint_subsets(clips: Sequence[Clip], count: int, seed: int) -> l
 
     Args:
         clips: any order.
-        count: of subsets.
+        count: number of subsets.
         seed: chooses the locations; the same clips in another order give the same locations.
 
     Returns:
-        The subset, 0 to count - 1, of every clip. None is empty; a scene of fewer than `count` locations is not in all.
+        The subset, 0 to count - 1, of every clip. No subset is empty; a scene of fewer than `count` locations is not in
+        every subset.
 
     Raises:
         DatasetError: a clip has no label, or there are fewer than `count` locations.

@@ -30,9 +30,9 @@ class DefectError(DatasetError):
         kind: what is wrong.
         path: the list or the clip.
         line: 1-based line of a list; None for a clip.
-        problem: what is wrong with which value; of a clip, without its name.
+        problem: what is wrong, with the value; a clip's problem does not name the clip.
         remedy: what the user can do.
-        filename: the clip that the row of a list names, where that much could be read.
+        filename: the clip that the row of a list names; None if that could not be read.
     """
 
     def __init__(

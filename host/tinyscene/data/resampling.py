@@ -1,7 +1,7 @@
 """Change of the sampling rate by FFT: flat to 98 % of half the lower rate, nothing above it, no delay.
 
-It stands for a recording made at the other rate, and a classifier listens up to the last mel band that the rate has.
-soxr's best quality (VHQ) loses 0.5 dB at 94 % of half the rate and 3 dB at 95 %, in the middle of that band at
+The result replaces a recording made at the other rate, and a classifier uses every mel band up to half that rate.
+soxr's best quality (VHQ) loses 0.5 dB at 94 % of half the rate and 3 dB at 95 %, in the middle of the last band at
 41,667 Hz.
 """
 
@@ -11,21 +11,21 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-PASSBAND = 0.98  # of half the lower rate: flat up to here, then half a period of a cosine down to nothing at 1
+PASSBAND = 0.98  # share of half the lower rate: flat up to here, then half a period of a cosine down to nothing at 1
 GUARD = 4000  # periods of the lower rate, after which the filter's impulse response is 120 dB down
-BLOCK = 10.0  # s of a long signal that are transformed at a time
+BLOCK = 10.0  # seconds of a long signal that are transformed at a time
 
 
 def resample(samples: NDArray[np.floating], rate: int, wanted: int) -> NDArray[np.float64]:
     """Resample a signal; beyond both ends it is taken as mirrored, so that it does not ring there.
 
-    Every block goes through scipy.signal.resample, with a window in the frequency domain, together with a neighbourhood
-    in which that function's wrapping around fades away.
+    Every block goes through scipy.signal.resample, with a window in the frequency domain. A guard at both ends takes up
+    that function's wrap-around and is cut off afterwards.
 
     Args:
         samples: [n].
-        rate: of the samples, Hz.
-        wanted: Hz.
+        rate: sampling rate of `samples`, Hz.
+        wanted: sampling rate of the result, Hz.
 
     Returns:
         [round(n * wanted / rate)]: sample k lies at the time k / wanted.
@@ -33,7 +33,7 @@ def resample(samples: NDArray[np.floating], rate: int, wanted: int) -> NDArray[n
     if not len(samples):
         return np.zeros(0)
     shared = math.gcd(rate, wanted)
-    step = rate // shared  # samples that become a whole number of samples
+    step = rate // shared  # this many samples become a whole number of samples at the other rate
     guard, block = _multiple(GUARD * rate / min(rate, wanted), step), _multiple(min(BLOCK * rate, len(samples)), step)
     starts = range(0, _multiple(len(samples), block), block)
     beyond = len(starts) * block - len(samples) + guard

@@ -1,7 +1,7 @@
 """A survey of a data set: what it holds, which locations training and test share, and every defect with its line.
 
 A location in both parts of a fold is an overlap, not a defect: the official lists have none, but a split by another
-criterion is legitimate, only its scores are too good. A clip in both parts is a defect.
+criterion is legitimate, although its scores come out too good. A clip in both parts is a defect.
 """
 
 from collections import Counter, defaultdict
@@ -40,7 +40,7 @@ class Counts:
     locations: set[tuple[str | None, str]] = field(default_factory=set)
 
     def add(self, clip: Clip) -> None:
-        """Count one clip; without a label it counts for no scene."""
+        """Count one clip; a clip without a label counts towards no scene."""
         self.clips += 1
         for dimension in DIMENSIONS:
             if value := getattr(clip, dimension):
@@ -78,12 +78,12 @@ class Survey:
     findings: list[Finding] = field(default_factory=list)
 
     def train_and_test(self, fold: int) -> tuple[PartSurvey | None, PartSurvey | None]:
-        """Return the training list of a fold, and its labelled test list, else the one without labels."""
+        """Return the training list of a fold, and its labelled test list, or else its unlabelled one."""
         parts = self.folds[fold]
         return parts.get("train"), parts.get("evaluate") or parts.get("test")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it for JSON."""
+        """Return the survey for JSON."""
         return {
             "clips": self.clips.clips,
             "lists": self.rows,
@@ -161,7 +161,7 @@ class _Surveyor:
     def _read_list(
         self, path: Path, labelled: bool, places: Mapping[str, Place], described: set[str] | None
     ) -> PartSurvey:
-        """Read one list; `described` are the files that meta.csv names, None without it (or while reading it)."""
+        """Read one list; `described`: files that meta.csv names, None without meta.csv (and while reading it)."""
         part = PartSurvey(path.relative_to(self.dataset.root).as_posix())
         for row in scan_list(path, labelled=labelled, places=places):
             line = row.line or 1
@@ -183,7 +183,7 @@ class _Surveyor:
         return part
 
     def _contradictions(self, file: str, clip: Clip, known: Clip) -> None:
-        """Compare a row with the first row about the same file, or, where it is the first, with the file's name."""
+        """Compare a row with the first row about the same file; the first row itself, with the file's name."""
         stated = (clip.scene, clip.identifier, clip.device)
         other: tuple[str | None, str, str] | None = (known.scene, known.identifier, known.device)
         source = "{}:{}".format(*self.sources[clip.filename])
@@ -230,7 +230,7 @@ class _Surveyor:
 
 
 def _with_scene(clip: Clip, known: Clip) -> Clip:
-    """Give a clip of a list without labels the scene that another list, or its name, tells."""
+    """Give a clip of an unlabelled list the scene that another list gives it, or else its name."""
     if clip.scene or known.scene:
         return clip if clip.scene else known
     named = parse_name(clip.filename)

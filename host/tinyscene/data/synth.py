@@ -29,9 +29,9 @@ from tinyscene.data.clip_list import SCENES
 from tinyscene.data.synth_sources import HERTZ, RATE, SAMPLES, Signal, Source
 from tinyscene.errors import DatasetError
 
-VERSION = 1  # of the sound of the clips; change it with any recipe, so that old files are not taken for new ones
+VERSION = 1  # version of the clips' sound; raise it with any change of a recipe, so that old files are not reused
 FOLDS = 3
-LOCATIONS = 12  # of each scene, a third of them in the test list of each fold
+LOCATIONS = 12  # locations of each scene; a third of them are in the test list of each fold
 CITIES = ("barcelona", "helsinki", "lisbon", "london", "lyon", "milan", "paris", "prague", "stockholm", "vienna")
 UNSEEN_DEVICES = ("s4", "s5", "s6")  # only in test lists, as in TAU 2022
 DEVICES = ("a",) * 8 + ("b", "c", "s1", "s2", "s3") * 2 + UNSEEN_DEVICES  # how often each records
@@ -144,11 +144,11 @@ CLIP_SPREAD = 2.0  # dB, the same from one clip to the next
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What decides a clip, apart from the seed."""
+    """What determines a clip, apart from the seed."""
 
     scene: str
-    number: int  # within the scene
-    location: int  # within the scene
+    number: int  # number of the clip within its scene
+    location: int  # number of the location within its scene
     city: str
     device: str
 
@@ -169,12 +169,12 @@ class ClipPlan:
 
 
 def write_dataset(folder: Path, *, clips_per_scene: int = 60, seed: int = 1) -> None:
-    """Write the data set: audio first, lists last; the same command goes on where an interrupted one stopped.
+    """Write the data set: audio first, lists last; the same command resumes an interrupted run.
 
     Args:
         folder: absent, empty, or left by a run with the same arguments.
-        clips_per_scene: of each of the ten scenes.
-        seed: the same seed gives the same bytes.
+        clips_per_scene: number of clips of each of the ten scenes.
+        seed: seed of everything random; the same seed gives the same bytes.
 
     Raises:
         DatasetError: the folder holds something else.
@@ -192,7 +192,7 @@ def write_dataset(folder: Path, *, clips_per_scene: int = 60, seed: int = 1) -> 
                 clip.result()
                 progress.advance(task)
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the clips in work, not for the rest
+            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the clips being written, not for the rest
             raise
     _write_lists(folder, plans)
     console.print(f"{len(plans)} clips of {len(SCENES)} scenes in {folder}", markup=False, soft_wrap=True)
@@ -261,7 +261,7 @@ def _device(name: str) -> Device:
 
 
 def _record(rng: Generator, signal: Signal, name: str) -> Signal:
-    """Return what a device makes of the sound at its microphone."""
+    """Return what a device records of the sound at its microphone."""
     device = _device(name)
     captured = sources.filtered(signal, device.response)
     if device.compression < 1:
@@ -275,13 +275,13 @@ def _amplitude(decibels: float) -> float:
 
 
 def _generator(*key: object) -> Generator:
-    """Return a generator of its own for every key, so that no clip depends on another."""
+    """Return a separate generator for every key, so that no clip depends on another."""
     digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def _claim(folder: Path, stamp: dict[str, int]) -> None:
-    """Mark the folder as ours before anything is written into it, and clear what an interrupted run left."""
+    """Mark the folder as ours before anything is written into it, and remove what an interrupted run left."""
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder} is a file; name a folder for the synthetic data set")
     path = folder / STAMP_FILE

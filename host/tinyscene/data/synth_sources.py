@@ -127,7 +127,7 @@ def voices(rng: Generator, speakers: int) -> Signal:
 
 
 def talk(rng: Generator) -> Signal:
-    """One or two people near by."""
+    """One or two people nearby."""
     return voices(rng, int(rng.integers(1, 3)))
 
 

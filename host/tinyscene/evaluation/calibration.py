@@ -1,8 +1,8 @@
 """Temperature scaling: one number, fitted on clips that the network was not trained on, that divides its logits.
 
-Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", 2017: the answer stays the same, its
-probability becomes the share of such answers that are right. Softmax forgets what all logits share, so that the
-logarithms of probabilities serve as logits.
+Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", 2017: the predicted class stays the same, and
+its probability becomes the share of such predictions that are right. Softmax ignores an offset common to all logits, so
+the logarithms of probabilities serve as logits.
 """
 
 import math
@@ -16,7 +16,7 @@ from tinyscene.bundle import softmax
 from tinyscene.networks import keras
 
 LOWEST, HIGHEST = 0.05, 20.0
-SMALLEST = np.finfo(np.float64).tiny  # probability
+SMALLEST = np.finfo(np.float64).tiny  # smallest probability
 
 Probabilities = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def fit_temperature(probabilities: Probabilities, truth: NDArray[np.int64]) -> f
     """Return the temperature, 0.05 to 20, that gives the least log loss.
 
     Args:
-        probabilities: [n, classes], at temperature 1, of clips that took no part in the training.
+        probabilities: [n, classes], at temperature 1, for clips that were not trained on.
         truth: class numbers [n].
     """
     rows = np.arange(len(truth))
@@ -46,10 +46,10 @@ def fit_temperature(probabilities: Probabilities, truth: NDArray[np.int64]) -> f
 
 
 def temperatures_of_others(folds: Sequence[tuple[Probabilities, NDArray[np.int64]]]) -> list[float]:
-    """Return for each fold the temperature fitted on all other folds: none sees the clips that it is scored on.
+    """Return the temperature of each fold, fitted on all other folds, so not on the clips that the fold is scored on.
 
     Args:
-        folds: two or more; (probabilities, truth) as for `fit_temperature`.
+        folds: two or more pairs (probabilities, truth), as for `fit_temperature`.
     """
     others = [[fold for j, fold in enumerate(folds) if j != k] for k in range(len(folds))]
     return [fit_temperature(*(np.concatenate(values) for values in zip(*each, strict=True))) for each in others]

@@ -1,7 +1,7 @@
-"""Two predictions of the same clips: how far apart their scores are, and whether that is more than chance.
+"""Two predictions for the same clips: how far apart their scores are, and whether that is more than chance.
 
-The difference is taken clip by clip, so that clips which are hard for both count for neither: its interval is much
-narrower than those of the two scores.
+The difference is taken clip by clip, so that clips which are hard for both cancel out: its interval is much narrower
+than those of the two scores.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from tinyscene.evaluation import intervals
 SCORES = {"accuracy": "accuracy", "log_loss": "log loss"}
 INT8_MINUS_FLOAT = "int8_minus_float"  # key of a run's scores: what rounding changes
 ROUNDING = {"accuracy": (100, 1), "log_loss": (1, 3)}  # as scores are shown: factor, decimals
-_UNITS = {"accuracy": " points", "log_loss": ""}  # of differences
+_UNITS = {"accuracy": " points", "log_loss": ""}  # units of differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Comparison:
     """Scores of A and B, and B's minus A's; every dictionary has the keys of `SCORES`.
 
     Attributes:
-        clips, locations: how many; locations are what is resampled.
+        clips, locations: number of clips, and of locations, which are what is resampled.
         a, b: accuracy and log loss of each.
-        difference: of b from a.
-        intervals: [low, high], 95 %, of the difference.
+        difference: scores of b minus those of a.
+        intervals: 95 % intervals [low, high] of the difference.
     """
 
     clips: int
@@ -46,9 +46,9 @@ class Comparison:
         return low > 0 or high < 0
 
     def in_words(self, score: str, a: str = "A", b: str = "B") -> str:
-        """Say what the interval of a difference means, by the names of the two."""
+        """Return a sentence on what the interval of a difference means, with the names of the two."""
         if not self.differs(score):
-            return f"{SCORES[score]}: {a} and {b} cannot be told apart, the interval holds zero"
+            return f"{SCORES[score]}: {a} and {b} cannot be told apart, the interval includes zero"
         word = "higher" if self.intervals[score][0] > 0 else "lower"
         least, most = sorted(abs(bound) for bound in self.intervals[score])
         by = f"{_difference(score, least, '')} to {_difference(score, most, '')}"
@@ -66,16 +66,16 @@ def compare(
     classes: Sequence[str] = SCENES,
     seed: int = 1,
 ) -> Comparison:
-    """Compare two predictions of the same clips, with 95 % intervals by resampling whole locations.
+    """Compare two predictions for the same clips, with 95 % intervals by resampling whole locations.
 
     Args:
-        clips: labelled.
+        clips: labelled clips.
         a, b: class probabilities [len(clips), len(classes)].
         classes: scene names.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
-        TinysceneError: no clips, or predictions of another number of clips or classes.
+        TinysceneError: no clips, or predictions for another number of clips or classes.
     """
     if not clips:
         raise TinysceneError("there are no clips to compare; name runs that were tested")
@@ -83,7 +83,7 @@ def compare(
         if each.shape != (len(clips), len(classes)):
             raise TinysceneError(
                 f"predictions of shape {each.shape} do not belong to {len(clips)} clips of {len(classes)} classes; "
-                "compare predictions of the same clips"
+                "compare predictions for the same clips"
             )
     of_a, of_b = (intervals.of_clips(clips, each, classes) for each in (a, b))
     difference = {score: of_b[score] - of_a[score] for score in SCORES}
@@ -113,27 +113,27 @@ def table(found: Comparison, title: str, a: str = "A", b: str = "B", difference:
 
 
 def score_with_interval(score: str, scores: Mapping[str, Any]) -> str:
-    """Return one of the scores (with `intervals`) and its 95 % interval as a table shows them."""
+    """Return one of the scores (which have `intervals`) and its 95 % interval, as shown in tables."""
     low, high = scores["intervals"][score]
     bounds = f"{100 * low:.1f} to {100 * high:.1f}" if score == "accuracy" else f"{low:.2f} to {high:.2f}"
     return f"{shown(score, scores[score])} ({bounds})"
 
 
 def shown(score: str, value: float) -> str:
-    """Return a score as a table shows it."""
+    """Return a score as shown in tables."""
     factor, decimals = ROUNDING[score]
     return f"{factor * value:.{decimals}f}{' %' if score == 'accuracy' else ''}"
 
 
 def difference_with_interval(score: str, value: float, interval: Sequence[float]) -> str:
-    """Return a difference with its 95 % interval as a text shows them."""
+    """Return a difference with its 95 % interval, as shown in sentences."""
     factor, decimals = ROUNDING[score]
     low, high = (f"{factor * bound:+.{decimals}f}" for bound in interval)
     return f"{_difference(score, value)} (95 %: {low} to {high})"
 
 
 def paired_cell(compared: Mapping[str, Any] | None, score: str) -> str:
-    """Return a difference of `Comparison.to_json` as a cell of Markdown; a dot for the reference, which has none."""
+    """Return a difference from `Comparison.to_json` as a Markdown cell; a dot for the reference, which has none."""
     if compared is None:
         return "·"
     return difference_with_interval(score, compared["difference"][score], compared["intervals"][score])

@@ -1,6 +1,6 @@
 """Intervals of scores over recording locations.
 
-Clips of one location are alike, so that an interval over clips would be far too narrow: whole locations are resampled.
+Clips of one location are alike, so an interval over clips would be far too narrow: whole locations are resampled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ Values = dict[str, NDArray[np.float64]]
 
 
 def of_clips(clips: Sequence[Clip], probabilities: NDArray[np.floating], classes: Sequence[str]) -> Values:
-    """Return what each clip adds to the scores; their means are the scores.
+    """Return each clip's contributions to the scores, whose means are the scores.
 
     Args:
-        clips: labelled.
+        clips: labelled clips.
         probabilities: [len(clips), len(classes)].
         classes: scene names.
 
     Returns:
-        {"accuracy": 1 where the answer is right, "log_loss": nats}, [len(clips)] each.
+        {"accuracy": 1 where the prediction is right, "log_loss": nats}, [len(clips)] each.
     """
     truth = np.array([list(classes).index(str(clip.scene)) for clip in clips])
     probabilities = np.asarray(probabilities, np.float64)
@@ -44,12 +44,12 @@ def over_locations(
     Percentile bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
     Args:
-        clips: one or more.
-        values: by name, [len(clips)] each; all are resampled alike.
-        seed: of the resampling.
+        clips: one or more clips.
+        values: values by name, [len(clips)] each; all are resampled alike.
+        seed: seed of the resampling.
 
     Returns:
-        name -> [low, high].
+        Name -> [low, high].
     """
     _, place = np.unique([repr(clip.location) for clip in clips], return_inverse=True)
     sums = np.stack([np.bincount(place), *(np.bincount(place, each) for each in values.values())])

@@ -14,10 +14,10 @@ def score(
     """Score class probabilities against the true scenes.
 
     Args:
-        labels: the true scene of each clip, N of them.
-        probabilities: [N, len(classes)], rows sum to 1; columns in the order of `classes`.
-        devices: the recording device of each clip, N of them.
-        classes: the scene names.
+        labels: true scenes of the N clips.
+        probabilities: [N, len(classes)]; rows sum to 1, columns are in the order of `classes`.
+        devices: recording devices of the N clips.
+        classes: scene names.
 
     Returns:
         `clips, accuracy, log_loss, per_scene{}, per_device{}, confusion[][], classes[]`. Log loss is multiclass

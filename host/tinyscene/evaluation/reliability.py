@@ -1,4 +1,4 @@
-"""How far a classifier's confidence, the probability of its answer, is from the share of its answers that are right.
+"""How far a classifier's confidence, the probability of its prediction, is from the share of right predictions.
 
 The table is the reliability diagram of Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", 2017.
 """
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
-BINS = 10  # of equal width; a bin holds what lies above its lower end, and its upper end
+BINS = 10  # bins of equal width; a bin includes its upper end, not its lower one
 
 
 def reliability(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> dict[str, Any]:
-    """Sort answers by confidence into bins.
+    """Sort predictions by confidence into bins.
 
     Args:
         truth: class numbers [n], n > 0.
-        probabilities: [n, classes], rows sum to 1.
+        probabilities: [n, classes]; rows sum to 1.
 
     Returns:
         `ece`, the expected calibration error: the mean over all clips of |confidence - accuracy| of their bin, 0 to 1;

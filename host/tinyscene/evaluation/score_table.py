@@ -1,4 +1,4 @@
-"""What `metrics.score` returns as tables for a terminal: totals, per scene, per device, and the confusion matrix."""
+"""The result of `metrics.score` as tables for a terminal: totals, per scene, per device, and the confusion matrix."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ def render_scores(scores: Mapping[str, Any], title: str = "scores") -> Renderabl
     """Return the tables of one result, for `console.print`.
 
     Args:
-        scores: what `metrics.score` returns.
+        scores: result of `metrics.score`.
         title: heading of the totals, such as "INT8 on fold1_evaluate.csv".
     """
     totals = Text(f"{title}: {scores['clips']} clips, {_summary(scores)}", style="bold")

@@ -20,7 +20,7 @@ from tinyscene.evaluation.score_table import render_scores
 from tinyscene.frontend import engines as feature_engines, features
 from tinyscene.networks import conversion
 
-BATCH = 64  # clips whose INT8 images are in memory
+BATCH = 64  # clips whose INT8 images are in memory at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Evaluation:
     """How a bundle did on some clips.
 
     Attributes:
-        scores: what `metrics.score` returns.
-        outputs: of the model, INT8 [clips, classes].
-        computed: clips whose features were not in the cache.
-        seconds: from the first clip to the last output; loading and compiling come before.
-        processor_seconds: the same of all cores together.
+        scores: result of `metrics.score`.
+        outputs: outputs of the model, INT8 [clips, classes].
+        computed: number of clips whose features were not in the cache.
+        seconds: time from the first clip to the last output, without loading and compiling.
+        processor_seconds: processor time of all cores together, from the first clip to the last output.
     """
 
     scores: dict[str, Any]
@@ -53,10 +53,10 @@ def evaluate(
 
     Args:
         bundle: the classifier.
-        dataset: where the clips are.
-        clips: every one with a scene that the bundle knows.
+        dataset: data set of the clips.
+        clips: clips labelled with scenes that the bundle knows.
         frontend: "librosa" (the reference), or "c": the firmware's front end, compiled for this machine.
-        workers: cores to use; default: all.
+        workers: number of cores to use; default: all.
 
     Raises:
         ConfigError: no such front end, or the bundle's configuration is beyond it.
@@ -92,7 +92,7 @@ def run(bundle: Bundle, images: Images, workers: int | None = None, live: bool =
     Args:
         bundle: the classifier.
         images: [n, n_mels, frames] float32, n at least 1.
-        workers: cores to use; default: all.
+        workers: number of cores to use; default: all.
         live: whether to draw a progress bar.
 
     Returns:
@@ -114,10 +114,10 @@ def confidence_intervals(
     """Return 95 % intervals of accuracy and log loss, by resampling whole locations; see `intervals`.
 
     Args:
-        clips: labelled.
+        clips: labelled clips.
         probabilities: [len(clips), len(classes)].
         classes: scene names.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Returns:
         {"accuracy": [low, high], "log_loss": [low, high]}.
@@ -128,7 +128,7 @@ def confidence_intervals(
 def report(
     folder: Path, data: Path, split: str, frontend: str, workers: int | None = None, as_json: Path | None = None
 ) -> None:
-    """Score the bundle in `folder` on a list of the data set in `data`, write the JSON if asked, and print tables."""
+    """Score the bundle in `folder` on a list of the data set in `data`, and print tables; `as_json`: file to write."""
     bundle = Bundle.load(folder)
     dataset = Dataset(data)
     result = evaluate(bundle, dataset, list(dataset.list(split)), frontend, workers)
@@ -139,7 +139,7 @@ def report(
 
 
 def _speed(bundle: Bundle, result: Evaluation, frontend: str) -> str:
-    """Say what ran, and how fast: on one core, by processor time, so that other work of the machine counts little."""
+    """Report what ran, and how fast on one core, by processor time, so that the machine's other work counts little."""
     clips = len(result.outputs)
     real_time = clips * bundle.frontend.clip_samples / bundle.frontend.sample_rate / result.processor_seconds
     return (

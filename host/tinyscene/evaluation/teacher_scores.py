@@ -1,4 +1,4 @@
-"""How the teachers of a run do on the clips that its folds test, each by itself and all together."""
+"""Scores of a run's teachers on the clips that its folds test, each by itself and all together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from tinyscene.data import SCENES, Clip
 from tinyscene.evaluation import metrics, scoring
 
-KEY = "teachers"  # of a run's scores
+KEY = "teachers"  # key in a run's scores
 
 
 def score(folds: Sequence[Mapping[str, NDArray[np.float64]]], clips: Sequence[Clip]) -> dict[str, Any]:
-    """Score the teachers' answers, pooled over the folds, as trained.
+    """Score the teachers' predictions, pooled over the folds, as trained.
 
     Args:
-        folds: teacher's name -> class probabilities [clips of the fold, classes].
-        clips: of all folds, one after the other.
+        folds: for each fold, teacher's name -> class probabilities [clips of the fold, classes].
+        clips: clips of all folds, fold by fold.
 
     Returns:
         {"each": {teacher's name: {"accuracy", "log_loss", "intervals"}}}, and, if there are several teachers,
@@ -42,7 +42,7 @@ def rows(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the rows (title, score) of a table: each teacher, all together, the student; none without teachers.
 
     Args:
-        scores: of a run, as `training.run.pool` returns them.
+        scores: scores of a run, as `training.run.pool` returns them.
     """
     if KEY not in scores:
         return []

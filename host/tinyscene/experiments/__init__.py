@@ -1,4 +1,4 @@
-"""Tables of training runs: those of the thesis, the network search, microphones that training never heard."""
+"""Tables of training runs: those of the thesis, the network search, and microphones that training never heard."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""Draw what each augmentation makes of one clip: `tinyscene experiment augmentations OUT.png`.
+"""Draw the effect of each augmentation on one clip: `tinyscene experiment augmentations OUT.png`.
 
-The clip is synthetic (`synth`), and so is the microphone where no folder of impulse responses is named.
+The clip is synthetic (`synth`), and so is the microphone if no folder of impulse responses is named.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ SEED = 1
 SCENE = "park"  # birds: both stripes and tones
 MADE_UP = Microphone("made up", (0.25, 1.0, -0.55, -0.3, -0.15))  # thin in the bass
 MADE_UP_FOLDER = "folder"
-# stronger than what one would train with, to be seen
+# stronger than in training, so that the effect is visible
 EXAMPLES = (
     AugmentConfig(time_roll=15),
     AugmentConfig(frequency_masks=2, frequency_mask_width=12),
@@ -51,8 +51,8 @@ def draw(microphone: Microphone = MADE_UP, examples: Sequence[AugmentConfig] = E
     """Draw the clip as it is, then one panel for each example, all in the same colours.
 
     Args:
-        microphone: through which the example with impulse responses is heard.
-        examples: each with one augmentation.
+        microphone: microphone of the example with impulse responses.
+        examples: settings with one augmentation each.
     """
     config = frontend_config.preset(PRESET)
     firsts = [next(plans) for _, plans in itertools.groupby(synth.plan_clips(10, SEED), lambda plan: plan.scene)]
@@ -86,7 +86,7 @@ def switches() -> list[str]:
 
 
 def _title(example: AugmentConfig, variant: Variant | None) -> str:
-    """Return the first key that the example sets, and to what, as in a TOML file."""
+    """Return the first key that the example sets, with its value, as in a TOML file."""
     key = next(key for key in switches() if getattr(example, key))
     if isinstance(variant, Microphone):
         return f"{key}: {variant.title}"
@@ -95,7 +95,7 @@ def _title(example: AugmentConfig, variant: Variant | None) -> str:
 
 
 def _variant(example: AugmentConfig, microphone: Microphone) -> Variant | None:
-    """Return what changes the waveform, the last where there are several."""
+    """Return the variant that changes the waveform, the last one if there are several."""
     if example.impulse_responses is not None:
         return microphone
     groups = variants.wanted(example)
@@ -105,7 +105,7 @@ def _variant(example: AugmentConfig, microphone: Microphone) -> Variant | None:
 def _typical(
     batch: NDArray[np.float32], shown: int, example: AugmentConfig, decibel: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return one image of a batch after its augmentation: of many draws, the one with the median change."""
+    """Return one image of a batch after augmentation: of many draws, the one with the median change."""
     targets = np.eye(len(batch), dtype=np.float32)
     draws = [
         augment_images.batch(batch, targets, example, np.random.default_rng(seed), decibel)[0][shown]
@@ -126,7 +126,7 @@ def write(out: Path, impulse_responses: Path | None) -> None:
 
     Args:
         out: PNG file.
-        impulse_responses: folder of WAV files, of which the first one is heard; None: one that is made up.
+        impulse_responses: folder of WAV files, of which the first is used; None: a made-up impulse response.
     """
     microphone = MADE_UP
     if impulse_responses is not None:

@@ -1,4 +1,4 @@
-"""Running rows of the tables, and printing them."""
+"""Run rows of the tables, and print them."""
 
 import dataclasses
 import json
@@ -43,26 +43,26 @@ from tinyscene.training import (
 )
 
 RESULT, SCALE = "result.json", "scale.json"
-OFFICIAL_CLIPS = 139_620  # of the official training list
+OFFICIAL_CLIPS = 139_620  # clips of the official training list
 
 
 def report(
     name: str, data: Path, impulse_responses: Path | None, out: Path, budget: float | None, as_json: Path | None
 ) -> None:
-    """Run a row or a whole table, and print it; rows that are done are not run again.
+    """Run a row or a whole table, and print it; finished rows are not run again.
 
     Args:
         name: "table" or "table/row".
         data: data set in the TAU layout.
         impulse_responses: folder of the MicIRP project's WAV files; needed by rows with a split 2 or 3, and used by
-            rows with `augment.impulse_responses` in place of the folder that they name.
+            rows with `augment.impulse_responses` instead of the folder that they name.
         out: folder of the runs.
-        budget: minutes that a row's training may take, by shrinking it; None: as in the thesis.
+        budget: minutes that a row's training may take, which shrinks it if necessary; None: as in the thesis.
         as_json: file to write the results to, with the table's title and the data set; `ablation` reads it.
 
     Raises:
         ConfigError: no such experiment, or impulse responses are missing.
-        TinysceneError: as `training.run.run`.
+        TinysceneError: as for `training.run.run`.
     """
     rows = [_hearing(row, impulse_responses) for row in experiment.find(name)]
     heard = _microphones(rows, impulse_responses)
@@ -90,7 +90,7 @@ def report(
 
 
 def _hearing(row: Row, folder: Path | None) -> Row:
-    """Return the row with this folder in place of those of its impulse responses, which are checked to be there."""
+    """Return the row with this folder instead of its own impulse responses; checks that they are there."""
 
     def replaced(augment: AugmentConfig) -> AugmentConfig:
         if augment.impulse_responses is None or folder is None:
@@ -117,14 +117,14 @@ def _microphones(rows: list[Row], folder: Path | None) -> list[Microphone]:
         return []
     if folder is None:
         raise ConfigError(
-            "this experiment hears clips through other microphones; name the folder of the MicIRP project's WAV files "
+            "this experiment needs impulse responses of microphones; name the folder of the MicIRP project's WAV files "
             "with --impulse-responses"
         )
     return microphones(folder, EIGHT)
 
 
 def _compared(row: Row, result: dict[str, Any], folder: Path, dataset: Dataset) -> dict[str, Any]:
-    """Return a row's result with its differences from the table's reference row, None if that is it, or is not done."""
+    """Return a row's result with its differences from the reference row, None for that row and until it is finished."""
     reference = folder / str(row.reference)
     compared = None
     if row.name != row.reference and (reference / RESULT).exists():
@@ -134,13 +134,13 @@ def _compared(row: Row, result: dict[str, Any], folder: Path, dataset: Dataset) 
 
 
 def run(row: Row, dataset: Dataset, heard: list[Microphone], folder: Path, budget: float | None) -> dict[str, Any]:
-    """Train and score one row, or read its result if it is done.
+    """Train and score one row, or read its result if it is finished.
 
-    A row of all folds leaves its predictions, and its scores are those of `training.run.pool`, calibrated if there are
+    A row of all folds keeps its predictions, and its scores are those of `training.run.pool`, calibrated if there are
     two folds or more; its folder is a run that `comparison` reads.
 
     Returns:
-        table, row, title, scored, log_loss, accuracy, intervals, test_clips, training_clips (of the largest fold),
+        Table, row, title, scored, log_loss, accuracy, intervals, test_clips, training_clips (of the largest fold),
         scale, seconds, thesis_log_loss, thesis_accuracy.
     """
     settings = row.settings
@@ -181,7 +181,7 @@ def _all_folds(
 
 
 def _folds(this: Run) -> list[Part]:
-    """Return the parts of a run that a table is about: the last one makes the final weights."""
+    """Return the parts of a run that a table shows: all but the last, which makes the final weights."""
     return training_parts.of_run(this)[:-1]
 
 
@@ -216,7 +216,7 @@ def _one_fold(
 
 
 def _found(row: Row, parts: list[Part], scores: dict[str, Any], scale: Scale) -> dict[str, Any]:
-    """Return what a result says of the scores of a row's folds."""
+    """Return the entries of a result for the scores of a row's folds."""
     return {
         **{key: scores[key] for key in ("log_loss", "accuracy", "intervals")},
         "test_clips": sum(len(part.test) for part in parts),
@@ -226,7 +226,7 @@ def _found(row: Row, parts: list[Part], scores: dict[str, Any], scale: Scale) ->
 
 
 def _part(row: Row, this: Run) -> tuple[Part, list[Recording], list[Recording]]:
-    """Return the row's lists, and what it trains on and watches as recordings."""
+    """Return the row's lists, and the recordings that it trains on and watches."""
     fold = training_parts.fold(this, this.folder, int(row.settings.data.folds))
     if row.split is None:
         shown, watched = ([Recording(clip) for clip in clips] for clips in (fold.training, fold.validation))
@@ -240,7 +240,7 @@ def _part(row: Row, this: Run) -> tuple[Part, list[Recording], list[Recording]]:
 
 
 def _scale(folder: Path, settings: RunConfig, clips: int, budget: float | None) -> Scale:
-    """Return the row's scale: that of the call that began it, so that a row which was stopped goes on as it began."""
+    """Return the row's scale: that of the call that began it, so that an interrupted row resumes at the same scale."""
     path = folder / SCALE
     if path.exists():
         return Scale(**_read(path))

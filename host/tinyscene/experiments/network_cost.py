@@ -1,4 +1,4 @@
-"""What a network will cost a board, before anybody trains it: its weights do not change the count."""
+"""What a network will cost on a board, before it is trained: its weights do not change the count."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from tinyscene.data import SCENES
 from tinyscene.networks import convert_untrained
 from tinyscene.training import NetworkConfig
 
-VECTORS, SEED = 3, 1  # of inputs that are measured: the count hardly depends on them
+VECTORS, SEED = 3, 1  # number and seed of the measured inputs: the count hardly depends on them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cost:
-    """What one inference takes, compiled for little memory.
+    """The cost of one inference, compiled for little memory.
 
     Attributes:
         parameters, macs: as `complexity` counts them.
-        instructions: of a Cortex-M4: the compiler's estimate, or counted on the emulated board.
-        ram_bytes: arena, input and output.
-        constant_bytes: weights and tables in flash.
-        excess: what is beyond the challenge's limits, see `complexity`.
+        instructions: instructions of a Cortex-M4: the compiler's estimate, or counted on the emulated board.
+        ram_bytes: bytes of arena, input and output.
+        constant_bytes: bytes of weights and tables in flash.
+        excess: what exceeds the challenge's limits, see `complexity`.
     """
 
     parameters: int

@@ -1,4 +1,4 @@
-"""Trade-offs between costs that cannot be added: what is best at something, and what nothing makes pointless."""
+"""Trade-offs between costs that cannot be added: which points no other point beats in every cost."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def fronts(costs: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Sort points into fronts: the first holds what no point dominates, the next what is so without the first, ...
+    """Sort points into fronts: the first holds the points that none dominates, the next those of the rest, and so on.
 
     Goldberg's non-dominated sorting, as in Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
     2002.
 
     Args:
-        costs: of each point; less is better.
+        costs: costs of each point; less is better.
 
     Returns:
-        Numbers of the points, front by front, in their order.
+        Numbers of the points, front by front, in the order of the points.
     """
     left, found = list(range(len(costs))), []
     while left:

@@ -1,12 +1,12 @@
-"""The experiments: a folder a table, a TOML file a row, each a training run and, of the thesis's tables, its figure.
+"""The experiments: a folder for each table, with a TOML file for each row: a training run and the thesis's figures.
 
 A row's file is merged over its table's `table.toml`:
 
-- `title`: of the row, and in `table.toml` of the table;
-- `thesis_log_loss`, `thesis_accuracy`: what the thesis reports on the official test list;
-- `split`: 1 to 3, the thesis's ways of mixing augmented clips in, see `augment.lists`; left out: the fold's own list;
+- `title`: title of the row, or, in `table.toml`, of the table;
+- `thesis_log_loss`, `thesis_accuracy`: figures of the thesis on the official test list;
+- `split`: 1 to 3, the thesis's ways of mixing augmented clips in, see `augment.lists`; absent: the fold's own list;
 - `scored`: "float", or "int8" after conversion;
-- `reference`: in `table.toml` only: the row that the others are compared with, clip by clip;
+- `reference`: only in `table.toml`: the row that the others are compared with, clip by clip;
 - `[run]`: a run configuration, see `config`, of one fold, or of "cross-validate": all folds pooled, no final weights.
   The thesis gives no learning rates: 1e-3 falling to 1e-5 is ours.
 """
@@ -39,13 +39,13 @@ class Row:
     """One row of a table.
 
     Attributes:
-        table, name: of its folder and its file; together its name on the command line, "table/name".
-        table_title, title: for people.
-        thesis_log_loss, thesis_accuracy: None where the thesis does not say.
-        split: of `augment.lists`; None: the fold's own training list.
+        table, name: names of its folder and of its file; on the command line the row is "table/name".
+        table_title, title: titles for people.
+        thesis_log_loss, thesis_accuracy: figures of the thesis; None if it has none.
+        split: number of a split of `augment.lists`; None: the fold's own training list.
         scored: FLOAT or INT8.
         reference: name of the row that this table's rows are compared with, or None.
-        settings: the run.
+        settings: configuration of the run.
     """
 
     table: str
@@ -69,7 +69,7 @@ def find(name: str, folder: Path = FOLDER) -> list[Row]:
     """Return the rows of a table, or the one row "table/name".
 
     Raises:
-        ConfigError: there is none of that name, or a file of it is wrong.
+        ConfigError: there is no table or row of that name, or one of its files is wrong.
     """
     table, _, row = name.partition("/")
     if table not in tables(folder):
@@ -141,7 +141,7 @@ def _settings(run: dict[str, Any], scored: str) -> RunConfig:
             f"{CROSS_VALIDATE!r}"
         )
     if settings.data.folds == CROSS_VALIDATE:
-        return run_config.parse(run)  # which converts every fold's student, whatever is scored
+        return run_config.parse(run)  # it converts every fold's student, whatever is scored
     return settings
 
 

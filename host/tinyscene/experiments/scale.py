@@ -11,17 +11,17 @@ from tinyscene.networks import distribution, keras
 from tinyscene.training import FULL, NetworkConfig, RunConfig, TeacherConfig
 
 WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)
-_STEPS = 2  # that are timed, after one that is not: it compiles
+_STEPS = 2  # timed steps, after an untimed one, which compiles
 
 Seconds = Callable[[NetworkConfig], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """What is left of a row's networks.
+    """How much a row's networks are scaled down.
 
     Attributes:
-        width: of every teacher and teacher-sized network.
+        width: factor on the width of every teacher and teacher-sized network.
         epochs: share of the epochs of every network.
     """
 
@@ -38,7 +38,7 @@ class Scale:
         return dataclasses.replace(network, width=width, epochs=max(1, round(network.epochs * self.epochs)))
 
     def describe(self, settings: RunConfig) -> str:
-        """Return what was made smaller, for a table; FULL if nothing was."""
+        """Return what was made smaller, as text for a table; FULL if nothing was."""
         student = settings.student
         small = [f"width {self.width:g}"] if self.width < 1 else []
         if self.epochs < 1:
@@ -50,10 +50,10 @@ def within(settings: RunConfig, clips: int, budget: float | None, step: Seconds 
     """Return the largest scale whose training is expected to take no longer than the budget.
 
     Args:
-        settings: of the row.
-        clips: that it trains on.
-        budget: seconds; None: there is none.
-        step: returns the seconds that a training step of a network takes; None: it is measured.
+        settings: configuration of the row.
+        clips: number of clips that it trains on.
+        budget: seconds; None: no limit.
+        step: function that returns the seconds of a network's training step; None: they are measured.
     """
     if budget is None:
         return Scale()
@@ -73,13 +73,13 @@ def _networks(settings: RunConfig) -> Iterator[NetworkConfig]:
 
 
 def _shape(network: NetworkConfig, settings: RunConfig) -> tuple[int, int]:
-    """Return (n_mels, frames) of the images that a network sees: a teacher may have its own."""
+    """Return (n_mels, frames) of a network's images: a teacher may have its own."""
     own = network.frontend if isinstance(network, TeacherConfig) else None
     return (own or settings.frontend).shape
 
 
 def seconds_a_step(network: NetworkConfig, shape: tuple[int, int]) -> float:
-    """Return the seconds that one training step takes here, measured on noise."""
+    """Return the seconds of one training step on this machine, measured on noise."""
     model = network.build(shape, 10)
     model.compile(optimizer="adam", loss="mse")
     clips = distribution.rounded_up(network.batch_size)
@@ -89,5 +89,5 @@ def seconds_a_step(network: NetworkConfig, shape: tuple[int, int]) -> float:
     started = time.monotonic()
     for _ in range(_STEPS):
         model.train_on_batch(images, targets)
-    keras.ops.convert_to_numpy(model.trainable_variables[0])  # some back ends return before they are done
+    keras.ops.convert_to_numpy(model.trainable_variables[0])  # some back ends return before they have finished
     return (time.monotonic() - started) / _STEPS

@@ -1,13 +1,13 @@
 """A search for networks, as a TOML file: what may vary, what a board allows, and how long each candidate is tried.
 
 title = "..."
-[run]               as of a training without teachers, see `config`; every candidate shares it
+[run]               the run of a training without teachers, see `config`; all candidates share it
 [reference]         the network that the others are compared with
-[[space]]           a part of the run in which a list is every choice:
+[[space]]           a part of the run in which a list stands for all its values:
                     student = { network = "limited", width = [0.75, 1.0] }
                     frontend = { n_mels = [40, 80] }
-[limits]            of what is tried at all, see `Limits`
-[[rounds]]          each trains the candidates that the one before kept afresh, see `Round`
+[limits]            limits on the candidates to try, see `Limits`
+[[rounds]]          each trains from scratch the candidates that the previous round kept, see `Round`
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from tinyscene.sections import limited, section
 from tinyscene.training import ALL, RunConfig, config as run_config
 
 _KEYS = {"title": str, "run": dict, "reference": dict, "space": list, "limits": dict, "rounds": list}
-_PARTS = ("student", "frontend", "augment")  # of a run that a space may vary
+_PARTS = ("student", "frontend", "augment")  # parts of a run that a space may vary
 NETWORK = "network"
 
 Choices = list[tuple[str, str, Any]]
@@ -32,18 +32,18 @@ Choices = list[tuple[str, str, Any]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a candidate may cost, beside the challenge's limits of parameters and MACs; None: as much as it wants.
+    """What a candidate may cost, in addition to the challenge's limits of parameters and MACs; None: no limit.
 
     Attributes:
-        instructions: of one inference.
-        ram_bytes: arena, input and output.
+        instructions: instructions of one inference.
+        ram_bytes: bytes of arena, input and output.
     """
 
     instructions: int | None = limited(None, low=1, high=10**12)
     ram_bytes: int | None = limited(None, low=1, high=10**9)
 
     def excess(self, cost: Cost) -> str:
-        """Say what is beyond the limits, or nothing."""
+        """Return a phrase on what exceeds the limits, or an empty string."""
         beyond = [
             f"{getattr(cost, name):,} {words}, the limit is {limit:,}"
             for name, words in (("instructions", "instructions"), ("ram_bytes", "bytes of RAM"))
@@ -57,8 +57,8 @@ class Round:
     """One round of a search.
 
     Attributes:
-        epochs: of every candidate, from fresh weights.
-        keep: candidates that go on to the next round, see `search_run.best`; None in the last one.
+        epochs: epochs of every candidate, from fresh weights.
+        keep: number of candidates kept for the next round, see `search_run.best`; None in the last round.
     """
 
     epochs: int = limited(low=1, high=100_000)
@@ -67,12 +67,12 @@ class Round:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A network that is tried.
+    """A network to try.
 
     Attributes:
-        name: of its folder.
-        title: for people.
-        settings: its run.
+        name: name of its folder.
+        title: title for people.
+        settings: configuration of its run.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Candidate:
     settings: RunConfig
 
     def trained_for(self, epochs: int) -> RunConfig:
-        """Return its run with this many epochs."""
+        """Return the configuration of its run with this many epochs."""
         return dataclasses.replace(self.settings, student=dataclasses.replace(self.settings.student, epochs=epochs))
 
 
@@ -122,21 +122,21 @@ def _parse(table: dict[str, Any]) -> Search:
     rounds = tuple(section(Round, f"rounds[{i}]", each) for i, each in enumerate(table["rounds"]))
     for i, each in enumerate(rounds):
         if (each.keep is None) != (i + 1 == len(rounds)):
-            raise ConfigError(f"rounds[{i}].keep: every round but the last says how many candidates it keeps")
+            raise ConfigError(f"rounds[{i}].keep: set it in every round but the last: the number of candidates to keep")
     for part in _PARTS:
         if not isinstance(table["run"].get(part, {}), dict):
             raise ConfigError(f"run.{part} is {table['run'][part]!r}; it must be a table")
     if "epochs" in table["run"].get("student", {}):
-        raise ConfigError("run.student.epochs is set; remove it: the rounds say how many")
+        raise ConfigError("run.student.epochs is set; remove it: the rounds set the number of epochs")
     reference = _candidates("reference", table["reference"], table["run"])
     if len(reference) != 1:
-        raise ConfigError("reference has a list; it is one network: choose")
+        raise ConfigError("reference has a list, but it is one network; choose one value")
     spaces = [_candidates(f"space[{i}]", space, table["run"]) for i, space in enumerate(table["space"])]
     candidates = [candidate for space in spaces for candidate in space]
     names = [each.name for each in (*reference, *candidates)]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"{name} is there {names.count(name)} times; take it out of a space")
+            raise ConfigError(f"{name} occurs {names.count(name)} times; remove it from a space")
     return Search(
         title=table.get("title", "Networks"),
         reference=reference[0],
@@ -173,7 +173,7 @@ def _candidate(place: str, choices: Choices, run: dict[str, Any]) -> Candidate:
             words.append((key, value))
     name = "-".join((network, *(f"{key}{value}" for key, value in words))).replace(".", "_")
     title = ", ".join((network, *(f"{key} {value}" for key, value in words)))
-    table["student"]["epochs"] = 1  # the rounds say how many
+    table["student"]["epochs"] = 1  # the rounds set the number
     try:
         settings = run_config.parse({**table, "name": name})
     except ConfigError as error:

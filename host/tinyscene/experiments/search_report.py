@@ -1,4 +1,4 @@
-"""What a search found, for people: a table, a figure of the fronts, and whether anything beats the reference."""
+"""The result of a search, for people: a table, a figure of the fronts, and whether anything beats the reference."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,21 +15,21 @@ from tinyscene.errors import TinysceneError
 from tinyscene.evaluation import SCORES, comparison
 from tinyscene.experiments.table import SHOWN, difference
 
-COSTS = {"instructions": ("M instructions", 1e6), "ram_bytes": ("RAM, KB", 1e3)}  # heading, what it is divided by
+COSTS = {"instructions": ("M instructions", 1e6), "ram_bytes": ("RAM, KB", 1e3)}  # heading, divisor
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what `tinyscene search --json` wrote.
+    """Read the file that `tinyscene search --json` wrote.
 
     Raises:
-        TinysceneError: it is missing or damaged.
+        TinysceneError: the file is missing or damaged.
     """
     try:
         result: dict[str, Any] = json.loads(path.read_bytes())
         "\n".join(lines(result))  # reads all that is shown
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise TinysceneError(
-            f"{path} is no result of a search ({error!r}); write it with `tinyscene search`"
+            f"{path} is not the result of a search ({error!r}); write it with `tinyscene search`"
         ) from error
     return result
 
@@ -50,7 +50,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:
-    """Yield Markdown: what was searched, and the last round's networks."""
+    """Yield Markdown: a description of the search, and the last round's networks."""
     tried = [each for each in result["networks"] if each["rounds"]]
     yield (
         f"{result['title']}: of {len(result['networks'])} networks {len(tried)} were tried, the last ones for "
@@ -94,21 +94,21 @@ def cells(network: dict[str, Any]) -> list[str]:
 
 
 def left_out(result: dict[str, Any]) -> list[str]:
-    """Say which networks cost too much to be tried, and which were tried and left behind."""
+    """Return a line for each network that costs too much to be tried, and for each that was tried and dropped."""
     lines = [f"not tried: {each['title']}: {each['refused']}" for each in result["networks"] if each["refused"]]
     last = finalists(result)
     for each in result["networks"]:
         if each["rounds"] and each not in last:
             tried = each["rounds"][-1]
             lines.append(
-                f"left behind after {tried['epochs']} epochs: {each['title']}: log loss {tried['log_loss']:.3f}, "
+                f"dropped after {tried['epochs']} epochs: {each['title']}: log loss {tried['log_loss']:.3f}, "
                 f"{each['cost']['instructions'] / 1e6:.2f} M instructions, {each['cost']['ram_bytes'] / 1e3:.1f} KB"
             )
     return lines
 
 
 def beaten(result: dict[str, Any]) -> str:
-    """Say which networks are better than the reference in log loss, instructions and RAM, and how sure that is."""
+    """Return a sentence on which networks are better than the reference in every score and cost, and how surely."""
     (reference,) = (each for each in result["networks"] if each["name"] == result["reference"])
     better = [
         each
@@ -120,7 +120,7 @@ def beaten(result: dict[str, Any]) -> str:
     if not better:
         return f"none is better than {reference['title']} in accuracy, log loss, instructions and RAM"
     names = "; ".join(
-        f"{each['title']} ({'shown' if any(each['compared']['differs'].values()) else 'intervals hold zero'})"
+        f"{each['title']} ({'shown' if any(each['compared']['differs'].values()) else 'intervals include zero'})"
         for each in better
     )
     return f"better than {reference['title']} in accuracy, log loss, instructions and RAM: {names}"
@@ -132,7 +132,7 @@ def _gain(compared: dict[str, Any], score: str) -> float:
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Draw differences from the reference against instructions and RAM; what is on a front is filled."""
+    """Draw differences from the reference against instructions and RAM; networks on a front are filled."""
     last = finalists(result)
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     for row, score in zip(figure.subplots(2, 2), SCORES, strict=True):

@@ -1,4 +1,4 @@
-"""Running a search: costs of all candidates, rounds of training that fewer and fewer survive, and the fronts."""
+"""Run a search: costs of all candidates, rounds of training with fewer and fewer of them, and the fronts."""
 
 import dataclasses
 import json
@@ -34,10 +34,10 @@ COST, MODEL = "cost.json", "untrained.tflite"
 
 
 def report(path: Path, data: Path, out: Path, as_json: Path | None, figure: Path | None) -> None:
-    """Search, and print and write what was found; what is done is not done again.
+    """Search, and print and write the result; finished steps are not done again.
 
     Args:
-        path: of the search's TOML file.
+        path: the search's TOML file.
         data: data set in the TAU layout.
         out: folder of the runs.
         as_json: file to write the result to.
@@ -45,7 +45,7 @@ def report(path: Path, data: Path, out: Path, as_json: Path | None, figure: Path
 
     Raises:
         ConfigError: the search is wrong, or `out` belongs to another one.
-        TinysceneError: as `training.run.run`; or QEMU or the cross compiler is missing.
+        TinysceneError: as for `training.run.run`; or QEMU or the cross compiler is missing.
     """
     result = run(search.load(path), Dataset(data), out, path)
     if as_json is not None:
@@ -106,7 +106,7 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
 
 
 def _costs(candidates: Sequence[Candidate], dataset: Dataset, out: Path) -> dict[str, Cost]:
-    """Return what every candidate would cost, by the compiler's estimate; each is converted once, untrained."""
+    """Return the cost of every candidate by the compiler's estimate; each is converted once, untrained."""
     console.print(f"costs of {len(candidates)} networks", highlight=False)
     fingerprint = provenance.fingerprint(dataset)
     for each in candidates:
@@ -137,7 +137,7 @@ def _run_of(out: Path, candidate: Candidate, each_round: search.Round) -> Path:
 
 
 def _train(settings: RunConfig, dataset: Dataset, folder: Path, path: Path) -> dict[str, Any]:
-    """Train and test one network on its folds; returns its INT8 scores, calibrated if there are several folds."""
+    """Train and test one network on its folds; return its INT8 scores, calibrated if there are several folds."""
     origin = provenance.describe(dataset, path, folder, settings, None)
     run_folder.claim(folder, settings, origin["data_fingerprint"])
     this = Run(folder, settings, dataset, origin)
@@ -151,7 +151,7 @@ def _train(settings: RunConfig, dataset: Dataset, folder: Path, path: Path) -> d
 
 
 def best(networks: Sequence[dict[str, Any]], count: int) -> set[str]:
-    """Return the names of those that go on: front by front, and within a front by their log loss."""
+    """Return the names of those to keep: front by front, and within a front by log loss."""
     order = pareto.fronts([_losses(each, "log_loss") for each in networks])
     ranked = [
         networks[i] for front in order for i in sorted(front, key=lambda i: networks[i]["rounds"][-1]["log_loss"])
@@ -160,7 +160,7 @@ def best(networks: Sequence[dict[str, Any]], count: int) -> set[str]:
 
 
 def _losses(network: dict[str, Any], score: str) -> tuple[float, float, float]:
-    """Return what there should be little of: log loss, or the opposite of accuracy; instructions; RAM."""
+    """Return the objectives to minimise: log loss or the negative accuracy, instructions, RAM."""
     value = network["rounds"][-1][score]
     return (value if score == "log_loss" else -value, network["cost"]["instructions"], network["cost"]["ram_bytes"])
 

@@ -1,4 +1,4 @@
-"""Tables of finished rows: with the thesis's figures beside ours, or with differences from a reference row."""
+"""Tables of finished rows: with the thesis's figures next to ours, or with differences from a reference row."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SHOWN = {  # heading, factor, decimals
 
 
 def draw(rows: list[Row], results: list[dict[str, Any]]) -> Table:
-    """Return the table of results, those of `experiment_run.run` and, where rows have a reference, `compared`."""
+    """Return the table of results of `experiment_run.run`, which have `compared` if the rows have a reference."""
     if rows[0].reference is None:
         return _beside_thesis(rows, results)
     return _beside_reference(rows, results)

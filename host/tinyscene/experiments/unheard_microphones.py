@@ -1,4 +1,4 @@
-"""How a run does on recordings by microphones that its training did not hear: its test clips through each of them."""
+"""How a run does on recordings by microphones that its training did not hear: its test clips convolved with theirs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ class Hearing:
     """Scores of clips as they are (A) and through microphones (B).
 
     Attributes:
-        pooled: of all clips.
-        by_microphone: of the clips that each one heard.
-        left_out: names of microphones that were not to be drawn.
-        calibrated: as `fold_predictions.RunPredictions`.
+        pooled: comparison of all clips.
+        by_microphone: comparison of the clips through each microphone.
+        left_out: names of the microphones that were excluded.
+        calibrated: as in `fold_predictions.RunPredictions`.
     """
 
     pooled: Comparison
@@ -41,7 +41,7 @@ def heard_in_training(run: Path) -> set[str]:
     """Return the names of the microphones that the networks of a run may have heard, its teachers included.
 
     Raises:
-        TinysceneError: not a run, or one that heard all of a folder that is not here.
+        TinysceneError: the folder is not that of a run, or the run used all of a folder that is missing here.
     """
     settings = fold_predictions.settings(run)
     sections = [settings, *settings.get("teachers", [])]
@@ -66,14 +66,14 @@ def heard_in_training(run: Path) -> set[str]:
 def draw(run: Path, folder: Path, count: int, rng: np.random.Generator) -> tuple[list[Microphone], list[str]]:
     """Draw microphones of a folder that a run was not trained with.
 
-    The thesis's eight are never drawn, so that a run without them is heard through the same as one with them.
+    The thesis's eight are never drawn, so that runs without and with them are tested through the same microphones.
 
     Returns:
-        (microphones, `count` of them or all that there are; names of those that were left out).
+        (microphones, `count` of them or all that there are; names of those that were excluded).
 
     Raises:
-        ConfigError: as `augment.waveform.microphones`.
-        TinysceneError: as `heard_in_training`, or none is left.
+        ConfigError: as for `augment.waveform.microphones`.
+        TinysceneError: as for `heard_in_training`, or none is left.
     """
     known = heard_in_training(run) | set(EIGHT_MICROPHONES)
     every = waveform.microphones(folder, ALL)
@@ -90,20 +90,20 @@ def draw(run: Path, folder: Path, count: int, rng: np.random.Generator) -> tuple
 def listen(run: Path, dataset: Dataset, folder: Path, count: int = 8, seed: int = 1) -> Hearing:
     """Score the test clips of all folds of a run, each through one microphone that its training did not hear.
 
-    Each fold's INT8 model answers its own test clips, and its logits are divided by the fold's temperature, which was
-    fitted on clips as they are.
+    Each fold's INT8 model classifies its own test clips, and its logits are divided by the fold's temperature, which
+    was fitted on the clips without microphones.
 
     Args:
         run: folder of a run on this data set.
-        dataset: where the clips are.
-        folder: of impulse responses.
-        count: microphones, which share out the clips evenly.
-        seed: of the draw of microphones and of which clip each hears.
+        dataset: data set of the clips.
+        folder: folder of impulse responses.
+        count: number of microphones, among which the clips are divided evenly.
+        seed: seed of the draw of microphones and of the division of the clips.
 
     Raises:
-        TinysceneError: as `fold_predictions.of_run` and `draw`.
+        TinysceneError: as for `fold_predictions.of_run` and `draw`.
         BundleError: the bundle of a fold cannot be read.
-        DatasetError, ToolError: as `features.extract`.
+        DatasetError, ToolError: as for `features.extract`.
     """
     answers = fold_predictions.of_run(run, dataset)
     rng = np.random.default_rng(seed)
@@ -141,15 +141,15 @@ def _answers(
 
 
 def report(run: Path, data: Path, folder: Path, count: int = 8, seed: int = 1, as_json: Path | None = None) -> None:
-    """Do what `listen` says, and print and write what was found.
+    """Call `listen`, and print and write the result.
 
     Args:
         run, folder, count, seed: see `listen`.
-        data: the run's data set.
-        as_json: file to write to.
+        data: data set of the run.
+        as_json: JSON file to write; None: no file.
 
     Raises:
-        TinysceneError: as `listen`.
+        TinysceneError: as for `listen`.
     """
     found = listen(run, Dataset(data), folder, count, seed)
     if as_json is not None:
@@ -167,13 +167,13 @@ def report(run: Path, data: Path, folder: Path, count: int = 8, seed: int = 1, a
     console.print(comparison.table(found.pooled, title, "clean", "microphones", "difference"))
     console.print(_by_microphone(found))
     names = ", ".join(found.left_out) or "none"
-    console.print(f"left out, heard in training or of the thesis's eight: {names}", highlight=False, soft_wrap=True)
+    console.print(f"excluded, heard in training or of the thesis's eight: {names}", highlight=False, soft_wrap=True)
     for score in SCORES:
         console.print(found.pooled.in_words(score, CLEAN, HEARD), highlight=False, soft_wrap=True)
 
 
 def _by_microphone(found: Hearing) -> Table:
-    """Return a line for each microphone; few clips went through each, so that their intervals are left to the JSON."""
+    """Return a row for each microphone; few clips went through each, so that only the JSON has their intervals."""
     rows = Table("microphone", title="the clips of each microphone, as they are and through it")
     rows.add_column("clips", justify="right")
     for name in SCORES.values():

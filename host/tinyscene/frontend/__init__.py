@@ -1,5 +1,5 @@
-"""From PCM to log-mel images: the configuration, librosa, the C twin with its tables, and the cache of features of
-whole data sets.
+"""From PCM to log-mel images: the configuration, librosa, the C front end with its tables, and the cache of features
+of whole data sets.
 """
 
 import lazy_loader

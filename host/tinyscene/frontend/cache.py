@@ -2,7 +2,7 @@
 
 Two files in a folder: `images.f32`, one row of float32 after the other, and `journal`, a header and one record for each
 row: key of the clip, CRC-32 of the row. A row is written before its record, so that a process killed at any moment
-loses at most the row in its hands; a row or a record that rots is as if it were not there.
+loses at most the row it was writing; a damaged row or record counts as absent.
 """
 
 import errno
@@ -29,7 +29,7 @@ _VERSION = 3
 
 
 def bytes_of_a_clip(shape: tuple[int, int]) -> int:
-    """Return what an image [n_mels, frames] takes on disk: its row and its record."""
+    """Return the bytes of an image [n_mels, frames] on disk: its row and its record."""
     return 4 * shape[0] * shape[1] + _RECORD.size
 
 
@@ -37,7 +37,7 @@ class FeatureCache:
     """The images of one front end.
 
     Attributes:
-        folder: where the two files are; made when the first image is added.
+        folder: folder of the two files; made when the first image is added.
         shape: (n_mels, frames) of an image.
     """
 
@@ -50,7 +50,7 @@ class FeatureCache:
         self._row_bytes = 4 * shape[0] * shape[1]
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, int]:
-        """Return the row of every key that is there with sound data.
+        """Return the row of every cached key whose data is undamaged.
 
         Raises:
             TinysceneError: the folder cannot be read.
@@ -60,13 +60,13 @@ class FeatureCache:
             there = {key: records[key] for key in keys if key in records}
             if not there or not self._images.is_file():
                 return {}
-            # read and not mapped: pages of a mapping count as this process's memory
+            # read, not mapped: the pages of a mapping count as this process's memory
             with self._images.open("rb", 0) as images:
                 data = bytearray(self._row_bytes)
                 return {key: row for key, (row, crc) in there.items() if self._holds(images.fileno(), row, crc, data)}
 
     def _holds(self, images: int, row: int, crc: int, data: bytearray) -> bool:
-        """Say whether a row is whole and has this CRC; `data` is where it is read to."""
+        """Return whether a row is whole and has this CRC; `data` is the buffer to read it into."""
         return os.preadv(images, [data], row * self._row_bytes) == self._row_bytes and zlib.crc32(data) == crc
 
     def rows(self) -> NDArray[np.float32]:
@@ -81,10 +81,10 @@ class FeatureCache:
 
     @contextmanager
     def adding(self, keys: Iterable[bytes]) -> Iterator["Writer"]:
-        """Hold the cache for adding images; another process that adds to it is waited for.
+        """Lock the cache for adding images, after waiting for any other process that adds to it.
 
         Args:
-            keys: what is wanted; the writer's `missing` are those that are not there once the cache is ours.
+            keys: keys that are wanted; the writer's `missing` are those not cached once the lock is ours.
 
         Raises:
             TinysceneError: the folder cannot be written.
@@ -121,10 +121,10 @@ class FeatureCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _repair(self) -> int:
-        """Make both files sound enough to add to, and return how many rows the journal has."""
+        """Repair both files so that images can be added, and return how many rows the journal has."""
         data = self._journal.read_bytes() if self._journal.is_file() else b""
         if data[: _HEADER.size] != self._header() or not self._images.is_file():
-            self._images.unlink(missing_ok=True)  # others may have it mapped: a new file, not a shorter one
+            self._images.unlink(missing_ok=True)  # others may have it mapped: make a new file, do not shorten this one
             self._images.touch()
             files.write_bytes(self._journal, self._header())
             return 0
@@ -149,10 +149,10 @@ class FeatureCache:
 
 
 class Writer:
-    """Adds images to a cache that is held.
+    """Adds images to a locked cache.
 
     Attributes:
-        missing: keys that are wanted and not there.
+        missing: keys that are wanted and not cached.
     """
 
     missing: list[bytes]
@@ -165,7 +165,7 @@ class Writer:
         """Write an image [n_mels, frames], then its record.
 
         Raises:
-            OSError: no space, most often.
+            OSError: most often, no space is left.
         """
         if image.shape != self._shape or image.dtype != np.float32:
             raise ValueError(f"an image is float32 {self._shape}, not {image.dtype} {image.shape}")

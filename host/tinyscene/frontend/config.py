@@ -16,7 +16,11 @@ from tinyscene.data import PASSBAND
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import fft_plan
 
-RATES = (8_000, 192_000)  # Hz, lowest and highest of `at_rate`
+RATES = (8_000, 192_000)  # Hz, lowest and highest rate of `at_rate`
+
+
+# Marks a field that is younger than digests in use: while it is unset, digests do not include it.
+_YOUNGER = {"younger": True}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,29 +28,30 @@ class FrontendConfig:
     """Every choice of a log-mel front end; immutable, hashable, written into the bundle.
 
     Attributes:
-        sample_rate: Hz.
+        sample_rate: sampling rate, Hz.
         clip_samples: length of one clip, in samples at `sample_rate`.
         n_fft: points of the FFT; `win_length` is centred in it and zero-padded (as librosa.stft does).
-        win_length: samples of the window.
+        win_length: length of the window, in samples.
         hop_length: samples from one frame to the next.
         window: periodic window, as `scipy.signal.get_window` names it.
         center: frames centred on their sample, the clip padded by n_fft // 2 on both sides with `pad_mode`.
         pad_mode: "reflect" or "constant" (zeros).
         power: exponent of the magnitude spectrum, 1 or 2.
-        n_mels, fmin, fmax: mel bands between fmin and fmax Hz (None: half the rate).
-        covered_mels: bands, from the lowest, that the rate covers; those above have the filter of the highest of these,
-            so that their values are copies of its. None: all, and fmax must not exceed half the rate. See `at_rate`.
-        mel_gains: what each mel filter is multiplied by, n_mels factors; None: nothing.
+        n_mels, fmin, fmax: number of mel bands, which lie between fmin and fmax Hz (None: half the rate).
+        covered_mels: number of bands, from the lowest, that the rate covers; those above have the filter of the highest
+            covered band, so that their values are copies of its values. None: all, and fmax must not exceed half the
+            rate. See `at_rate`.
+        mel_gains: n_mels factors that the mel filters are multiplied by; None: no gains.
         htk: HTK mel scale, else Slaney's.
         norm: "slaney" (unit-area filters) or None.
         log: "db" is librosa.power_to_db(S, ref=1, amin=eps, top_db) (amplitude_to_db when power is 1);
             "ln" and "log10" are log(S + eps).
         eps: see `log`; linear units of the mel spectrogram.
-        top_db: with "db", floor this many dB below the clip's maximum; None: no floor.
-        peak_normalise: divide the finished image by its own maximum absolute value.
+        top_db: with "db", depth of the floor, in dB below the clip's maximum; None: no floor.
+        peak_normalise: whether the finished image is divided by its own maximum absolute value.
 
     Raises:
-        ConfigError: a field has an impossible value; names the field, the value and what would be right.
+        ConfigError: a field has an impossible value; the message names the field, the value and what would be right.
     """
 
     sample_rate: int = 44100
@@ -61,8 +66,8 @@ class FrontendConfig:
     n_mels: int = 80
     fmin: float = 0.0
     fmax: float | None = None
-    covered_mels: int | None = None
-    mel_gains: tuple[float, ...] | None = None
+    covered_mels: int | None = dataclasses.field(default=None, metadata=_YOUNGER)
+    mel_gains: tuple[float, ...] | None = dataclasses.field(default=None, metadata=_YOUNGER)
     htk: bool = False
     norm: Literal["slaney"] | None = "slaney"
     log: Literal["ln", "log10", "db"] = "db"
@@ -112,28 +117,28 @@ class FrontendConfig:
 
     @property
     def held_mels(self) -> int:
-        """Mel bands, the highest ones, that are copies of the highest of `covered_mels`."""
+        """Number of mel bands, the highest ones, that are copies of the highest covered band."""
         return 0 if self.covered_mels is None else self.n_mels - self.covered_mels
 
     @property
     def decibel(self) -> float:
-        """What a gain of one dB adds to the image, above `eps`; not so with `peak_normalise`."""
+        """What a gain of one dB adds to the image, above `eps`; not valid with `peak_normalise`."""
         magnitudes = {"db": 1.0, "log10": self.power / 20, "ln": self.power / 20 * math.log(10)}
         return magnitudes[self.log]
 
     def at_rate(self, rate: int) -> "FrontendConfig":
         """Return the front end that makes the same image of the same sound sampled at another rate.
 
-        Window, hop and clip last as long, the mel bands lie at the same frequencies, there are as many frames, and
-        noise has the same level in every band; the FFT is the smallest that holds the window and that the C front
-        end has. A band less than half of whose area lies in the resampler's `PASSBAND` is not covered: from there on,
-        a recording at the rate has little to tell.
+        Window, hop and clip have the same durations, the mel bands lie at the same frequencies, there are as many
+        frames, and noise has the same level in every band; the FFT is the smallest that holds the window and that the C
+        front end has. A band is not covered if less than half of its area lies in the resampler's `PASSBAND`: a
+        recording at the rate holds little of what lies above.
 
         Args:
-            rate: Hz.
+            rate: sampling rate, Hz.
 
         Raises:
-            ConfigError: no such rate, one that gives another image, or this front end has lost bands already.
+            ConfigError: no such rate, one that gives another image, or this front end has already lost bands.
         """
         lowest, highest = RATES
         if not isinstance(rate, int) or isinstance(rate, bool) or not lowest <= rate <= highest:
@@ -141,7 +146,7 @@ class FrontendConfig:
         if rate == self.sample_rate:
             return self
         if self.held_mels:
-            raise ConfigError("this front end was moved to a rate that lacks bands; start from the one that has them")
+            raise ConfigError("this front end was already moved to a rate that lacks bands; start from the original")
         ratio = rate / self.sample_rate
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         win_length = max(1, round(ratio * self.win_length))
@@ -166,7 +171,7 @@ class FrontendConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that are set (None is left out, for TOML)."""
+        """Return the fields that are set; TOML has no None."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
     @classmethod
@@ -174,21 +179,23 @@ class FrontendConfig:
         """Build from `to_dict`'s output.
 
         Raises:
-            ConfigError: a field that does not exist or has an impossible value, naming it.
+            ConfigError: a field does not exist or has an impossible value; the message names it.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(fields) - known):
             raise ConfigError(f"the front end has no field {unknown[0]!r}; fields are {', '.join(sorted(known))}")
-        optional = {"fmax": None, "norm": None, "top_db": None}
-        return cls(**{**optional, **fields})
+        unset = {field.name: None for field in dataclasses.fields(cls) if type(None) in get_args(field.type)}
+        return cls(**{**unset, **fields})
 
     @property
     def digest(self) -> str:
         """16 hex digits that name this configuration (cache folders, generated C)."""
-        fields = dataclasses.asdict(self)
-        for name in ("covered_mels", "mel_gains"):  # younger than digests that are in use
-            if fields[name] is None:
-                del fields[name]
+        values = dataclasses.asdict(self)
+        fields = {
+            field.name: values[field.name]
+            for field in dataclasses.fields(self)
+            if "younger" not in field.metadata or values[field.name] is not None
+        }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -289,9 +296,9 @@ def _covered(config: FrontendConfig, top: float) -> int:
 def _levelling(old: FrontendConfig, new: FrontendConfig) -> tuple[float, ...]:
     """Return the mel gains with which noise has the same level in every band of `new` as in `old`.
 
-    A bin's mean energy is the noise's density x rate x the sum of the squared window, which goes with its length; a
-    band's is that, to half the power, x the sum of its weights. Both sums depend on how many samples and bins there
-    are; and where a band is as narrow as a bin, the second also on how its few bins happen to lie in it.
+    A bin's mean energy is the noise's density x rate x the sum of the squared window, which grows with its length; a
+    band's mean energy is that, to half the power, x the sum of its weights. Both sums depend on the numbers of samples
+    and of bins; where a band is as narrow as a bin, the second also depends on where its few bins lie in it.
     """
     were, are = (
         mel_filters(config).sum(axis=1, dtype=np.float64)
@@ -311,8 +318,8 @@ def _levelling(old: FrontendConfig, new: FrontendConfig) -> tuple[float, ...]:
 def log_mel(samples: NDArray[np.floating], config: FrontendConfig) -> NDArray[np.float32]:
     """Compute the log-mel image of one clip with librosa, in float64 whatever the samples' type.
 
-    It is librosa.feature.melspectrogram, then power_to_db, amplitude_to_db or a logarithm, with the mel filters made
-    once and not for every clip.
+    It is librosa.feature.melspectrogram, then power_to_db, amplitude_to_db or a logarithm; the mel filters are made
+    once rather than for every clip.
 
     Args:
         samples: [config.clip_samples] mono, full scale 1.0, at config.sample_rate.

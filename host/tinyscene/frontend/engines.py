@@ -14,12 +14,12 @@ from tinyscene.frontend.config import FrontendConfig
 
 C, LIBROSA = "c", "librosa"
 ENGINES = {C: "the firmware's C front end", LIBROSA: "librosa"}
-DEFAULT = C  # the board's very features, and quicker
+DEFAULT = C  # the same features as on the board, and faster
 
 
 @functools.lru_cache(maxsize=64)
 def identity(config: FrontendConfig, engine: str) -> str:
-    """Return a name, fit for a folder, of all that decides an image: the engine, its code and the configuration.
+    """Return a name, fit for a folder, of all that determines an image: the engine, its code and the configuration.
 
     Raises:
         ConfigError: no such engine, or the configuration is beyond it.
@@ -33,10 +33,10 @@ def identity(config: FrontendConfig, engine: str) -> str:
 
 
 def prepare(config: FrontendConfig, engine: str) -> None:
-    """Compile and load what `log_mel` needs, so that what is missing is said before the work begins.
+    """Compile and load what `log_mel` needs, so that anything missing is reported before the work begins.
 
     Raises:
-        ConfigError: as `identity`.
+        ConfigError: as for `identity`.
         ToolError: there is no C compiler.
     """
     identity(config, engine)
@@ -44,10 +44,10 @@ def prepare(config: FrontendConfig, engine: str) -> None:
 
 
 def log_mel(pcm: NDArray[np.int16], config: FrontendConfig, engine: str) -> NDArray[np.float32]:
-    """Return the log-mel image [n_mels, frames] of PCM16 [clip_samples]; threads may call it side by side.
+    """Return the log-mel image [n_mels, frames] of PCM16 [clip_samples]; threads may call it at the same time.
 
     Raises:
-        ConfigError, ToolError: as `prepare`.
+        ConfigError, ToolError: as for `prepare`.
     """
     if engine == C:
         return _host_frontend(config, threading.get_ident()).log_mel(pcm)
@@ -56,5 +56,5 @@ def log_mel(pcm: NDArray[np.int16], config: FrontendConfig, engine: str) -> NDAr
 
 @functools.lru_cache(maxsize=64)
 def _host_frontend(config: FrontendConfig, _thread: int) -> host.HostFrontend:
-    """Return the C front end of one thread: each has working memory of its own."""
+    """Return the C front end of one thread: each thread has its own working memory."""
     return host.HostFrontend(config)

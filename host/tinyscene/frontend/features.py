@@ -25,14 +25,14 @@ from tinyscene.frontend.config import FrontendConfig
 from tinyscene.frontend.variant import Variant
 from tinyscene.paths import cache_directory
 
-FEW = 2000  # with so few clips, starting workers takes longer than the work
-BATCH, AHEAD = 16, 3  # clips handed to a worker of this machine at a time; batches a worker submitted and not written
-CLUSTER_BATCH, CLUSTER_AHEAD = 64, 64  # of a cluster, and of all its workers together: 67 MB of images of p1
+FEW = 2000  # up to this many clips, starting workers takes longer than the work
+BATCH, AHEAD = 16, 3  # clips handed to a worker of this machine at a time; batches submitted and not written, a worker
+CLUSTER_BATCH, CLUSTER_AHEAD = 64, 64  # the same for a cluster, and for all its workers together: 67 MB of p1's images
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureImages:
-    """Images of clips in their order, read from disk when indexed: behaves like an array of [clips, n_mels, frames].
+    """Images of clips in the order of the clips, read from disk when indexed; like an array [clips, n_mels, frames].
 
     Attributes:
         rows: the cache's images, memory-mapped.
@@ -59,7 +59,7 @@ class FeatureImages:
         return FeatureImages(self.rows, self.order[chosen])
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """Return what indexing the array would, read into memory; only the clips asked for are read."""
+        """Return what indexing the array would return, in memory; only the indexed clips are read."""
         first, *rest = index if isinstance(index, tuple) else (index,)
         images = np.asarray(self.rows[self.order[first]])
         return images[(slice(None),) * (np.ndim(self.order[first])) + tuple(rest)] if rest else images
@@ -80,10 +80,10 @@ class FeatureStore:
     """Features of some clips.
 
     Attributes:
-        clips: in the order in which they were asked for.
-        images: [clips, n_mels, frames] float32, of the engine.
-        folder: the cache that they are in.
-        computed: images that were not there before.
+        clips: the clips, in the order of the request.
+        images: their images by the engine, [clips, n_mels, frames] float32.
+        folder: the cache that holds them.
+        computed: number of images that were not cached before.
         elsewhere: processor seconds that other processes spent on them.
     """
 
@@ -103,15 +103,15 @@ class FeatureStore:
 
 
 def clip_pcm(path: Path, config: FrontendConfig, variant: Variant | None = None) -> NDArray[np.int16]:
-    """Return the samples that a board hears of a clip, [clip_samples]: at the front end's rate, rounded to 16 bits.
+    """Return the samples of a clip that a board would get, [clip_samples]: at the front end's rate, rounded to 16 bits.
 
     Args:
-        path: of the clip.
+        path: file of the clip.
         config: the front end.
-        variant: what is done to the clip at its own rate, if anything.
+        variant: change made to the clip at its own rate; None: no change.
 
     Raises:
-        DatasetError: the clip cannot be used, naming it.
+        DatasetError: the clip cannot be used; the message names it.
     """
     if variant is None:
         return pcm16(read_clip(path, config.sample_rate, config.clip_samples))
@@ -125,8 +125,8 @@ def log_mel_of_file(
     """Return the log-mel image [n_mels, frames] of a clip, or of a variant of it, from its 16-bit samples.
 
     Raises:
-        DatasetError: the clip cannot be used, naming it.
-        ConfigError, ToolError: as `frontend.engines.prepare`.
+        DatasetError: the clip cannot be used; the message names it.
+        ConfigError, ToolError: as for `frontend.engines.prepare`.
     """
     return engines.log_mel(clip_pcm(path, config, variant), config, engine)
 
@@ -144,27 +144,28 @@ def extract(
 ) -> FeatureStore:
     """Return the features of clips, computing those that are not cached.
 
-    What is computed is on disk at once: after Ctrl-C or a kill, the same call goes on where it was. A clip whose size
-    or time of modification has changed is computed again, and so is one whose features have rotted. Only this process
-    writes; it holds the images that are in the workers' hands, however many clips there are.
+    Results are written to disk at once: after Ctrl-C or a kill, the same call resumes. The features of a clip are
+    computed again if its size or time of modification has changed, or if their data on disk is damaged. Only this
+    process writes; it keeps in memory no more images than the workers have in progress, however many clips there are.
 
     Args:
-        dataset: where the clips are.
-        clips: in any order; repetitions are allowed.
+        dataset: data set of the clips.
+        clips: the clips in any order; repetitions are allowed.
         config: the front end.
-        engine: one of `frontend.engines.ENGINES`; each has features of its own.
-        variant: of the clips' waveforms; each has features of its own; None: the clips as they are.
-        workers: processes; default: one a core. Small jobs are done in this one.
-        scheduler: address of a Dask scheduler, whose workers do it instead; they must find the clips at the same paths.
+        engine: one of `frontend.engines.ENGINES`; each has its own cache.
+        variant: change of the clips' waveforms; each has its own cache; None: the clips as they are.
+        workers: number of worker processes; default: one a core. Small jobs run in this process.
+        scheduler: address of a Dask scheduler, whose workers do the work instead; they must find the clips at the same
+            paths.
         cache: folder of the caches of all front ends; default: `features` in `paths.cache_directory()`.
 
     Returns:
         The store; its images stay on disk until they are indexed.
 
     Raises:
-        DatasetError: a clip cannot be used, naming it; those before it are cached.
+        DatasetError: a clip cannot be used; the message names it, and clips before it are cached.
         ConfigError: no such engine, or the front end is beyond it.
-        ToolError: there is no C compiler for the engine "c", a worker was killed, or the cluster is of no use.
+        ToolError: there is no C compiler for the engine "c", a worker was killed, or the cluster cannot be used.
         TinysceneError: the cache cannot be written.
     """
     clips = list(clips)
@@ -200,14 +201,13 @@ def extract(
 
 
 def file_keys(paths: Sequence[Path]) -> list[bytes]:
-    """Return a key of every file as it is now: its path, size and time of modification.
+    """Return a key for each file as it is now: its path, size and time of modification.
 
     Raises:
         DatasetError: there is no such file.
     """
-    resolve = functools.cache(
-        Path.resolve
-    )  # asks the system about every part of a path: once a folder, not once a clip
+    # It asks the system about every part of a path: once a folder rather than once a clip.
+    resolve = functools.cache(Path.resolve)
     return [_file_key(path, resolve) for path in paths]
 
 
@@ -230,12 +230,12 @@ Images = list[tuple[bytes, NDArray[np.float32]]]
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a worker has done of a batch.
+    """A worker's result for a batch.
 
     Attributes:
-        images: by key; those before the first clip that cannot be used.
-        problem: what is wrong with that one; None: nothing.
-        seconds: processor time.
+        images: images by key, up to the first clip that cannot be used.
+        problem: what is wrong with that clip; None: no clip is bad.
+        seconds: processor seconds.
     """
 
     images: Images
@@ -246,10 +246,10 @@ class Answer:
 def _compute(
     work: Sequence[Work], job: Callable[[Sequence[Work]], Answer], workers: int, scheduler: str | None
 ) -> Iterator[tuple[Images, float]]:
-    """Yield keys and images of all files, in any order, as they are ready, and the seconds that others spent on them.
+    """Yield keys and images of all files, in any order as they are ready, and the seconds that other processes spent.
 
     Raises:
-        DatasetError: a clip cannot be used; what was begun before is yielded first.
+        DatasetError: a clip cannot be used; batches begun before are yielded first.
     """
     if scheduler is None and (workers == 1 or len(work) <= FEW):
         with threadpoolctl.threadpool_limits(1):  # more threads are slower on one clip's matrices
@@ -283,10 +283,10 @@ def _compute_batch(
     remote: bool,
     variant: Variant | None = None,
 ) -> Answer:
-    """Compute what can be of a batch, in whatever process.
+    """Compute the images of a batch, in this process or in a worker; stops at the first bad clip.
 
     Raises:
-        ToolError: this machine lacks something, or its code gives other images than `identity` names.
+        ToolError: this machine lacks something, or its code makes other images than `identity` stands for.
     """
     begin, me = time.thread_time(), socket.gethostname() if remote else ""
     if remote and engines.identity(config, engine) != identity:

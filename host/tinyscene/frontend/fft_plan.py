@@ -17,11 +17,11 @@ class FftPlan:
     """A real FFT of `n` points.
 
     Attributes:
-        n: points, even.
-        radices: passes over the n / 2 complex numbers, in order.
+        n: number of points, even.
+        radices: radix of each pass over the n / 2 complex numbers, in order.
         twiddles: complex64, in the order in which the passes read them.
-        roots: complex64, exp(-2 pi i k / n) of k = 0..n/4.
-        roots_low: complex64, what `roots` lack to be right to twice float32's precision.
+        roots: complex64, exp(-2 pi i k / n) for k = 0..n/4.
+        roots_low: complex64, the rounding errors of `roots`; both together have twice float32's precision.
     """
 
     n: int
@@ -44,7 +44,7 @@ def plan(n: int) -> FftPlan:
         )
     length = n // 2
     tables = [np.zeros(0, np.complex128)]
-    for radix in radices[:-1]:  # the last pass turns nothing
+    for radix in radices[:-1]:  # the last pass has no twiddles
         length //= radix
         column, output = np.arange(length)[:, None], np.arange(1, radix)[None, :]
         tables.append(_roots(column * output, radix * length).ravel())
@@ -55,12 +55,12 @@ def plan(n: int) -> FftPlan:
 
 
 def nearest(n: int) -> int:
-    """Return the even size nearest to `n` that there is a plan of."""
+    """Return the even size nearest to `n` that has a plan."""
     return min((m for m in range(2, 2 * max(n, 2) + 2, 2) if _factors(m // 2) or m == 2), key=lambda m: (abs(m - n), m))
 
 
 def at_least(n: int) -> int:
-    """Return the smallest even size, not below `n`, that there is a plan of."""
+    """Return the smallest even size, not below `n`, that has a plan."""
     return next(m for m in itertools.count(max(n + n % 2, 2), 2) if _factors(m // 2) or m == 2)
 
 
@@ -74,7 +74,7 @@ def _factors(m: int) -> tuple[int, ...]:
         while m % radix == 0:
             factors.append(radix)
             m //= radix
-    if 2 in factors and 8 in factors:  # 4 x 4 is as many points in as many passes, for fewer instructions
+    if 2 in factors and 8 in factors:  # 4 x 4 takes as many points in as many passes, with fewer instructions
         factors.remove(2)
         factors.remove(8)
         factors += [4, 4]

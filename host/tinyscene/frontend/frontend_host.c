@@ -1,4 +1,4 @@
-// One clip through the firmware's front end, for calls from Python (frontend_c.py) and for test images.
+// One clip through the firmware's front end, for calls from Python (host.py) and for test images.
 #include "frontend_host.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ enum frontend_status frontend_host_log_mel(struct frontend_host *host, const int
         const size_t taken = frontend_push(&host->frontend, pcm, left);
         pcm += taken;
         left -= taken;
-        for (; frontend_frame(&host->frontend, host->column); ++frame) {
-            for (size_t m = 0; m < FRONTEND_MELS; ++m) {
+        for (; frontend_frame(&host->frontend, host->column); frame++) {
+            for (size_t m = 0; m < FRONTEND_MELS; m++) {
                 image[m * FRONTEND_FRAMES + frame] = host->column[m];
             }
         }
@@ -38,7 +38,7 @@ enum frontend_status frontend_host_log_mel(struct frontend_host *host, const int
 enum frontend_status frontend_host_features(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features) {
     enum frontend_status status = begin(host);
-    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; ++i) {
+    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; i++) {
         status = frontend_feed(&host->frontend, pcm, chunks[i], features);
         pcm += chunks[i];
     }
@@ -48,7 +48,7 @@ enum frontend_status frontend_host_features(
 enum frontend_status frontend_host_follow(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features) {
     const enum frontend_status status = frontend_can_follow(&frontend_tables) ? begin(host) : FRONTEND_BAD_CONFIG;
-    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; ++i) {
+    for (size_t i = 0; status == FRONTEND_OK && i < chunk_count; i++) {
         const int16_t *const end = pcm + chunks[i];
         bool moved = true;
         while (pcm < end || moved) {

@@ -24,7 +24,7 @@ uint32_t frontend_host_exact_frames(const struct frontend_host *host);
 enum frontend_status frontend_host_features(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);
 
-// INT8 features that move along a stream without end, after chunks of the given sizes. FRONTEND_BAD_CONFIG where the
+// INT8 features that move along continuous audio, after chunks of the given sizes. FRONTEND_BAD_CONFIG where the
 // configuration cannot follow.
 enum frontend_status frontend_host_follow(
     struct frontend_host *host, const int16_t *pcm, const uint32_t *chunks, size_t chunk_count, int8_t *features);

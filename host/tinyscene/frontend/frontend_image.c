@@ -1,5 +1,5 @@
 // Test image: runs every clip of pcm.bin and every frame of frames.bin through the front end on the emulated board
-// (frontend_board.py). Of clips it writes images.bin (float log-mel), features.bin (INT8) and instructions.bin (one count
+// (mps2.py). Of clips it writes images.bin (float log-mel), features.bin (INT8) and instructions.bin (one count
 // a clip, for the INT8 features); of frames stages.bin, the values of one stage after the other.
 #include "frontend_host.h"
 #include "mps2.h"
@@ -53,7 +53,7 @@ static int run_frames(void) {
     }
     const size_t bytes = frontend_tables.win_length * sizeof *frame;
     while (semihost_read(frames, frame, bytes) == bytes) {
-        for (int stage = FRONTEND_STAGE_WINDOWED; stage <= FRONTEND_STAGE_LOG; ++stage) {
+        for (int stage = FRONTEND_STAGE_WINDOWED; stage <= FRONTEND_STAGE_LOG; stage++) {
             const size_t size = frontend_host_stage(&host, frame, (enum frontend_stage)stage, values) * sizeof *values;
             if (size == 0) {
                 return 5;

@@ -1,7 +1,7 @@
 """Golden vectors: what librosa makes, in float64, of clips that are computed and need no recording.
 
-A vector is a clip and, from librosa: of the frame around its first third every stage up to the log-mel column, and of
-some clips the whole log-mel image and the network's INT8 input. The same code makes them for any bundle
+A vector is a clip and librosa's results: every stage, up to the log-mel column, of the frame around a third of it,
+and for some clips the whole log-mel image and the network's INT8 input. The same code makes them for any bundle
 (`tinyscene device verify`). `tinyscene frontend golden` writes those of every preset and of some unusual
 front ends to tests/golden, with which the tests compare librosa, the C on this machine and the C on the emulated board.
 """
@@ -27,9 +27,9 @@ from tinyscene.frontend.stage import Stage
 from tinyscene.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "golden"
-WHOLE = ("noise", "one bit")  # clips of which the whole image is compared: a loud one and the softest
-SNR_DB = 100.0  # that every stage must reach; docs/FRONTEND.md says why
-FEATURES_EQUAL = 0.99  # share of INT8 features that must be librosa's; none may be more than 1 off
+WHOLE = ("noise", "one bit")  # clips whose whole image is compared: a loud one and the softest
+SNR_DB = 100.0  # what every stage must reach; docs/FRONTEND.md says why
+FEATURES_EQUAL = 0.99  # share of INT8 features that must equal librosa's; none may differ by more than 1
 _FULL_SCALE = 32768
 
 _SMALL = FrontendConfig(sample_rate=8000, clip_samples=4000, n_fft=256, win_length=256, hop_length=100, n_mels=12)
@@ -48,7 +48,7 @@ Stages = dict[Stage, NDArray[np.inexact]]
 
 
 def cut(clip: Samples, config: FrontendConfig) -> Samples:
-    """Return the frame [config.win_length] around a clip's first third, where the impulse is."""
+    """Return the frame [config.win_length] around a third of the clip, where the impulse is."""
     centred = len(clip) // 3 - config.win_length // 2
     start = max(0, min(centred, len(clip) - config.win_length))
     samples = clip[start : start + config.win_length]
@@ -57,7 +57,7 @@ def cut(clip: Samples, config: FrontendConfig) -> Samples:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One frame, and each stage of it as librosa has it, full scale 1.0.
+    """One frame, and each stage of it from librosa, full scale 1.0.
 
     Attributes:
         config: the front end.
@@ -73,8 +73,8 @@ class Frame:
     def in_c_units(self) -> Stages:
         """Return librosa's stages as the C front end's values, which frontend.h describes; all real.
 
-        The C code shifts soft frames up, emphasises high frequencies before its FFT, and has another unit; with the mel
-        filters it takes all that back.
+        The C code shifts soft frames up, emphasises high frequencies before its FFT, and has another unit; its mel
+        filters undo all of that.
         """
         weight = tables.UNIT * 2.0 ** tables.headroom(self.samples)
         weights = weight * tables.emphasis(self.config)
@@ -91,13 +91,13 @@ class Frame:
     def snr_db(self, stage: Stage, computed: NDArray[np.floating]) -> float:
         """Return the energy of a stage's values over that of the differences, in dB: inf if they are equal.
 
-        A log-mel column is compared as the mel energies whose logarithms it holds. Those count for at least what they
-        would be with the frame's power spread over all bins: bands far below the others (of DC: all that do not begin
-        at 0 Hz) hold the FFT's rounding errors, in any float32 arithmetic.
+        A log-mel column is compared as the mel energies whose logarithms it holds. Each counts for at least what it
+        would be if the frame's power were spread over all bins: bands far below the others (for DC: all that do not
+        begin at 0 Hz) hold the FFT's rounding errors, in any float32 arithmetic.
 
         Args:
-            stage: whose values they are.
-            computed: the values of the C front end; with a NaN among them the result is -inf.
+            stage: stage that the values belong to.
+            computed: values of the C front end; with a NaN among them the result is -inf.
         """
         golden, values = self.in_c_units()[stage], np.asarray(computed, np.float64)
         with np.errstate(all="ignore"):  # silence, and whatever a broken board may send
@@ -152,9 +152,9 @@ class Vectors:
     Attributes:
         config, normalisation, quantisation: the front end, and how its image becomes the network's input.
         clips: every clip [clip_samples] by name.
-        frames: the frame that is `cut` from each.
+        frames: the frame that is `cut` from each clip.
         log_mel: images [n_mels, frames] of the clips of `WHOLE`.
-        features: INT8 input [n_mels, frames] of the same.
+        features: INT8 input [n_mels, frames] for the same clips.
     """
 
     config: FrontendConfig
@@ -193,7 +193,7 @@ def make(
 
     Args:
         config: the front end.
-        normalisation, quantisation: a bundle's; default: measured on the clips of `WHOLE`.
+        normalisation, quantisation: those of a bundle; default: measured on the clips of `WHOLE`.
     """
     pcm = signals.clips(config)
     images = {name: frontend.log_mel(pcm[name] / _FULL_SCALE, config) for name in WHOLE}
@@ -211,7 +211,7 @@ def make(
 
 
 def load(path: Path) -> Vectors:
-    """Read what `Vectors.save` wrote, and compute the clips anew.
+    """Read what `Vectors.save` wrote, and compute the clips again.
 
     Raises:
         TinysceneError: the clips are not those of the file.
@@ -222,7 +222,7 @@ def load(path: Path) -> Vectors:
     pcm = signals.clips(config)
     if _fingerprint(pcm) != str(arrays["pcm_sha256"]):
         raise TinysceneError(
-            f"{path} is of other clips than this code makes; mend the code, or write it anew with: "
+            f"{path} was made from other clips than this code makes; mend the code, or write the file again with: "
             "tinyscene frontend golden"
         )
     return Vectors(
@@ -248,7 +248,7 @@ def _fingerprint(pcm: Mapping[str, Samples]) -> str:
 
 
 def write(folder: Path | None = None) -> None:
-    """Write the vectors of all of `CONFIGS`, one file each, and say how large they are."""
+    """Write the vectors of all `CONFIGS`, one file each, and print their sizes."""
     for name, config in CONFIGS.items():
         path = (folder or FOLDER) / f"{name}.npz"
         make(config).save(path)

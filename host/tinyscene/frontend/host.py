@@ -29,7 +29,7 @@ NO_QUANTISATION = Quantisation(1.0, 0)
 
 
 def emit(config: FrontendConfig, normalisation: Normalisation, input_quantisation: Quantisation, out: Path) -> None:
-    """Write frontend_tables.c and frontend_tables.h into `out`; files that are right already are left alone.
+    """Write frontend_tables.c and frontend_tables.h into `out`; files that are already right stay untouched.
 
     Raises:
         ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
@@ -42,9 +42,9 @@ def emit(config: FrontendConfig, normalisation: Normalisation, input_quantisatio
 
 
 class HostFrontend:
-    """The C front end of one configuration, compiled for this machine; the board's answer, bit for bit.
+    """The C front end of one configuration, compiled for this machine; its results are the board's, bit for bit.
 
-    Building takes a second or two the first time, and is cached. An object is to be used by one thread at a time.
+    The first build takes a second or two; later ones come from a cache. Only one thread at a time may use an object.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class HostFrontend:
 
         Args:
             config: any configuration whose n_fft has no prime factor above 7.
-            normalisation, quantisation: for `features`; default: none, and a scale of 1.
+            normalisation, quantisation: those of `features`; default: no normalisation, and a scale of 1.
 
         Raises:
             ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
@@ -68,22 +68,22 @@ class HostFrontend:
         self._memory = ctypes.create_string_buffer(self._library.frontend_host_bytes())
 
     def log_mel(self, pcm: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Return the log-mel image [n_mels, frames] of a clip [clip_samples] of PCM16; as `frontend.config.log_mel`."""
+        """Return the log-mel image [n_mels, frames] of a PCM16 clip [clip_samples]; as `frontend.config.log_mel`."""
         image = np.empty(self.config.shape, np.float32)
         self._check(self._library.frontend_host_log_mel(self._memory, self._clip(pcm), image))
         return image
 
     @property
     def exact_frames(self) -> int:
-        """How many frames of the last clip float32 could not resolve (frontend.h says what happens to them)."""
+        """Number of frames of the last clip that float32 could not resolve (frontend.h says what happens to them)."""
         return int(self._library.frontend_host_exact_frames(self._memory))
 
     def features(self, pcm: NDArray[np.int16], chunks: Sequence[int] | None = None) -> NDArray[np.int8]:
-        """Return the network's INT8 input [n_mels, frames] of a clip [clip_samples] of PCM16.
+        """Return the network's INT8 input [n_mels, frames] for a PCM16 clip [clip_samples].
 
         Args:
             pcm: the clip.
-            chunks: sizes of the pieces in which the C code gets it; default: all at once.
+            chunks: sizes of the pieces that the C code gets it in; default: one piece.
         """
         sizes = np.asarray([len(pcm)] if chunks is None else chunks, np.uint32)
         if sizes.sum() != self.config.clip_samples:
@@ -94,14 +94,14 @@ class HostFrontend:
         return features
 
     def follow(self, pcm: NDArray[np.int16], chunks: Sequence[int]) -> NDArray[np.int8]:
-        """Return the image [n_mels, frames] that moves along an endless stream, after the last of its samples.
+        """Return the image [n_mels, frames] that moves along continuous audio, as it is after the last sample.
 
         Args:
-            pcm: the stream, of any length.
-            chunks: sizes of the pieces in which the C code gets it.
+            pcm: the stream, int16, of any length.
+            chunks: sizes of the pieces that the C code gets it in.
 
         Raises:
-            ValueError: the configuration needs clips: it has top_db, peak normalisation, or clips of a few frames.
+            ValueError: the configuration works only with clips: it has top_db, peak normalisation, or very few frames.
         """
         sizes, features = np.asarray(chunks, np.uint32), np.zeros(self.config.shape, np.int8)
         if pcm.dtype != np.int16 or pcm.shape != (sizes.sum(),):
@@ -112,7 +112,7 @@ class HostFrontend:
         return features
 
     def stage(self, samples: NDArray[np.int16], stage: Stage) -> NDArray[np.float32]:
-        """Return one frame's values after a stage, in the units of frontend.h, from `win_length` samples of PCM16."""
+        """Return one frame's values after a stage, in the units of frontend.h, from `win_length` PCM16 samples."""
         if samples.dtype != np.int16 or samples.shape != (self.config.win_length,):
             raise ValueError(f"a frame is int16 [{self.config.win_length}], not {samples.dtype} {list(samples.shape)}")
         values = np.empty(max(self.config.n_fft, self.config.n_mels), np.float32)
@@ -131,10 +131,10 @@ class HostFrontend:
 
 
 def digest(config: FrontendConfig) -> str:
-    """Return 16 hex digits over all that decides a log-mel image: the C code, its flags, and the tables.
+    """Return 16 hex digits over all that determines a log-mel image: the C code, its flags, and the tables.
 
     Raises:
-        ConfigError: as `emit`.
+        ConfigError: as for `emit`.
     """
     tables = frontend_tables.generate(config, _no_normalisation(config), NO_QUANTISATION)
     words = [*tables.values(), *native.C_FLAGS, *HOST_FLAGS]
@@ -150,7 +150,7 @@ def _no_normalisation(config: FrontendConfig) -> Normalisation:
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """C files of the front end with the tables of one configuration, and what to compile them with."""
+    """C files of the front end with the tables of one configuration, and the include folders to compile them with."""
 
     sources: tuple[Path, ...]
     include: tuple[Path, ...]
@@ -162,14 +162,14 @@ def sources(
     """Emit the tables into `folder`, and return all that a library or a test image is built from.
 
     Raises:
-        ConfigError: as `emit`.
+        ConfigError: as for `emit`.
     """
     emit(config, normalisation, input_quantisation, folder)
     return Code((*SOURCES, HOST_SOURCE, folder / frontend_tables.SOURCE), (LIBRARY, HOST_SOURCE.parent, folder))
 
 
 def _build(config: FrontendConfig, normalisation: Normalisation, quantisation: Quantisation) -> ctypes.CDLL:
-    """Compile the tables of one configuration, once per content, over the code that all configurations share."""
+    """Compile the tables of one configuration, once for each content, together with the code that all share."""
     native.build_library("frontend", SOURCES, [LIBRARY], HOST_FLAGS, mode=ctypes.RTLD_GLOBAL)
     texts = frontend_tables.generate(config, normalisation, quantisation)
     content = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The firmware's C front end on the emulated board: what it computes there, and the instructions that takes."""
+"""The firmware's C front end on the emulated board: its results, and the instructions that they take."""
 
 import dataclasses
 from pathlib import Path
@@ -24,8 +24,8 @@ class BoardFeatures:
     Attributes:
         log_mel: [clips, n_mels, frames] float32.
         features: [clips, n_mels, frames] int8.
-        instructions: [clips], of `features`, everything included.
-        stages: of each frame, as `HostFrontend.stage` gives them.
+        instructions: [clips], all instructions that `features` took.
+        stages: values of each frame after every stage, as `HostFrontend.stage` returns them.
     """
 
     log_mel: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, or of a Dask cluster on several, and a bounded amount of work in their hands."""
+"""Worker processes of this machine, or of a Dask cluster on several, with a bounded amount of work submitted."""
 
 import itertools
 import logging
@@ -13,8 +13,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from tinyscene.errors import ToolError
 from tinyscene.workers import end_with
 
-ANSWER_SECONDS = 10  # within which a scheduler must answer
-WORKER_SECONDS = 30  # within which a cluster must have a first worker
+ANSWER_SECONDS = 10  # time for a scheduler to answer
+WORKER_SECONDS = 30  # time for a cluster to get its first worker
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Item = TypeVar("Item")
@@ -24,16 +24,16 @@ Result = TypeVar("Result")
 def unordered(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], at_once: int
 ) -> Iterator[Result]:
-    """Yield function(item) of all items, in any order, as they are ready.
+    """Yield function(item) for all items, in any order, as the results are ready.
 
-    Workers never run ahead of a slow reader by more than `at_once` results, as those of joblib's generators do: they
+    Workers never run ahead of a slow reader by more than `at_once` results. The workers of joblib's generators do, and
     would fill the memory.
 
     Args:
-        executor: of `processes` or `cluster`.
-        function: of a module, so that it can be sent to a worker.
-        items: taken only when they can be submitted.
-        at_once: items that are submitted and not yet yielded, at most.
+        executor: executor from `processes` or `cluster`.
+        function: function at a module's top level, so that it can be sent to a worker.
+        items: work items, taken only when they can be submitted.
+        at_once: largest number of items that are submitted and not yet yielded.
     """
     items = iter(items)
     pending: set[Future[Result]] = set()
@@ -50,7 +50,7 @@ def unordered(
 def processes(count: int) -> Iterator[Executor]:
     """Provide worker processes of this machine, one thread each; they end with this process, whatever ends it.
 
-    They are not those that joblib.Parallel shares. An exception in the block, Ctrl-C included, ends them at once.
+    joblib.Parallel does not share them. An exception in the block, Ctrl-C included, ends them at once.
 
     Raises:
         ToolError: a worker was killed.
@@ -62,7 +62,8 @@ def processes(count: int) -> Iterator[Executor]:
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenExecutor):
             raise ToolError(
-                "a worker process was killed, perhaps for lack of memory; the same command with fewer --workers goes on"
+                "a worker process was killed, perhaps for lack of memory; to resume, run the same command with fewer "
+                "--workers"
             ) from error
         raise
     executor.shutdown()
@@ -70,12 +71,12 @@ def processes(count: int) -> Iterator[Executor]:
 
 @contextmanager
 def cluster(address: str) -> Iterator[Executor]:
-    """Provide the workers of a Dask cluster; those that come later are used too, the work of those that go is redone.
+    """Provide the workers of a Dask cluster; workers may join later, and the work of those that leave is done again.
 
-    Where all have gone, the work waits for others to come.
+    If all workers have left, the work waits for new ones.
 
     Args:
-        address: of its scheduler, tcp://HOST:8786.
+        address: address of its scheduler, tcp://HOST:8786.
 
     Raises:
         ToolError: Dask is not installed, no scheduler answers, it has no workers, or they cannot run our code.
@@ -103,7 +104,7 @@ def cluster(address: str) -> Iterator[Executor]:
         except (ImportError, OSError, CancelledError, distributed.KilledWorker) as error:
             raise ToolError(
                 f"the cluster of {address} gave up ({_reason(error)}); see that all of it runs with the same tinyscene "
-                "and enough memory; the same command goes on"
+                "and enough memory; run the same command to resume"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The command `tinyscene features`: compute a data set's features ahead of training, and say how long it took."""
+"""The command `tinyscene features`: compute a data set's features before training, and report how long it took."""
 
 import resource
 import time
@@ -13,7 +13,7 @@ from tinyscene.frontend.config import FrontendConfig
 
 
 def choose_clips(data: Path, split: str | None) -> tuple[Dataset, list[Clip]]:
-    """Return a data set, and the clips of a list in it, labelled or not, or all of them.
+    """Return a data set, and the clips of one of its lists, labelled or not, or all its clips.
 
     Raises:
         DatasetError: no data set, no such list, a bad row, or no clips.
@@ -34,14 +34,14 @@ def report(
     scheduler: str | None = None,
     as_json: Path | None = None,
 ) -> None:
-    """Compute what is missing of the features of a data set, and print how many, how fast and where they are.
+    """Compute the features of a data set that are not cached; print how many, how fast, and where they are.
 
     Args:
         data: data set in the TAU layout.
         split: a list, as for `choose_clips`.
         config: the front end.
-        engine, workers, scheduler: of `features.extract`.
-        as_json: where to write the figures.
+        engine, workers, scheduler: as for `features.extract`.
+        as_json: file to write the figures to; None: no file.
 
     Raises:
         TinysceneError: a bad argument, list or clip; see `features.extract`.

@@ -1,4 +1,4 @@
-"""How a log-mel image becomes the numbers that a network takes: standardisation per mel band, then INT8."""
+"""How a log-mel image becomes a network's input: standardisation per mel band, then INT8."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ class Normalisation:
 
 
 def measured(images: NDArray[np.float32]) -> tuple[Normalisation, Quantisation]:
-    """Return the per-mel standardisation of images, and an INT8 quantisation that just holds them."""
+    """Return the per-mel standardisation of images, and the INT8 quantisation whose range they fill."""
     mean, std = images.mean(axis=(0, 2), dtype=np.float64), images.std(axis=(0, 2), dtype=np.float64)
     normalisation = Normalisation(tuple(mean.tolist()), tuple(np.maximum(std, 1e-3).tolist()))
     values = normalisation.apply(images)

@@ -1,4 +1,4 @@
-"""Clips that are computed and need no recording, among them those at the ends of what PCM16 can hold."""
+"""Clips that are computed and need no recording, among them those at the limits of PCM16."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tinyscene.frontend.config import FrontendConfig
 
-# Softer noise than one bit, such as -120 dB, is silence once it is rounded to PCM16.
+# Noise softer than one bit, such as -120 dB, is silence once it is rounded to PCM16.
 EDGES = ("silence", "square", "impulse", "DC", "one bit", "clipped")
 
 
@@ -24,7 +24,7 @@ def _wave(phase: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(phase % 65536 < 32768, 1, -1) * (half * (32768 - half) // 8193)
 
 
-# Integers from the number of samples: the same on every machine.
+# Integers computed from the number of samples: the same on every machine.
 _SIGNALS: dict[str, Callable[[int], NDArray[np.int64]]] = {
     "noise": _noise,
     "chirp": lambda count: _wave(16384 * (np.arange(count) % 1000) ** 2 // 1000),  # to half the rate in 1000 samples

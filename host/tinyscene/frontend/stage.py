@@ -4,7 +4,7 @@ import enum
 
 
 class Stage(enum.IntEnum):
-    """`enum frontend_stage` of frontend.h, which says what each one's values are; the serial protocol has the same."""
+    """`enum frontend_stage` of frontend.h, which describes each stage's values; the serial protocol has the same."""
 
     WINDOWED = 0
     SPECTRUM = 1
@@ -13,7 +13,7 @@ class Stage(enum.IntEnum):
     LOG = 4
 
     def __str__(self) -> str:
-        """Return the name as tables and sentences have it."""
+        """Return the name as shown in tables and sentences."""
         return self.name.lower()
 
     def size(self, n_fft: int, n_mels: int) -> int:

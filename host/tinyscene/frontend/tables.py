@@ -16,17 +16,17 @@ from tinyscene.frontend.scaling import Normalisation, Quantisation
 HEADER = "frontend_tables.h"
 SOURCE = "frontend_tables.c"
 
-# The windowed frame is the upper 32 of the 48 bits of PCM16 times this times the window
+# The windowed frame is the upper 32 of the 48 bits of the product of PCM16, this factor and the window
 _WINDOW_ONE = 2**31 - 1
-UNIT = 32768 * _WINDOW_ONE / 2**16  # a full-scale sample under the window's 1
+UNIT = 32768 * _WINDOW_ONE / 2**16  # a full-scale sample where the window is 1
 EMPHASIS_SHIFT = 5  # FRONTEND_EMPHASIS_SHIFT of frontend.h, where it is explained
 
-# A band is resolved by float32 when it lies less than this many dB below what it would have if the frame's power were
-# spread evenly over all bins: rounding in the FFT lies some 145 dB below, and changes the energy of so quiet a band by
-# less than 1e-4. In 200 clips of tau_mini no frame has a band below -55 dB.
+# float32 resolves a band that lies less than this many dB below what it would have if the frame's power were spread
+# evenly over all bins: rounding in the FFT lies some 145 dB below, and changes the energy of such a quiet band by less
+# than 1e-4. In 200 clips of tau_mini no frame has a band below -55 dB.
 _RESOLUTION_DB = -60
-_NEGLIGIBLE = 2.0**-20  # of eps, where eps is added to the energy
-_LARGEST = 0xFFFF  # of struct frontend_config's 16-bit fields
+_NEGLIGIBLE = 2.0**-20  # share of eps, where eps is added to the energy
+_LARGEST = 0xFFFF  # largest value of struct frontend_config's 16-bit fields
 _LINE = 120
 
 # log(x) = factor * log2(x)
@@ -50,7 +50,7 @@ def generate(config: FrontendConfig, normalisation: Normalisation, quantisation:
     Args:
         config: any configuration whose n_fft has no prime factor above 7.
         normalisation: n_mels means and standard deviations.
-        quantisation: of the INT8 features.
+        quantisation: quantisation of the INT8 features.
 
     Raises:
         ConfigError: the configuration is beyond the C front end, or the parts do not fit together.
@@ -167,13 +167,13 @@ def window(config: FrontendConfig) -> NDArray[np.float64]:
 
 
 def emphasis(config: FrontendConfig) -> NDArray[np.complex128]:
-    """Return what the difference of neighbouring samples multiplies each bin with, [n_fft // 2 + 1]."""
+    """Return the factor of each bin that taking the difference of neighbouring samples amounts to, [n_fft // 2 + 1]."""
     turn = np.exp(-2j * np.pi * np.arange(config.n_fft // 2 + 1) / config.n_fft)
     return 1 - (1 - 2.0**-EMPHASIS_SHIFT) * turn
 
 
 def headroom(samples: NDArray[np.int16]) -> int:
-    """Return how many bits to the left the C front end shifts a frame: all that fit, 15 at the most."""
+    """Return how many bits the C front end shifts a frame to the left: as many as fit, 15 at most."""
     magnitudes = np.where(samples < 0, ~samples, samples)
     return 15 - int(magnitudes.max()).bit_length()
 
@@ -184,13 +184,13 @@ def emphasised_filters(config: FrontendConfig) -> NDArray[np.float64]:
 
 
 def _resolution(config: FrontendConfig, filters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what share of the frame's level each band needs, [n_mels]; see frontend_is_resolved."""
-    mean = 10 ** (_RESOLUTION_DB / 10) / filters.shape[1]  # of all bins' power
+    """Return the share of the frame's level that each band needs, [n_mels]; see frontend_is_resolved."""
+    mean = 10 ** (_RESOLUTION_DB / 10) / filters.shape[1]  # mean power of all bins
     return filters.sum(axis=1) * mean ** (config.power / 2)
 
 
 def sparse(filters: NDArray[np.floating]) -> tuple[list[int], list[int], NDArray[np.floating]]:
-    """Return first bin and number of bins of each filter [mels, bins], and the weights one filter after the other."""
+    """Return the first bin and the number of bins of each filter [mels, bins], and the weights, filter by filter."""
     first: list[int] = []
     count: list[int] = []
     weights: list[NDArray[np.floating]] = [np.zeros(0)]

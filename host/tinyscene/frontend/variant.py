@@ -1,4 +1,4 @@
-"""What changes the waveform of a clip before its features are computed, as the cache of features knows it."""
+"""A change of a clip's waveform before its features are computed, as the cache of features sees it."""
 
 from typing import Protocol
 
@@ -9,15 +9,15 @@ Signal = NDArray[np.float32]
 
 
 class Variant(Protocol):
-    """What changes the waveforms of clips."""
+    """A change of the waveforms of clips."""
 
     @property
     def title(self) -> str:
-        """For the progress display."""
+        """Name for the progress display."""
 
     @property
     def identity(self) -> str:
-        """A name, fit for a folder, of all that decides the result."""
+        """A name, fit for a folder, of all that determines the result."""
 
     def apply(self, signal: Signal) -> Signal:
         """Return the changed waveform [samples]."""

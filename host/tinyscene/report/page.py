@@ -1,4 +1,4 @@
-"""One HTML page about a training run, from the files that the verbs left in its folder; what is missing is said."""
+"""One HTML page about a training run, from the files that the commands left in its folder; it says what is missing."""
 
 import dataclasses
 import json
@@ -29,14 +29,14 @@ class Run:
         name: name of the folder.
         config: text of config.toml.
         histories: network -> lines of history.jsonl.
-        evaluation: evaluation.json: `split`, and scores under `float` and `int8`.
-        complexity: complexity.json.
+        evaluation: contents of evaluation.json: `split`, and scores under `float` and `int8`.
+        complexity: contents of complexity.json.
         boards: title -> device evaluate's JSON, one for each device*.json; "device_audio.json" is "the board, audio".
-        hosts: title of a board -> evaluate's JSON on the very clips that the board was sent, from host*.json.
+        hosts: title of a board -> evaluate's JSON on the clips that the board was sent, from host*.json.
         bundle: the bundle that bundle.txt names.
         folds: the runs in fold1, fold2, ... of a cross-validation.
         final: the run in `final`, on all clips, of a cross-validation.
-        notes: what could not be read, one sentence each.
+        notes: sentences on what could not be read.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Run:
     notes: list[str]
 
     def of_bundle(self, attribute: str) -> Any:
-        """An attribute that is about the bundle: a cross-validated run may keep it in `final`."""
+        """Return an attribute about the bundle: a cross-validated run may have it in `final`."""
         return getattr(self, attribute) or (getattr(self.final, attribute) if self.final else None)
 
 
@@ -66,14 +66,14 @@ def write(run_dir: Path) -> Path:
         Path of the page, which needs no other file.
 
     Raises:
-        TinysceneError: not a run folder, a damaged file in it, or no space for the page.
+        TinysceneError: the folder is not that of a run, a file in it is damaged, or there is no space for the page.
     """
     run_dir = Path(run_dir)
     run = load(run_dir)
     host, tempered = _host_scores(run), _calibrated(run)
     boards = run.of_bundle("boards") or {}
     hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
-    compared = host | tempered or boards  # on the same clips, so that their scenes and devices can stand side by side
+    compared = host | tempered or boards  # on the same clips, so that one table can show their scenes and devices
     page = _template().render(
         run=run,
         folder=run_dir,
@@ -191,7 +191,7 @@ def _require(path: Path, value: Any, keys: Sequence[str], place: str = "") -> No
 
 
 def _damaged(path: Path, reason: str) -> TinysceneError:
-    return TinysceneError(f"{path} is damaged ({reason}); delete it and run the verb that writes it again")
+    return TinysceneError(f"{path} is damaged ({reason}); delete it and run the command that writes it again")
 
 
 def _read_evaluation(path: Path) -> dict[str, Any] | None:
@@ -226,7 +226,7 @@ def _curves(run: Run, folder: Path) -> Iterator[str]:
 def _confusions(host: dict[str, dict[str, Any]], folder: Path) -> Iterator[str]:
     """Yield an <svg> for the float network and one for the INT8 model, and save the PNGs."""
     for title, score in host.items():
-        caption = f"{title[0].upper()}{title[1:]}: answers in % of each true scene"
+        caption = f"{title[0].upper()}{title[1:]}: predictions in % of each true scene"
         figure = figures.confusion(score, caption)
         figures.save_png(figure, folder / f"confusion_{title}.png")
         yield figures.svg(figure, f"Confusion matrix. {caption}")
@@ -246,7 +246,7 @@ def _calibrated(run: Run) -> dict[str, Any]:
 
 
 def _rounding(run: Run) -> dict[str, str]:
-    """Return score's name -> what INT8 changes in it, clip by clip; nothing for scores of an earlier version."""
+    """Return score's name -> what INT8 changes in it, clip by clip; empty for scores of an earlier version."""
     found = (run.evaluation or {}).get(comparison.INT8_MINUS_FLOAT)
     if found is None:
         return {}
@@ -265,7 +265,7 @@ def _reliability(run: Run, folder: Path) -> str | None:
         return None
     figure = figures.reliability(tables)
     figures.save_png(figure, folder / "reliability.png")
-    return figures.svg(figure, "Reliability diagram: accuracy of the answers against their confidence")
+    return figures.svg(figure, "Reliability diagram: accuracy of the predictions against their confidence")
 
 
 def _template() -> jinja2.Template:

@@ -16,15 +16,15 @@ BEGIN = "<!-- written by make results -->"
 SEARCH_BEGIN = "<!-- written by make results, from docs/search.json -->"
 SEARCH = PAGE.with_name("search.json")
 MODELS = ("student", "baseline", "compact")
-PAIRS = (("student", "baseline"), ("compact", "student"))  # that are compared
+PAIRS = (("student", "baseline"), ("compact", "student"))  # models that are compared
 
 
 def body(models: Path = REPOSITORY / "models") -> str:
-    """Return the section's Markdown: a table of scores, what INT8 costs, the paired differences of models, and the
-    tables of ablations that are kept beside them.
+    """Return the section's Markdown: a table of scores, the effect of INT8, the paired differences of models, and the
+    tables of ablations in their folders.
 
     Raises:
-        BundleError: a bundle, its list of out-of-fold answers, or its table, is missing or damaged.
+        BundleError: a bundle, its list of out-of-fold predictions, or its table is missing or damaged.
     """
     differences = (line for pair in PAIRS for line in (*_difference(models, *pair), ""))
     return "\n".join([*_scores(models), "", *_rounding(models), *differences, *_ablations(models)]).rstrip()
@@ -44,7 +44,7 @@ def _scores(models: Path) -> Iterator[str]:
 
 
 def _rounding(models: Path) -> Iterator[str]:
-    """Yield what INT8 costs each model; nothing for bundles that do not say."""
+    """Yield the effect of INT8 on each model; nothing for bundles without these scores."""
     paired = {name: Bundle.load(models / name).metrics["calibrated"].get(INT8_MINUS_FLOAT) for name in MODELS}
     if not any(paired.values()):
         return
@@ -83,7 +83,7 @@ def write() -> None:
     """Write the section and the figure of the search.
 
     Raises:
-        BundleError: as `body`.
+        BundleError: as for `body`.
         TinysceneError: the page, or the result of the search, is missing or damaged.
     """
     page_section.replace(PAGE, BEGIN, body())

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro beside the compiled engine: its library, the C and C++ of a model for it, and what it takes."""
+"""TensorFlow Lite Micro, the alternative to the compiled engine: its library, and a model's C and C++ for it."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What `python -m tinyscene.tflm.compare` did is the verb `tinyscene compare-runtimes` now."""
+"""The former `python -m tinyscene.tflm.compare`, now the command `tinyscene compare-runtimes`."""
 
 from tinyscene.cli import moved
 

@@ -1,6 +1,6 @@
-"""TensorFlow Lite Micro beside the compiled engine: its library, a model's C and C++ for it, and what it takes.
+"""TensorFlow Lite Micro, the alternative to the compiled engine: its library, a model's C and C++ for it, its cost.
 
-Its sources are not part of this repository: `tinyscene packs install` brings them.
+Its sources are not part of this repository: `tinyscene packs install` fetches them.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ class Generated:
 
     Attributes:
         sources: texts of C and C++ by file name.
-        library: what they are linked with.
-        measured: what the model takes.
-        table_bytes: the engine's arrays, where its kernels are used; the model's file has its weights besides.
+        library: library that they are linked with.
+        measured: measured cost of the model.
+        table_bytes: bytes of the engine's arrays if its kernels are used; the model's file holds its weights as well.
     """
 
     sources: dict[str, str]
@@ -40,14 +40,14 @@ def generate(
     inputs: NDArray[np.int8] | None = None,
     expected: Iterable[bytes] | None = None,
 ) -> Generated:
-    """Write a model's C and C++, compile the library as far as it needs it, and run both on the emulated board.
+    """Write a model's C and C++, compile the parts of the library that it needs, and run both on the emulated board.
 
     Args:
-        model: a .tflite file with int8 ends.
-        identity: of its bundle.
-        choice: the kernels: cmsis-nn, or tinyscene for those of the engine where it has them.
-        optimize: of the engine's kernels, as for `compiler.pipeline.plan_model`.
-        inputs: int8 [N, ...] to run it on; None: only the arena is measured.
+        model: bytes of a .tflite file with int8 input and output.
+        identity: identity of its bundle.
+        choice: kernels to use: cmsis-nn, or tinyscene for the engine's kernels where it has them.
+        optimize: choice of the engine's kernels, as for `compiler.pipeline.plan_model`.
+        inputs: inputs to run it on, int8 [N, ...]; None: only the arena is measured.
         expected: as for `image.measure`.
 
     Raises:

@@ -3,8 +3,8 @@
 // instructions of each inference, as uint32, to instructions.bin.
 //
 // Where there is a file expected.bin, with what each operator ought to make for each vector, it writes to
-// differences.bin how many bytes each operator made otherwise, as uint32, and goes on with what it ought to have made:
-// so each operator is judged by itself.
+// differences.bin how many bytes each operator made differently, as uint32, and continues with what it ought to have
+// made: so each operator is judged by itself.
 #include <stdbool.h>
 #include <string.h>
 
@@ -18,8 +18,8 @@ enum { STEP = 16, MOST_ARENA = 1 << 21, MOST_TENSOR = 1 << 19, RUBBISH = 0xA5 };
 static _Alignas(STEP) uint8_t arena[MOST_ARENA + STEP];
 static _Alignas(4) int8_t input[INPUT_BYTES], output[OUTPUT_BYTES];
 
-// From what the plan takes upwards: in less, kernels of TensorFlow Lite Micro write through pointers that are NULL,
-// which here is the vector table. 0: none is enough.
+// Looks upwards from what the plan takes: in less, kernels of TensorFlow Lite Micro write through pointers that are
+// NULL, which here is the vector table. 0: none is enough.
 static uint32_t least_arena(void) {
     if (!tflm_begin(arena, MOST_ARENA)) {
         return 0;

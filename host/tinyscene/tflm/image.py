@@ -1,4 +1,4 @@
-"""Run a model with TensorFlow Lite Micro on the emulated Cortex-M4: its least arena, outputs and instructions."""
+"""Run a model with TensorFlow Lite Micro on the emulated Cortex-M4: its smallest arena, outputs and instructions."""
 
 import dataclasses
 import tempfile
@@ -17,8 +17,8 @@ from tinyscene.toolchain import mps2_image
 
 RUNTIME = FIRMWARE_LIB / "tflm"
 HARNESS = Path(__file__).with_name("harness.c")
-FIRMWARE_ONLY = "tflm_model.c"  # needs the model.h that this makes possible
-CODE_SYMBOLS, DATA_SYMBOLS = "tTwW", "rRvV"  # as nm has them; C++ has weak ones, too
+FIRMWARE_ONLY = "tflm_model.c"  # needs model.h, which is written after this measurement
+CODE_SYMBOLS, DATA_SYMBOLS = "tTwW", "rRvV"  # letters of nm; C++ also has weak symbols
 ERRORS = {
     1: "it could not open its files",
     2: "it could not write its results",
@@ -31,12 +31,13 @@ ERRORS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """What a model takes.
+    """The measured cost of a model.
 
     Attributes:
-        arena_bytes: the least with which it can be planned, a multiple of 16.
+        arena_bytes: size of the smallest arena that it runs in, a multiple of 16.
         run: outputs [N, values], instructions of the longest inference, bytes of linked code and constants.
-        differences: [N, operators], bytes that differ from those expected of an operator; None where none were.
+        differences: [N, operators], number of bytes that differ from an operator's expected result; None: nothing was
+            expected.
     """
 
     arena_bytes: int
@@ -57,9 +58,9 @@ def measure(
         graph: the model.
         sources: generated C and C++ by file name.
         library: TensorFlow Lite Micro with the model's operators.
-        inputs: int8 [N, ...]; None: only the arena is wanted.
-        expected: for each input, what the operators ought to make, one after the other. Each is then run on what those
-            before it ought to have made; the instructions are those of comparing, too.
+        inputs: int8 [N, ...]; None: only the arena is measured.
+        expected: for each input, the expected results of all operators, one after the other. Each operator then runs on
+            the expected results of those before it; the instructions include the comparison.
 
     Raises:
         ModelError: TensorFlow Lite Micro refuses the model, or failed.

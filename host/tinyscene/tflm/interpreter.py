@@ -1,6 +1,6 @@
-"""Run a model in TensorFlow Lite Micro's own interpreter, of the PyPI package tflite-micro.
+"""Run a model in TensorFlow Lite Micro's own interpreter, from the PyPI package tflite-micro.
 
-It runs in a child process: given a model that it cannot take, it may end the process instead of raising.
+It runs in a child process: a model that it cannot run may end the process instead of raising.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinyscene.errors import ToolError
 
-ARENA_BYTES = 64 << 20  # far above what a microcontroller holds; only what is used becomes real
+ARENA_BYTES = 64 << 20  # far more than a microcontroller has; only the part in use takes memory
 INSTALL = ".venv/bin/pip install --editable '.[tflm]'"
 
 
@@ -29,7 +29,7 @@ def run(model: bytes, inputs: NDArray[Any], tensors: Sequence[int] = ()) -> list
         tensors: numbers of tensors to return as well, as they are after each inference.
 
     Returns:
-        outputs [N, ...], then [N, ...] for each of `tensors`.
+        Outputs [N, ...], then [N, ...] for each of `tensors`.
 
     Raises:
         ToolError: the package is missing, or cannot run the model.
@@ -44,7 +44,7 @@ def run(model: bytes, inputs: NDArray[Any], tensors: Sequence[int] = ()) -> list
         result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if result.returncode:
             lines = result.stderr.strip().splitlines() or [f"it ended with {result.returncode}"]
-            reason = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # its own words come first
+            reason = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # its own message comes first
             raise ToolError(
                 f"TensorFlow Lite Micro cannot run the model ({reason[:300]}); "
                 "it may lack an operator that the model has"

@@ -1,12 +1,13 @@
-"""The engine's kernels as operators of TensorFlow Lite Micro: which they are, and their tables in C.
+"""The engine's kernels as operators of TensorFlow Lite Micro: which operators have one, and their tables in C.
 
-The tables are the compiler's: an operator finds its own by the index of the tensor that it makes, which TensorFlow Lite
-Micro tells it. Making them on the board instead would mean the compiler's packing of weights a second time, in C.
+The compiler makes the tables. An operator finds its own by the index of its output tensor, which TensorFlow Lite Micro
+passes to it. Making them on the board would need the compiler's packing of weights a second time, in C.
 """
 
 from tinyscene.compiler import Graph, operators
 
-# What takes the time. FULLY_CONNECTED is rounded once, as TensorFlow Lite does; TensorFlow Lite Micro rounds it twice.
+# The operators that take most of the time. FULLY_CONNECTED is rounded once, as in TensorFlow Lite; TensorFlow Lite
+# Micro rounds it twice.
 KINDS = (
     "ADD",
     "AVERAGE_POOL_2D",
@@ -19,14 +20,14 @@ KINDS = (
 
 
 def kinds(graph: Graph) -> list[str]:
-    """Return the kinds of operators of a model that the engine carries out: those that are never of floats."""
+    """Return the kinds of a model's operators that the engine carries out: those that never work on floats."""
     found = {op.kind for op in graph.ops} & {*KINDS}
     others = {op.kind for op in graph.ops if graph.input(op, 0).dtype != "int8" or graph.output(op).dtype != "int8"}
     return sorted(found - others)
 
 
 def source(compiled: operators.Operators) -> str:
-    """Return model_kernels.c: the operators' tables and functions, and the table in which they are found."""
+    """Return model_kernels.c: the operators' tables and functions, and the table to look them up in."""
     rows = "".join(
         f"    {{{call.output}, {operators.inputs_read(call)}, {launch.scratch_bytes}, op_{call.op.index}}}, "
         f"// {call.function}\n"

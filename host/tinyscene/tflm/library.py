@@ -1,7 +1,7 @@
 """TensorFlow Lite Micro and CMSIS-NN as a static library for the Cortex-M4, compiled from the installed packs.
 
-Every board has the same core, so one library serves them all, the arena's measurement and the bench. Objects are kept
-in the cache by their content, so that an interrupted build goes on, and the next model compiles what it needs more.
+Every board has the same core, so one library serves them all, the measurement of the arena and the bench. The cache
+keeps objects by their content, so that an interrupted build resumes, and the next model compiles only what is missing.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from tinyscene.tflm.packs import selection
 from tinyscene.toolchain import mps2_image
 
 ARCHIVER = "arm-none-eabi-gcc-ar"
-# No messages, which would bring printf; failed checks end in abort(), which lib/tflm makes a fault.
+# No messages, which would link printf; failed checks end in abort(), which lib/tflm turns into a fault.
 DEFINES = ("TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG")
 FLAGS = ("-O2", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off", "-fno-math-errno", "-w")
 KERNELS = "tensorflow/lite/micro/kernels/"
@@ -32,10 +32,10 @@ REGISTRATION = re.compile(r"^\w*TFLMRegistration\*? Register_([A-Z0-9_]+)\(", re
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Library:
-    """A static library and what C++ needs that is compiled against it.
+    """A static library, and what C++ that uses it is compiled with.
 
     Attributes:
-        path: the archive.
+        path: path of the archive.
         includes: folders searched for headers.
         defines: macros, NAME or NAME=VALUE.
         packs: versions by name of the pack.
@@ -53,7 +53,7 @@ class Library:
 
 
 def build(kinds: Iterable[str]) -> Library:
-    """Compile what the installed packs name, but for kernels of other operators; what the cache has is taken from it.
+    """Compile the sources of the installed packs, without kernels of other operators; the cache is used where possible.
 
     Args:
         kinds: TensorFlow Lite's names of the operators, such as CONV_2D.
@@ -63,7 +63,7 @@ def build(kinds: Iterable[str]) -> Library:
     """
     found = selection.resolve()
     library = Library(Path(), tuple(map(str, found.includes)), (*found.defines, *DEFINES), dict(found.packs))
-    ours = {*found.config}  # clock, messages and set-up, which are for a project to write: nobody calls them here
+    ours = {*found.config}  # clock, messages and set-up, which a project has to provide: they are not called here
     sources = [path for path in found.sources if path not in ours and is_wanted(path, frozenset(kinds))]
     folder = cache_directory() / "tflm"
     objects = _compile_all(sources, library, folder / "objects")
@@ -72,7 +72,7 @@ def build(kinds: Iterable[str]) -> Library:
 
 
 def is_wanted(source: Path, kinds: frozenset[str]) -> bool:
-    """Return whether a source is to be compiled: not if all it does is to register operators that nobody wants."""
+    """Return whether to compile a source: not if it only registers operators that are not among `kinds`."""
     if KERNELS not in source.as_posix():
         return True
     registered = REGISTRATION.findall(source.read_text(errors="replace"))
@@ -114,7 +114,7 @@ def _flags(source: Path) -> list[str]:
 
 
 def _key(source: Path, library: Library) -> str:
-    """Return what names an object: its source, how it is compiled, and the packs' versions, which stand for headers."""
+    """Return the name of an object, from its source, how it is compiled, and the packs' versions (for the headers)."""
     digest = hashlib.sha256(repr((_flags(source), library.defines, sorted(library.packs.items()))).encode())
     digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:24]
@@ -127,7 +127,7 @@ def _compile(source: Path, target: Path, library: Library) -> None:
 
 def _archive(objects: Sequence[Path], target: Path) -> Path:
     if not target.exists():
-        with tempfile.TemporaryDirectory(dir=target.parent) as name:  # ar adds to a file that exists
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:  # ar would add to a file that exists
             scratch = Path(name) / target.name
             _run([ARCHIVER, "rcs", str(scratch), *map(str, objects)], target.name)
             scratch.replace(target)

@@ -1,4 +1,4 @@
-"""Compare TensorFlow Lite Micro's interpreter with TensorFlow Lite's reference kernels, for any model both can run."""
+"""Compare TensorFlow Lite Micro's interpreter with TensorFlow Lite's reference kernels, on any model both can run."""
 
 import dataclasses
 from pathlib import Path
@@ -19,11 +19,11 @@ class OperatorDifference:
     """The first operator whose result differs, on the first input whose output does.
 
     Attributes:
-        index: of the operator.
-        kind: TensorFlow Lite's name of it.
-        vector: the input.
-        values: of its result.
-        mismatches: of these.
+        index: index of the operator.
+        kind: TensorFlow Lite's name of the operator.
+        vector: number of the input.
+        values: number of values in its result.
+        mismatches: number of these that differ.
         max_abs_diff: largest difference.
     """
 
@@ -40,11 +40,11 @@ class TflmReport:
     """What `tinyscene verify --runtime tflm` found.
 
     Attributes:
-        vectors: inputs compared.
-        values: outputs compared.
-        mismatches: outputs that differ, floats in any bit.
+        vectors: number of inputs compared.
+        values: number of outputs compared.
+        mismatches: number of outputs that differ; floats differ if any bit does.
         max_abs_diff: largest difference.
-        first_operator: where it begins; None where all outputs agree.
+        first_operator: the operator at which the difference begins; None if all outputs agree.
     """
 
     vectors: int
@@ -54,7 +54,7 @@ class TflmReport:
     first_operator: OperatorDifference | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON's types."""
+        """Return the report for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -63,11 +63,11 @@ def verify(model: bytes | Path, vectors: int = 64, seed: int = 1) -> TflmReport:
 
     Args:
         model: a .tflite file's bytes or path, with one input (int8, uint8 or float32) and one output.
-        vectors: inputs to compare, from `verify.make_inputs`; as floats they lie between -4 and 4.
-        seed: of the inputs.
+        vectors: number of inputs to compare, from `verify.make_inputs`; as floats they lie between -4 and 4.
+        seed: seed of the inputs.
 
     Raises:
-        ModelError: TensorFlow Lite cannot run the model, or its ends are others.
+        ModelError: TensorFlow Lite cannot run the model, or its input or output is of another kind.
         ToolError: TensorFlow Lite Micro is missing, or cannot run it.
     """
     from tinyscene.networks import input_of, run_reference
@@ -89,7 +89,7 @@ def verify(model: bytes | Path, vectors: int = 64, seed: int = 1) -> TflmReport:
 
 
 def report(model: Path, vectors: int, seed: int, as_json: Path | None) -> int:
-    """Verify and print: `tinyscene verify --runtime tflm`; returns the exit code, 1 where a value differs."""
+    """Verify and print: `tinyscene verify --runtime tflm`; returns the exit code, 1 if a value differs."""
     with error_console.status(
         f"{vectors} inputs in TensorFlow Lite Micro and with TensorFlow Lite's reference kernels"
     ):
@@ -121,7 +121,7 @@ def _inputs(shape: tuple[int, ...], dtype: np.dtype[Any], vectors: int, seed: in
 
 
 def _first_operator(model: bytes, inputs: NDArray[Any], vector: int) -> OperatorDifference | None:
-    """Compare what every operator gives for one input; None where only the model's output differs."""
+    """Compare every operator's result for one input; None if only the model's output differs."""
     from tinyscene.networks import run_reference_tensors
 
     operators = _operators(model)
@@ -136,7 +136,7 @@ def _first_operator(model: bytes, inputs: NDArray[Any], vector: int) -> Operator
 
 
 def _operators(model: bytes) -> list[tuple[str, int]]:
-    """Return name and first result of every operator; the model has been loaded, so that it is sound."""
+    """Return name and first result of every operator; the model was loaded before, so it is valid."""
     root = tflite.Model.GetRootAsModel(model, 0)
     names = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
     graph = root.Subgraphs(0)

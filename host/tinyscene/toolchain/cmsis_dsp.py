@@ -1,7 +1,7 @@
-"""Bring Arm's CMSIS-DSP C sources into .deps/cmsis-dsp, from the cmsisdsp source distribution on PyPI.
+"""Fetch Arm's CMSIS-DSP C sources into .deps/cmsis-dsp, from the cmsisdsp source distribution on PyPI.
 
 `python -m tinyscene.toolchain.cmsis_dsp` (which `make setup` runs) prints the folder. Builds need no list of files: the
-one that uses CMSIS-DSP, bench/frontend_bench_cmsis.c, includes what it needs, given `INCLUDES`.
+only user of CMSIS-DSP, bench/frontend_bench_cmsis.c, includes what it needs, given `INCLUDES`.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from tinyscene.paths import DEPENDENCIES, REPOSITORY
 FOLDER = DEPENDENCIES / "cmsis-dsp"
 KEPT = ("Include", "PrivateInclude", "Source")
 INCLUDES = tuple(FOLDER / name for name in KEPT)
-_MARKER = ".sha256"  # written last: a folder that has it is complete
+_MARKER = ".sha256"  # written last: a folder with this file is complete
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Pin:
 
 
 def pinned() -> Pin:
-    """Return what pyproject.toml pins in [tool.tinyscene.sources.cmsisdsp]."""
+    """Return the pin of pyproject.toml, in [tool.tinyscene.sources.cmsisdsp]."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     return Pin(**project["tool"]["tinyscene"]["sources"]["cmsisdsp"])
 
 
 def fetch(folder: Path = FOLDER, pin: Pin | None = None) -> Path:
-    """Make sure that `folder` holds the pinned sources, and return it; instant when it does.
+    """Make sure that `folder` holds the pinned sources, and return it; instant if it already does.
 
-    The archive is downloaded with pip, unless it lies beside `folder` already. An interrupted call leaves the
-    previous sources or none.
+    The archive is downloaded with pip, unless it is already next to `folder`. An interrupted call leaves the previous
+    sources or none.
 
     Args:
-        folder: where `KEPT` and the licence go; another version there is replaced.
+        folder: folder for `KEPT` and the licence; another version there is replaced.
         pin: version and hash; default: `pinned()`.
 
     Raises:
@@ -80,7 +80,7 @@ def fetch(folder: Path = FOLDER, pin: Pin | None = None) -> Path:
 
 
 def _download(pin: Pin, scratch: Path) -> Path:
-    """Download the archive; pip checks the hash before it runs anything of it."""
+    """Download the archive; pip checks the hash before it runs any code of it."""
     requirement = scratch / "requirement.txt"
     requirement.write_text(f"cmsisdsp=={pin.version} --hash=sha256:{pin.sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--retries", "2"]
@@ -113,7 +113,7 @@ def _mismatch(what: str) -> ToolError:
 
 
 def _extract(archive: Path, folder: Path) -> None:
-    """Write the C files of `KEPT` and the licence; nothing else in the archive can have an effect."""
+    """Write the C files of `KEPT` and the licence; nothing else in the archive has an effect."""
     with tarfile.open(archive) as tar:
         for member in tar:
             path = PurePosixPath(*PurePosixPath(member.name).parts[1:])

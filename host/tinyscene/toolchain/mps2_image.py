@@ -10,12 +10,13 @@ from tinyscene.paths import FIRMWARE
 from tinyscene.toolchain.native import WARNINGS
 
 BOARD = FIRMWARE / "boards" / "mps2"
+COMMON = FIRMWARE / "boards" / "common"
 COMPILER = "arm-none-eabi-gcc"
 DISASSEMBLER = "arm-none-eabi-objdump"
 EMULATOR = "qemu-system-arm"
 MACHINE_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 C_COMPILER = (COMPILER, "-std=c11")
-# C++ without what a board has not: heap, exceptions, RTTI, code that runs before main() or after it
+# C++ without what a board does not have: heap, exceptions, RTTI, code that runs before or after main()
 CXX_COMPILER = (
     "arm-none-eabi-g++",
     "-std=c++17",
@@ -42,10 +43,10 @@ def build(
     """Compile a test image: start-up, semihosting and the given sources, one of which has main().
 
     Args:
-        image: the ELF file to write; objects go beside it.
+        image: the ELF file to write; objects go into its folder.
         sources: our C and C++ files, compiled with `-Wall -Wextra -Wconversion -Werror`.
         include: folders searched for headers, besides firmware/boards/mps2.
-        flags: further compiler flags, such as `-DNAME=value` or `-O3` (comes after `-O2`).
+        flags: further compiler flags, such as `-DNAME=value` or `-O3`; they come after `-O2`.
         third_party: C files of others, compiled without our warnings.
         libraries: static libraries to link.
         stack_bytes: size of the stack.
@@ -59,29 +60,29 @@ def build(
     objects = image.parent / f"{image.stem}-objects"
     objects.mkdir(parents=True, exist_ok=True)
     options = [*MACHINE_FLAGS, *C_FLAGS, *flags, *(f"-I{folder}" for folder in (BOARD, *include))]
-    ours = [BOARD / "startup.c", BOARD / "semihost.c", *sources]
+    ours = [COMMON / "startup_common.c", BOARD / "startup.c", BOARD / "semihost.c", *sources]
     compiled: list[str] = []
     for files, warnings in ((ours, WARNINGS), (third_party, ("-w",))):
         for source in files:
             compiled.append(str(objects / f"{len(compiled)}.o"))
             compiler = C_COMPILER if source.suffix == ".c" else CXX_COMPILER
             _compile([*compiler, *options, *warnings, "-c", str(source), "-o", compiled[-1]], image)
-    script = [f"-L{BOARD.parent / 'common'}", f"-T{BOARD / 'linker.ld'}", f"-Wl,--defsym=__stack_bytes={stack_bytes}"]
+    script = [f"-L{COMMON}", f"-T{BOARD / 'linker.ld'}", f"-Wl,--defsym=__stack_bytes={stack_bytes}"]
     objects_and_libraries = [*compiled, *map(str, libraries), "-lm"]
     _compile([COMPILER, *MACHINE_FLAGS, *LINK_FLAGS, *script, *objects_and_libraries, "-o", str(image)], image)
     return image
 
 
 def run(image: Path, folder: Path, timeout: float = 600) -> int:
-    """Run a test image with instruction counting on, in `folder` (where its semihosting file names are looked up).
+    """Run a test image with instruction counting on.
 
     Args:
-        image: what `build` returned.
-        folder: working directory.
+        image: result of `build`.
+        folder: working directory, in which the image's semihosting opens files.
         timeout: seconds after which the image counts as hanging.
 
     Returns:
-        What main() returned, 0..255; 125 after a fault (SEMIHOST_FAULT).
+        Result of main(), 0..255; 125 after a fault (SEMIHOST_FAULT).
 
     Raises:
         ToolError: QEMU is missing, or the image did not end in time.
@@ -101,7 +102,7 @@ def tool(name: str) -> str:
     """Return the path of a program that this module names.
 
     Raises:
-        ToolError: it is missing.
+        ToolError: the program is missing.
     """
     found = shutil.which(name)
     if found is None:

@@ -1,4 +1,4 @@
-"""Compile the firmware's portable C for this machine and load it, so that Python calls the very code of the board."""
+"""Compile the firmware's portable C for this machine and load it, so that Python calls the same code as the board."""
 
 import ctypes
 import hashlib
@@ -13,9 +13,9 @@ from tinyscene.errors import ToolError
 from tinyscene.paths import cache_directory
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
-# Contraction off: the host must round as the board does, whatever fused instructions either has.
+# Without contraction: the host must round as the board does, whatever fused instructions each of them has.
 C_FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", *WARNINGS)
-# A library calls its own functions, not those of the same name in one that was loaded for everyone (RTLD_GLOBAL).
+# A library calls its own functions, not those of the same name in a library that was loaded with RTLD_GLOBAL.
 LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic")
 
 
@@ -23,7 +23,7 @@ def host_compiler() -> str:
     """Return the host C compiler: `$CC`, else `cc`.
 
     Raises:
-        ToolError: there is none.
+        ToolError: there is no compiler.
     """
     name = os.environ.get("CC", "cc")
     found = shutil.which(name)
@@ -40,14 +40,14 @@ def build_library(
     *,
     mode: int = ctypes.DEFAULT_MODE,
 ) -> ctypes.CDLL:
-    """Compile C sources into a shared library of this machine, once per content, and load it.
+    """Compile C sources into a shared library for this machine, once for each content, and load it.
 
     Args:
         name: name of the library, for messages and the cache.
         sources: our C files, compiled with `-Wall -Wextra -Wconversion -Werror`.
         include: folders searched for headers; their headers count in the cache key.
         flags: further compiler flags, such as `-DNAME=value`.
-        mode: ctypes.RTLD_GLOBAL where libraries loaded later use this one's symbols.
+        mode: ctypes.RTLD_GLOBAL if libraries loaded later use this one's symbols.
 
     Raises:
         ToolError: no compiler, or the compiler refused the code (its first lines are in the message).
@@ -58,7 +58,8 @@ def build_library(
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent, prefix=f"{name}.") as scratch:  # others may build it, too
+        # a folder of its own, as other processes may build the library at the same time
+        with tempfile.TemporaryDirectory(dir=library.parent, prefix=f"{name}.") as scratch:
             _compile(compiler, name, sources, include, flags, Path(scratch))
             (Path(scratch) / "library.so").replace(library)
     return ctypes.CDLL(str(library), mode)

@@ -1,6 +1,6 @@
-"""The table of ablations that may stand beside a bundle, as a model card and docs/RESULTS.md show it.
+"""The table of ablations that a bundle's folder may hold, as a model card and docs/RESULTS.md show it.
 
-It is what `tinyscene experiment run TABLE --json` writes of a table with a reference row, kept in the bundle's folder.
+`tinyscene experiment run TABLE --json` writes it, for a table with a reference row.
 """
 
 import json
@@ -13,7 +13,7 @@ from tinyscene.errors import BundleError
 from tinyscene.evaluation import SCORES, comparison
 
 FILE = "ablation.json"
-FULL = "full"  # what a table says of a row whose networks were not made smaller
+FULL = "full"  # scale of a row whose networks were not made smaller
 _REMEDY = "write it again with `tinyscene experiment run TABLE --json`, or delete it"
 
 
@@ -21,7 +21,7 @@ def read(folder: Path, bundle: Bundle) -> list[dict[str, Any]]:
     """Return the results of a table's rows that are kept in a bundle's folder; none if there is no table.
 
     Raises:
-        BundleError: the file is damaged, of a table without a reference row, or of other clips than the bundle.
+        BundleError: the file is damaged, has no reference row, or was made from other clips than the bundle.
     """
     path = folder / FILE
     if not path.exists():
@@ -31,14 +31,14 @@ def read(folder: Path, bundle: Bundle) -> list[dict[str, Any]]:
         prints = {result["data_fingerprint"] for result in results}
         "\n".join(lines(results))  # reads all that is shown
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise BundleError(f"{path} is no table with a reference row ({error!r}); {_REMEDY}") from error
+        raise BundleError(f"{path} is not a table with a reference row ({error!r}); {_REMEDY}") from error
     if prints != {bundle.provenance.get("data_fingerprint")}:
-        raise BundleError(f"{path} is of other clips than the bundle beside it; {_REMEDY}")
+        raise BundleError(f"{path} is from other clips than the bundle in its folder; {_REMEDY}")
     return results
 
 
 def lines(results: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield Markdown: what the table is of, then a row each, with its paired difference from the reference row."""
+    """Yield Markdown: a description of the table, then its rows with their paired differences from the reference."""
     first = results[0]
     names = {result["row"]: result["title"] for result in results}
     reference = names[first["reference"]]

@@ -1,7 +1,7 @@
 """Stochastic weight averaging: the mean of a network's weights at the ends of its last epochs.
 
 Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights Leads to Wider Optima and Better Generalization",
-2018: a plain running mean, then new statistics for batch normalisation, since those of no epoch fit the mean.
+2018: a plain running mean, then new statistics for batch normalisation, as those of no single epoch fit the mean.
 """
 
 import dataclasses
@@ -19,15 +19,15 @@ class WeightMean:
     """Running mean of trainable weights.
 
     Attributes:
-        count: of epochs in the mean.
-        weights: the mean, in the order of the model's `trainable_weights`; empty if `count` is 0.
+        count: number of epochs in the mean.
+        weights: mean weights, in the order of the model's `trainable_weights`; empty if `count` is 0.
     """
 
     count: int = 0
     weights: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
 
     def add(self, model: keras.Model) -> None:
-        """Take the model's weights into the mean."""
+        """Add the model's weights to the mean."""
         values = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_weights]
         self.count += 1
         if self.count == 1:
@@ -35,7 +35,7 @@ class WeightMean:
         self.weights = [mean + (value - mean) / self.count for mean, value in zip(self.weights, values, strict=True)]
 
     def assign_to(self, model: keras.Model) -> None:
-        """Give the mean to the model; its statistics of batch normalisation stay those of other weights."""
+        """Assign the mean to the model, without statistics of batch normalisation; see `estimate_statistics`."""
         for variable, mean in zip(model.trainable_weights, self.weights, strict=True):
             variable.assign(mean)
 
@@ -44,8 +44,8 @@ def estimate_statistics(model: keras.Model, batches: Iterable[NDArray[np.float32
     """Set the means and variances of batch normalisation to their averages over batches, without dropout.
 
     Args:
-        model: its weights stay as they are.
-        batches: [batch, n_mels, frames, 1] each, of about one size.
+        model: model to change; its weights stay as they are.
+        batches: batches [batch, n_mels, frames, 1] of about the same size.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     with _no_dropout(model), _momentum_kept(layers):
@@ -57,7 +57,7 @@ def estimate_statistics(model: keras.Model, batches: Iterable[NDArray[np.float32
 
 @contextmanager
 def _no_dropout(model: keras.Model) -> Iterator[None]:
-    """Turn dropout off in training mode: it would widen the variances, and nothing is dropped when predicting."""
+    """Turn dropout off in training mode: it would raise the variances, and nothing is dropped when predicting."""
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     rates = [layer.rate for layer in layers]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""The checkpoint of a training: all that it needs to go on after an epoch as if it had not been stopped."""
+"""The checkpoint of a training: all that it needs to resume after an epoch as if it had not been stopped."""
 
 import json
 import zipfile
@@ -22,7 +22,7 @@ def save(folder: Path, model: keras.Model, history: list[dict[str, Any]], mean: 
     """Write the checkpoint (weights, optimiser, history, mean weights), then history.jsonl; each in one step.
 
     Raises:
-        TinysceneError: a file cannot be written; the one before is left as it was.
+        TinysceneError: a file cannot be written; the previous one stays as it was.
     """
     lines = "".join(json.dumps(line) + "\n" for line in history)
     arrays: dict[str, NDArray[Any]] = {"history": np.array(lines), _COUNT: np.array(mean.count)}
@@ -34,7 +34,7 @@ def save(folder: Path, model: keras.Model, history: list[dict[str, Any]], mean: 
 
 
 def restore(folder: Path, model: keras.Model, mean: WeightMean) -> list[dict[str, Any]]:
-    """Load the last checkpoint, if there is one, into the model and the mean; returns its history.
+    """Load the last checkpoint, if there is one, into the model and the mean; return its history.
 
     Raises:
         TinysceneError: the checkpoint is damaged.

@@ -1,4 +1,4 @@
-"""Two runs compared on the clips that their folds were tested on: the command `tinyscene compare`."""
+"""Compare two runs on the clips that their folds were tested on: the command `tinyscene compare`."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def report(
     """Compare two runs on the clips that their folds test, and print and write what was found.
 
     Args:
-        run_a, run_b: folders of runs.
-        data: the data set of both.
+        run_a, run_b: folders of the runs.
+        data: data set of both.
         kind: INT8 or FLOAT.
-        as_json: file to write to.
-        calibrate: divide each fold's logits by the temperature of the others.
+        as_json: JSON file to write; None: no file.
+        calibrate: whether to divide each fold's logits by the temperature of the others.
 
     Raises:
         TinysceneError: predictions are missing or damaged, or the runs were tested on different clips.
@@ -44,5 +44,5 @@ def report(
 
 
 def how(kind: str, calibrated: bool) -> str:
-    """Say what predictions are compared."""
+    """Return a phrase for the predictions that are compared."""
     return f"{'INT8' if kind == INT8 else 'float'}, {'calibrated' if calibrated else 'not calibrated'}"

@@ -7,25 +7,30 @@ import dataclasses
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyscene.augment import AugmentConfig, settings as augment_settings
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig, config as frontend_config
-from tinyscene.networks import ACTIVATIONS, NETWORKS, catalogue as networks, keras
+from tinyscene.networks import ACTIVATIONS, NETWORKS, check_options
 from tinyscene.sections import check_type, check_value, choice, limited, section
 from tinyscene.training import run_files
 from tinyscene.training.logit_adjustment import KINDS as ADJUSTMENTS, NONE as NO_ADJUSTMENT
 from tinyscene.training.schedule import SCHEDULES
 
+if TYPE_CHECKING:
+    from tinyscene.networks import keras
+
 CROSS_VALIDATE = "cross-validate"
 ALL = "all"
 TEACHER = "teacher"
-_STUDENTS = [network for network in NETWORKS if network != TEACHER]  # a student of that kind is in "student"
+# Names of students' folders; a student whose network is of the teacher's kind is in "student".
+_STUDENTS = [network for network in NETWORKS if network != TEACHER]
 STUDENT_FOLDERS = (*_STUDENTS, *(f"{network}{run_files.ROUNDED}" for network in _STUDENTS))
-FOLDERS = (*STUDENT_FOLDERS, run_files.BUNDLE, run_files.FIGURES, run_files.FINAL)  # of a run, beside its teachers'
+# Names of a run's folders, except those of its teachers.
+FOLDERS = (*STUDENT_FOLDERS, run_files.BUNDLE, run_files.FIGURES, run_files.FINAL)
 LARGEST_SEED = 2**32 - 1
-MOST_COPIES = 100  # of a teacher
+MOST_COPIES = 100  # largest number of copies of a teacher
 ADAM, ADAMW = "adam", "adamw"
 OPTIMIZERS = (ADAM, ADAMW)
 
@@ -36,8 +41,8 @@ class DataConfig:
 
     Attributes:
         folds: a fold's number; "cross-validate": every fold, then final weights from all clips; "all": only those.
-        validation_fraction: of a fold's training clips, whole locations, held out to watch the training; 0 for none.
-            Final weights come from all clips, with nothing held out.
+        validation_fraction: share of a fold's training clips, in whole locations, held out to watch the training; 0 for
+            none. Final weights come from all clips, with nothing held out.
     """
 
     folds: int | str = CROSS_VALIDATE
@@ -50,15 +55,17 @@ class NetworkConfig:
 
     Attributes:
         network, width, activation, dropout, depth, expansion, stem_stride: see `networks.catalogue.build`.
-        epochs, batch_size: as usual.
+        epochs, batch_size: number of epochs, and of clips in a batch.
         optimizer: "adam", or "adamw" (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
-        weight_decay: of AdamW, times the learning rate; kernels decay, biases and batch normalisation do not.
-        learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses the first only.
+        weight_decay: weight decay of AdamW, times the learning rate; kernels decay, biases and batch normalisation do
+            not.
+        learning_rate, final_learning_rate, schedule, warmup: see `schedule`; "constant" uses only the first.
         label_smoothing: share of a label's probability that is spread over all classes.
-        logit_adjustment: "overall": the network answers as if all scenes were equally frequent in its training clips;
-            "city": in each city of them; "none": as if clips to come were as these; see `logit_adjustment`.
+        logit_adjustment: "overall": the network predicts as if all scenes were equally frequent in its training clips;
+            "city": as if they were equally frequent in each city; "none": as the training clips are; see
+            `logit_adjustment`.
         average_from: share of the training after which the weights at the ends of epochs are averaged, see
-            `averaging`; None: the weights are the last epoch's.
+            `averaging`; None: the weights are those of the last epoch.
     """
 
     network: str = choice(among=tuple(NETWORKS))
@@ -82,12 +89,14 @@ class NetworkConfig:
 
     @property
     def options(self) -> dict[str, float | None]:
-        """What `networks.catalogue.build` takes as options."""
+        """The options for `networks.catalogue.build`."""
         return {option: getattr(self, option) for option in ("dropout", "depth", "expansion", "stem_stride")}
 
-    def build(self, shape: tuple[int, int], classes: int) -> keras.Model:
+    def build(self, shape: tuple[int, int], classes: int) -> "keras.Model":
         """Build the network, with fresh weights, for images of `shape` (n_mels, frames)."""
-        return networks.build(self.network, (*shape, 1), classes, self.activation, self.width, **self.options)
+        from tinyscene.networks import catalogue  # imports Keras, which reading a configuration does not need
+
+        return catalogue.build(self.network, (*shape, 1), classes, self.activation, self.width, **self.options)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,10 +104,11 @@ class DistillationConfig:
     """Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
 
     Attributes:
-        temperature: divides all networks' logits.
-        soft_weight: share of the teachers' soft targets in the loss; the rest is the labels'.
-        cross_fit: subsets, disjoint in location, of the training clips; each is taught by teachers trained on the
-            others, as the test clips will be unknown; 0: teachers teach the clips that they were trained on.
+        temperature: divisor of all networks' logits.
+        soft_weight: share of the teachers' soft targets in the loss; the labels have the rest.
+        cross_fit: number of subsets of the training clips, disjoint in location; each is taught by teachers trained on
+            the others, for which its clips are as new as test clips are; 0: teachers teach the clips that they were
+            trained on.
     """
 
     temperature: float = limited(2.0, low=0.1, high=100)
@@ -111,8 +121,8 @@ class QuantisationConfig:
     """Fine-tuning of the trained student with INT8 rounding, see `quantisation_aware`.
 
     Attributes:
-        epochs: 0 for none.
-        learning_rate, final_learning_rate: from the one to the other along half a cosine.
+        epochs: number of epochs; 0 for no fine-tuning.
+        learning_rate, final_learning_rate: first and last learning rate, along half a cosine.
     """
 
     epochs: int = limited(0, low=0, high=10_000)
@@ -122,13 +132,13 @@ class QuantisationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TeacherConfig(NetworkConfig):
-    """One of the networks whose mean answer the student learns from.
+    """One of the networks whose mean prediction the student learns from.
 
     Attributes:
-        name: of its folder in the run's; no two teachers share one.
-        seed: of everything random in its training, beside its name; None: the run's.
-        augment: of its training batches; None: the run's.
-        frontend: of the images that it sees of the same clips; None: the run's.
+        name: name of its folder in the run's; no two teachers have the same.
+        seed: seed, together with its name, of everything random in its training; None: the run's seed.
+        augment: augmentation of its training batches; None: the run's.
+        frontend: front end of its images of the same clips; None: the run's.
     """
 
     name: str = TEACHER
@@ -159,7 +169,7 @@ class RunConfig:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields, resolved, without those that are None: what the run's config.toml holds."""
+        """Return all fields, resolved, without those that are None, as in the run's config.toml."""
         return {**_without_none(dataclasses.asdict(self)), "frontend": self.frontend.to_dict()}
 
 
@@ -193,8 +203,8 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
     """Return the run configuration that a TOML table describes.
 
     Args:
-        table: what a run's file holds.
-        converted: whether the student becomes an INT8 model, which not every activation can.
+        table: contents of a run's TOML file.
+        converted: whether the student becomes an INT8 model, which not every activation allows.
 
     Raises:
         ConfigError: a key in it is unknown, missing, of another type or impossible.
@@ -231,7 +241,7 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
         raise ConfigError("augment.gain is set, which a front end with peak_normalise undoes; remove one of them")
     for place, network in (("student", config.student), *((teacher.name, teacher) for teacher in teachers)):
         try:
-            networks.check_options(network.network, network.options)
+            check_options(network.network, network.options)
         except ConfigError as error:
             raise ConfigError(f"{place}.{error}") from error
         if network.weight_decay and network.optimizer != ADAMW:
@@ -246,7 +256,7 @@ def parse(table: dict[str, Any], *, converted: bool = True) -> RunConfig:
 
 
 def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
-    """Return the teachers of [[teachers]], or the one of [teacher]."""
+    """Return the teachers of [[teachers]], or the single one of [teacher]."""
     if TEACHER in table:
         if "teachers" in table:
             raise ConfigError("both teacher and teachers are set; keep [[teachers]] only")
@@ -258,7 +268,7 @@ def _teachers(table: dict[str, Any]) -> tuple[TeacherConfig, ...]:
     names = [teacher.name for teacher in teachers]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"{names.count(name)} teachers are named {name!r}; give each a name of its own")
+            raise ConfigError(f"{names.count(name)} teachers are named {name!r}; give each its own name")
     return teachers
 
 

@@ -1,7 +1,7 @@
-"""How long a run will take: the work that its networks still are, at the speed at which they are trained here.
+"""How long a run will take: the work left for its networks, at the speed at which they are trained here.
 
-A network's speed is measured on its own steps, or read from the histories of those of its kind, in other folds, that
-are trained; until there is one, it is that of the others, in proportion to the work. Only trainings are counted, not
+A network's speed is measured on its own steps, or read from the histories of trained networks of its kind in other
+folds; until there is one, the speed of other kinds is used, in proportion to the work. Only trainings are counted, not
 the features before them, nor the conversion and the scores after them.
 """
 
@@ -20,8 +20,8 @@ from tinyscene.training import checkpoint
 from tinyscene.training.config import NetworkConfig
 
 OUTPUT = 70  # MACs that take as long as one value of a layer's output: fits five networks on a CPU within a fifth
-ENOUGH_STEPS, ENOUGH_SECONDS, ENOUGH_SHARE = 20, 10.0, 0.02  # of the run: any of them, and the first estimate is told
-RECENT = 9  # epochs whose median tells how long one takes: a machine may be busy with other things for a while
+ENOUGH_STEPS, ENOUGH_SECONDS, ENOUGH_SHARE = 20, 10.0, 0.02  # any of these, the last of the run: print an estimate
+RECENT = 9  # epochs whose median is the time of one: a machine may be busy with other things for a while
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Planned:
     """One network of a run.
 
     Attributes:
-        folder: of its checkpoint.
-        kind: networks of one kind differ in their clips only.
-        work: of an epoch, in multiply-accumulates of a forward pass, see `work_of_a_clip`.
-        epochs: to train it for.
+        folder: folder of its checkpoint.
+        kind: name of its kind; networks of one kind differ only in their clips.
+        work: work of an epoch, in multiply-accumulates of a forward pass, see `work_of_a_clip`.
+        epochs: number of epochs to train it for.
     """
 
     folder: Path
@@ -43,12 +43,12 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """How far a network is.
+    """The progress of a network's training.
 
     Attributes:
         planned: the network.
-        done: epochs, a fraction of the one that is being trained; 0: it has not begun.
-        seconds: that an epoch takes, if that was measured.
+        done: finished epochs, with a fraction for the current one; 0: it has not begun.
+        seconds: duration of an epoch, if it was measured.
     """
 
     planned: Planned
@@ -57,16 +57,16 @@ class State:
 
     @property
     def left(self) -> float:
-        """Epochs to do."""
+        """Epochs left to train."""
         return self.planned.epochs - self.done
 
 
 @functools.cache
 def work_of_a_clip(network: NetworkConfig, shape: tuple[int, int]) -> float:
-    """Return a network's multiply-accumulates for one image of `shape` (n_mels, frames), and what its outputs weigh.
+    """Return a network's multiply-accumulates for one image of `shape` (n_mels, frames), plus the cost of its outputs.
 
-    Small networks write many outputs for what they multiply: by multiply-accumulates alone, they would be thought up
-    to five times as quick as they are.
+    Small networks write many outputs for few multiplications: by multiply-accumulates alone, their speed would be
+    overestimated by up to five times.
     """
     layers = network.build(shape, len(SCENES)).layers
     outputs = sum(math.prod(layer.output.shape[1:]) for layer in layers)
@@ -77,10 +77,10 @@ def remaining(parts: Sequence[Sequence[State]], processes: int, start: float) ->
     """Return the seconds until all parts of a run are trained.
 
     Args:
-        parts: the networks of every part, one after another; at least one of all was measured. A process that is free
+        parts: the networks of every part, one after another; at least one network was measured. A process that is free
             takes the next part.
-        processes: that take parts side by side.
-        start: seconds that a network takes beside its steps: its graph is compiled.
+        processes: number of processes that train parts at the same time.
+        start: seconds that a network takes in addition to its steps, to compile its graph.
     """
     known = [(state.planned, state.seconds) for part in parts for state in part if state.seconds is not None]
     common = _speed(known)
@@ -110,9 +110,9 @@ class Plan:
     """All networks of a run.
 
     Attributes:
-        parts: each part's networks; none: nothing is known of the run, and nothing is said.
-        processes: that train parts side by side.
-        first: folder of the network that tells how long the run will take; None: all are trained.
+        parts: networks of each part; empty: nothing is known of the run, and no duration is printed.
+        processes: number of processes that train parts at the same time.
+        first: folder of the network whose training prints how long the run will take; None: all are trained.
     """
 
     parts: tuple[tuple[Planned, ...], ...] = ()
@@ -120,7 +120,7 @@ class Plan:
     first: Path | None = None
 
     def states(self) -> list[list[State]]:
-        """Return how far the networks are by their histories, which every process can read."""
+        """Return the progress of the networks, from their histories, which every process can read."""
         return [[_state(planned) for planned in part] for part in self.parts]
 
 
@@ -128,7 +128,7 @@ UNPLANNED = Plan()
 
 
 def plan(parts: Iterable[Sequence[Planned]], processes: int = 1) -> Plan:
-    """Return the plan of a run that begins, or goes on, now: what is trained already is not trained again."""
+    """Return the plan of a run that begins or resumes now: finished networks are not trained again."""
     planned = Plan(tuple(tuple(part) for part in parts), processes)
     to_do = (state.planned.folder for part in planned.states() for state in part if state.left)
     return dataclasses.replace(planned, first=next(to_do, None))
@@ -136,33 +136,33 @@ def plan(parts: Iterable[Sequence[Planned]], processes: int = 1) -> Plan:
 
 def _state(planned: Planned) -> State:
     seconds = [line["seconds"] for line in checkpoint.history(planned.folder)]
-    typical = seconds[1:][-RECENT:]  # the first epoch compiles, too
+    typical = seconds[1:][-RECENT:]  # the first epoch includes compiling
     return State(planned, len(seconds), max(0.01, statistics.median(typical)) if typical else None)
 
 
 class Clock:
-    """Times the steps of one network in this process, and says how long its run will take.
+    """Times the steps of one network in this process, and predicts how long its run will take.
 
-    A step is the median one: the first compiles the graph, and the first of another batch size does so again.
+    The median step counts: the first one compiles the graph, as does the first one of another batch size.
     """
 
     def __init__(self, plan: Plan, folder: Path, steps: int, done: int) -> None:
         """Begin.
 
         Args:
-            plan: of the run.
-            folder: of the network.
-            steps: of an epoch.
-            done: epochs, before this call.
+            plan: plan of the run.
+            folder: folder of the network.
+            steps: number of steps of an epoch.
+            done: number of epochs trained before this call.
         """
         self._plan, self._folder, self._steps, self._done = plan, folder, steps, done
-        self._durations: list[float] = []  # of steps; after two epochs, their own times are better
+        self._durations: list[float] = []  # durations of steps; after two epochs, the epochs' times are better
         self._last = time.monotonic()
         self._count = 0
         self._enough = self._enough_steps() if folder == plan.first else 0
 
     def _enough_steps(self) -> int:
-        """Return the number of the step after which the run's length is told, if it is not told for the time before."""
+        """Return the step after which the run's duration is printed, if the time before does not trigger that."""
         states = [state for part in self._plan.states() for state in part]
         (own,) = (state for state in states if state.planned.folder == self._folder)
         work = sum(state.left * state.planned.work for state in states) / self._plan.processes
@@ -170,7 +170,7 @@ class Clock:
         return 1 + max(1, min(ENOUGH_STEPS, int(share), int(own.left) * self._steps - 1))
 
     def step(self) -> str:
-        """Take note of a step that is done; returns the line that says how long the run will take, once, or none."""
+        """Note that a step is done; return the line on how long the run will take, once, or an empty string."""
         before, self._last = self._last, time.monotonic()
         self._count += 1
         if len(self._durations) < 2 * self._steps:
@@ -187,7 +187,7 @@ class Clock:
         at = time.localtime(time.time() + left)
         day = "" if at[:3] == time.localtime()[:3] else time.strftime("%d %B, ", at)
         count, processes = sum(map(len, self._plan.parts)), self._plan.processes
-        side = f", {processes} parts side by side" if processes > 1 else ""
+        side = f", {processes} parts in parallel" if processes > 1 else ""
         return (
             f"this run's training ({count} network{'s'[: count > 1]}{side}) will take about {spoken(left)}, "
             f"until {day}{time.strftime('%H:%M', at)}"
@@ -203,7 +203,7 @@ class Clock:
         def now(state: State) -> State:
             if state.planned.folder != self._folder:
                 return state
-            steady = state.done - self._done >= 2  # epochs in this process: their times include what is not steps
+            steady = state.done - self._done >= 2  # epochs in this process: their times include more than the steps
             return State(state.planned, done, state.seconds if steady else step * self._steps)
 
         parts = [[now(state) for state in part] for part in self._plan.states()]
@@ -212,7 +212,7 @@ class Clock:
 
 
 def spoken(seconds: float) -> str:
-    """Return a duration with two digits or so, as people say it."""
+    """Return a duration in words, with about two digits."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""What a network is trained or scored on: log-mel images, read from disk a batch at a time, with their labels."""
+"""The examples to train or score a network on: log-mel images, read from disk a batch at a time, and their labels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tinyscene.frontend import Normalisation
 from tinyscene.training.logit_adjustment import NONE, log_shares
 
 READ_AT_ONCE = 256  # images
-LEAST_VARIANCE = 1e-6  # of a mel band, in the front end's units: a silent band must not divide by zero
+LEAST_VARIANCE = 1e-6  # smallest variance of a mel band, in the front end's units: avoids division by zero in silence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Examples:
     Attributes:
         images: [n, n_mels, frames] float32, array or memory map, in the front end's units.
         labels: [n] class numbers.
-        normalisation: applied to every batch.
+        normalisation: standardisation applied to every batch.
         soft_targets: the teachers' class probabilities [n, classes], at the distillation's temperature, or None.
-        devices: that recorded each clip [n]; None: one device.
-        cities: where each clip was recorded [n]; None: one city.
-        decibel: what one dB is in the front end's units.
-        variants: other recordings of the same clips, for training batches.
+        devices: device that recorded each clip [n]; None: one device for all.
+        cities: city of each clip [n]; None: one city for all.
+        decibel: size of one dB in the front end's units.
+        variants: variants of the same clips, for training batches.
     """
 
     images: Images
@@ -59,14 +59,15 @@ class Examples:
         )
 
     def targets(self, classes: int, smoothing: float = 0.0, adjustment: str = NONE) -> NDArray[np.float32]:
-        """Return what the losses compare logits with: [n, 2 * classes], or 3 * classes if there are soft targets.
+        """Return the targets of the losses: [n, 2 * classes], or [n, 3 * classes] if there are soft targets.
 
-        These are the labels' class probabilities, what is added to the logits while they are learnt, the soft targets.
+        These are the labels' class probabilities, the terms added to the logits while labels are learnt, and the soft
+        targets.
 
         Args:
-            classes: how many there are.
+            classes: number of classes.
             smoothing: share of a label's probability that is spread over all classes (Szegedy et al., "Rethinking the
-                Inception Architecture", 2016, section 7); soft targets are left alone.
+                Inception Architecture", 2016, section 7); soft targets are not smoothed.
             adjustment: see `logit_adjustment`.
         """
         hard = np.eye(classes, dtype=np.float32)[self.labels] * np.float32(1 - smoothing) + np.float32(

@@ -1,7 +1,7 @@
 """Training one network: the loop and its losses.
 
-Keras 3 on any back end: the step is `train_on_batch`, the losses are `keras.ops`, everything random is NumPy's and
-seeded by (seed, network's folder, epoch), so that a run that was stopped goes on exactly as if it had not been.
+Keras 3 on any back end: the step is `train_on_batch`, the losses use `keras.ops`, everything random is NumPy's and
+seeded by (seed, network's folder, epoch), so that an interrupted run resumes exactly as if it had not been stopped.
 """
 
 import dataclasses
@@ -37,14 +37,14 @@ class Task:
     """One network to train.
 
     Attributes:
-        folder: of its checkpoint and history.
+        folder: folder of its checkpoint and history.
         config: the network and its hyperparameters.
-        augment: of the training batches.
-        seed: of everything random.
-        classes: outputs.
-        title: shown in the progress display.
-        live: whether to draw a progress bar; a line an epoch is printed in any case.
-        plan: of the run that it is part of, to say how long that will take.
+        augment: augmentation of the training batches.
+        seed: seed of everything random.
+        classes: number of outputs.
+        title: name shown in the progress display.
+        live: whether to draw a progress bar; a line per epoch is printed in any case.
+        plan: plan of its run, to predict how long that will take.
     """
 
     folder: Path
@@ -72,18 +72,18 @@ def train(
     """Train a network, from its last checkpoint if there is one.
 
     Args:
-        task: what to train.
-        training: the examples to learn from.
-        validation: scored after every epoch; may be empty.
-        distillation: set if the training examples have soft targets.
-        start: a network to go on with, in place of a new one.
+        task: the network to train.
+        training: examples to learn from.
+        validation: examples to score after every epoch; may be empty.
+        distillation: settings of the distillation, if the training examples have soft targets.
+        start: a network to continue with, instead of a new one.
 
     Returns:
-        The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line an epoch:
+        The network after the last epoch. `task.folder` has its checkpoint and `history.jsonl`, a line per epoch:
         epoch, learning_rate, loss, val_log_loss, val_accuracy (null without validation), seconds.
 
     Raises:
-        TinysceneError: a checkpoint cannot be written (the one before stays), or is damaged.
+        TinysceneError: a checkpoint cannot be written (the previous one stays), or is damaged.
     """
     loss = label_loss(task.classes) if distillation is None else distillation_loss(distillation, task.classes)
     model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
@@ -133,7 +133,7 @@ def load(task: Task, shape: tuple[int, int], start: keras.Model | None = None) -
 
 
 def _compiled(task: Task, shape: tuple[int, int], loss: Loss, start: keras.Model | None = None) -> keras.Model:
-    """Return the network, with fresh weights if it is a new one, and its optimiser, both ready for a checkpoint."""
+    """Return the compiled network, with fresh weights if it is new, and an optimiser, both ready for a checkpoint."""
     network = task.config
     model = start
     if model is None:
@@ -161,7 +161,7 @@ def _epoch(
     steps: int,
     advance: Callable[[], None],
 ) -> float:
-    """Train for one epoch; returns its mean loss."""
+    """Train for one epoch; return its mean loss."""
     network = task.config
     reset_seeds(model, task.random(epoch, 1))
     total, count = 0.0, 0
@@ -192,14 +192,14 @@ def _batches(task: Task, training: Examples, epoch: int) -> Iterator[tuple[NDArr
 
 
 def _average(task: Task, model: keras.Model, mean: WeightMean, training: Examples, epoch: int) -> None:
-    """Take the weights of an epoch into the mean; after the last epoch, the mean becomes the model."""
+    """Add the weights of an epoch to the mean; after the last epoch, assign the mean to the model."""
     network = task.config
     if network.average_from is None or epoch + 1 <= network.average_from * network.epochs:
         return
     mean.add(model)
     if epoch + 1 == network.epochs:
         mean.assign_to(model)
-        rows = task.random(network.epochs, 2).permutation(len(training))  # classes of lists come in turn
+        rows = task.random(network.epochs, 2).permutation(len(training))  # lists are sorted by class
         batches = distribution.batches(rows, network.batch_size)
         inputs = (training.inputs(batch)[..., np.newaxis] for batch in batches)
         estimate_statistics(model, (distribution.shared_out(batch) for batch in inputs))
@@ -213,7 +213,7 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 def label_loss(classes: int) -> Loss:
     """Return the cross-entropy with targets [batch, 2 * classes].
 
-    These are the labels' probabilities, then what is added to the logits meanwhile, see `logit_adjustment`.
+    These are the labels' probabilities, then the terms added to the logits in this loss, see `logit_adjustment`.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
@@ -223,9 +223,9 @@ def label_loss(classes: int) -> Loss:
 
 
 def distillation_loss(config: DistillationConfig, classes: int) -> Loss:
-    """Return Hinton et al.'s loss for targets [batch, 3 * classes]: those of `label_loss`, then the teachers' answer.
+    """Return Hinton et al.'s loss for targets [batch, 3 * classes]: those of `label_loss`, then the teachers'.
 
-    The teachers' probabilities are at the temperature already. The soft part is multiplied by the temperature's square,
+    The teachers' probabilities are already at the temperature. The soft part is multiplied by the temperature's square,
     so that its gradients keep their size.
     """
     of_labels = label_loss(classes)

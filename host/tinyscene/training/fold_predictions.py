@@ -1,4 +1,4 @@
-"""Class probabilities of a run's test clips: read, pooled over the folds, and calibrated by one another's folds."""
+"""Class probabilities for a run's test clips: read, pooled over the folds, each fold calibrated by the others."""
 
 import dataclasses
 import tomllib
@@ -26,9 +26,9 @@ class TestedFold:
     """A fold of a run.
 
     Attributes:
-        folder: with its bundle and its predictions.
-        clips: of its test list.
-        temperature: what its logits are divided by.
+        folder: folder of its bundle and its predictions.
+        clips: clips of its test list.
+        temperature: divisor of its logits.
     """
 
     folder: Path
@@ -38,12 +38,12 @@ class TestedFold:
 
 @dataclasses.dataclass(frozen=True)
 class RunPredictions:
-    """What a run answered to all clips that it was tested on.
+    """A run's predictions for all clips that it was tested on.
 
     Attributes:
-        folds: one after the other.
-        clips: of the test lists of its folds, one after the other.
-        predictions: of these clips.
+        folds: the folds, in order.
+        clips: clips of the folds' test lists, fold by fold.
+        predictions: predictions for these clips.
         calibrated: whether a fold's logits are divided by the temperature of the others; a single fold's never are.
     """
 
@@ -64,7 +64,7 @@ def read(folder: Path) -> Predictions:
         with np.load(path) as arrays:
             return {kind: arrays[kind] for kind in (FLOAT, INT8)}
     except FileNotFoundError as error:
-        raise TinysceneError(f"{path} is missing; let the command that trains this run end first") from error
+        raise TinysceneError(f"{path} is missing; let the command that trains this run finish first") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise TinysceneError(f"{path} is damaged ({error}); delete it and run the training command again") from error
 
@@ -77,10 +77,10 @@ def together(folds: Sequence[Predictions]) -> Predictions:
 def calibrated(
     folds: Sequence[Predictions], truths: Sequence[NDArray[np.int64]]
 ) -> tuple[list[float], list[Predictions]]:
-    """Divide each fold's logits, float and INT8, by the temperature that the other folds' float logits ask for.
+    """Divide each fold's logits, float and INT8, by the temperature fitted on the other folds' float logits.
 
     Args:
-        folds: two or more.
+        folds: predictions of two or more folds.
         truths: class numbers of their clips.
 
     Returns:
@@ -94,10 +94,10 @@ def calibrated(
 
 
 def settings(run: Path) -> dict[str, Any]:
-    """Return what a run's config.toml holds; at least `data.folds` and `data_fingerprint`.
+    """Return the contents of a run's config.toml; at least `data.folds` and `data_fingerprint`.
 
     Raises:
-        TinysceneError: not a run.
+        TinysceneError: the folder is not that of a run.
     """
     path = run / run_files.CONFIG
     try:
@@ -115,10 +115,10 @@ def folders(run: Path, dataset: Dataset) -> dict[int, Path]:
 
     Args:
         run: folder of a run on this data set.
-        dataset: compared with the one that the run's configuration names.
+        dataset: data set, which must be the one in the run's configuration.
 
     Raises:
-        TinysceneError: not a run, one on other clips, or one that tests none.
+        TinysceneError: the folder is not that of a run, or the run has other clips or tests none.
     """
     table = settings(run)
     wanted, found = table["data"]["folds"], table["data_fingerprint"]
@@ -132,10 +132,10 @@ def folders(run: Path, dataset: Dataset) -> dict[int, Path]:
 
 
 def of_run(run: Path, dataset: Dataset, calibrate: bool = True) -> RunPredictions:
-    """Read the predictions of all folds of a run, calibrated, if that is wanted, where there are two or more.
+    """Read the predictions of all folds of a run; with `calibrate` and two or more folds, calibrated.
 
     Raises:
-        TinysceneError: as `folders` and `read`, or predictions of other clips than the lists name.
+        TinysceneError: as for `folders` and `read`, or predictions for other clips than the lists name.
         DatasetError: a list of the data set is bad.
     """
     places = folders(run, dataset)

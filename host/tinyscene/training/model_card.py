@@ -1,7 +1,6 @@
 """The text of MODEL_CARD.md: what a bundle is, how well it does, where it comes from, how to make it again.
 
-A card is written from the bundle alone, and from the table of ablations if one is kept beside it: the same folder, the
-same card.
+A card is written only from the bundle and, if its folder has one, its table of ablations: same folder, same card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from tinyscene.evaluation import comparison, teacher_scores
 from tinyscene.frontend import engines as feature_engines
 from tinyscene.training import ablation, config, recipe
 
-SMALL = 10_000  # clips
+SMALL = 10_000  # clips; with fewer, the card says that the set is small
 KINDS = (("float", "float"), ("int8", "INT8"))
 MEASURES = (("log_loss", "log loss"), ("accuracy", "accuracy"))
 OPTIMIZE: tuple[compiler.Optimize, ...] = ("memory", "speed")
@@ -29,7 +28,7 @@ def rewrite(folder: Path) -> None:
     """Write the card of the bundle in `folder` again: the command `tinyscene card`.
 
     Raises:
-        BundleError: there is no sound bundle, or one that was not trained but derived.
+        BundleError: there is no valid bundle, or it was derived, not trained.
         TinysceneError: the card cannot be written.
     """
     card = of_folder(Path(folder))
@@ -38,22 +37,22 @@ def rewrite(folder: Path) -> None:
 
 
 def of_folder(folder: Path) -> str:
-    """Return the card of the bundle in `folder`, with the table of ablations that is there; errors as `rewrite`."""
+    """Return the card of the bundle in `folder`, with its table of ablations; errors as for `rewrite`."""
     bundle = Bundle.load(folder)
     if "command" not in bundle.provenance:
         raise BundleError(
-            f"{folder} was not written by a training run, nor is its card by this command; name the bundle that it was "
-            "made from"
+            f"{folder} was not written by a training run, so this command cannot write its card; name the bundle that "
+            "it was made from"
         )
     return write(bundle, ablation.read(folder, bundle))
 
 
 def write(bundle: Bundle, ablations: Sequence[dict[str, Any]] = ()) -> str:
-    """Return the card, Markdown, from what the bundle says of itself.
+    """Return the card, Markdown, of a bundle.
 
     Args:
-        bundle: its `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
-        ablations: of `ablation.read`.
+        bundle: bundle whose `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
+        ablations: result of `ablation.read`.
     """
     before, after = (_head, _scores, _calibration, _teachers, _data, _recipe), (_cost, _origin)
     parts = [*(part(bundle) for part in before), _ablations(ablations), *(part(bundle) for part in after)]
@@ -82,8 +81,9 @@ def _scores(bundle: Bundle) -> Iterator[str]:
     calibrated = metrics.get("calibrated", {})
     if len(folds) > 1:
         yield (
-            f"{len(folds)}-fold cross-validation without a shared location; every fold is trained afresh. The weights "
-            "of this bundle come from all clips, so no clip is left to score them; the folds say what to expect."
+            f"{len(folds)}-fold cross-validation without a shared location; every fold is trained from scratch. The "
+            "weights of this bundle come from all clips, so no clip is left to score them; the folds say what to "
+            "expect."
         )
     else:
         yield f"On {metrics['split']}, which took no part in the training."
@@ -99,7 +99,7 @@ def _scores(bundle: Bundle) -> Iterator[str]:
         yield (
             "\nCalibrated: the logits of each fold's network, float and INT8, are divided by the temperature that "
             "gives the float networks of the other folds their least log loss on the clips that these were tested on; "
-            "no answer changes. The weights of this bundle's last layer are divided by "
+            "no prediction changes. The weights of this bundle's last layer are divided by "
             f"{calibrated['temperature']:.3f}, the temperature of all folds together, so that the probabilities that "
             "the board sends are calibrated. All below is calibrated, unless it says otherwise."
         )
@@ -118,7 +118,7 @@ def _scores(bundle: Bundle) -> Iterator[str]:
         yield from _table_head(title, ("clips", "INT8 log loss", "INT8 accuracy"))
         for name, part in scored["int8"][group].items():
             yield f"| {name} | {part['clips']} | {part['log_loss']:.3f} | {100 * part['accuracy']:.1f} % |"
-    yield "\nINT8 answers in clips; a row is a true scene, a column an answer:\n"
+    yield "\nINT8 predictions in clips; a row is a true scene, a column a prediction:\n"
     classes = scored["int8"]["classes"]
     yield from _table_head("", classes)
     for name, row in zip(classes, scored["int8"]["confusion"], strict=True):
@@ -160,8 +160,8 @@ def _calibration(bundle: Bundle) -> Iterator[str]:
         return
     yield "\n## Calibration\n"
     yield (
-        "Confidence is the probability of the answer. The expected calibration error (ECE) is how far it is from the "
-        "share of right answers, in bins of confidence, weighted by their clips (Guo et al., 2017).\n"
+        "Confidence is the probability of the prediction. The expected calibration error (ECE) is how far it is from "
+        "the share of right predictions, in bins of confidence, weighted by their clips (Guo et al., 2017).\n"
     )
     yield from _table_head("probabilities", [f"ECE {name}" for _, name in KINDS])
     for stage, tables in stages.items():
@@ -187,7 +187,7 @@ def _teachers(bundle: Bundle) -> Iterator[str]:
     yield "\n## Teachers\n"
     yield (
         "The networks that the student learned from, in float, on the same clips; as trained, without temperature. The "
-        "answer of several networks is the mean of their probabilities. 95 % intervals over locations.\n"
+        "prediction of several networks is the mean of their probabilities. 95 % intervals over locations.\n"
     )
     yield from _table_head("network", [name for _, name in MEASURES])
     for title, scores in rows:
@@ -204,20 +204,20 @@ def _data(bundle: Bundle) -> Iterator[str]:
     )
     if origin["data_clips"] < SMALL:
         yield (
-            "\nThis is a small set: the scores tell how a recipe does on it, not how it would do on TAU Urban Acoustic "
+            "\nThis is a small set: the scores show how a recipe does on it, not how it would do on TAU Urban Acoustic "
             "Scenes 2022 Mobile, and other devices, cities and times will be harder."
         )
 
 
 def _recipe(bundle: Bundle) -> Iterator[str]:
     resolved = bundle.provenance.get("configuration")
-    if resolved is None:  # a bundle of tinyscene 0.1.0
+    if resolved is None:  # a bundle from tinyscene 0.1.0
         return
     yield "\n## Recipe\n"
     try:
         yield from recipe.words(config.parse(resolved))
-    except ConfigError:  # of a tinyscene whose configurations had other keys
-        yield "The configuration is of another version of tinyscene."
+    except ConfigError:  # from a tinyscene whose configurations had other keys
+        yield "The configuration is from another version of tinyscene."
     yield "\n<details><summary>Every setting, as the run resolved it</summary>\n"
     yield f"```toml\n{tomli_w.dumps(resolved).strip()}\n```\n</details>"
 
@@ -239,7 +239,7 @@ def _cost(bundle: Bundle) -> Iterator[str]:
         compiled = {choice: compiler.plan_model(bundle.model, optimize=choice).report() for choice in OPTIMIZE}
     except ModelError:  # the network has an operator that only the host can run
         return
-    yield "\nCompiled to C for a Cortex-M4; instructions are the compiler's estimate, the front end is not in them:\n"
+    yield "\nCompiled to C for a Cortex-M4; instructions are the compiler's estimate, without the front end:\n"
     yield from _table_head("compiled for", ("M instructions a clip", "RAM, bytes", "constants, bytes"))
     for choice, report in compiled.items():
         known = [layer.instructions for layer in report.layers if layer.instructions is not None]
@@ -252,7 +252,7 @@ def _origin(bundle: Bundle) -> Iterator[str]:
     origin = bundle.provenance
     yield "\n## How to make it again\n"
     yield f"```\n{origin['command']}\n```"
-    # before there was a choice, it was librosa
+    # bundles from before there was a choice used librosa
     yield f"Features: {feature_engines.ENGINES[origin.get('features', feature_engines.LIBROSA)]}, from 16-bit samples."
     yield (
         f"Commit {origin['commit']}, seed {origin['seed']}, tinyscene {origin['tinyscene']}, Keras {origin['keras']} "

@@ -1,7 +1,7 @@
 """One part of a run, from its examples to its scores: teachers, student, INT8 rounding, conversion, bundle.
 
-Every step leaves its result in the part's folder and is skipped when it is there, so that the command that was stopped
-is the command that resumes.
+Every step leaves its result in the part's folder and is skipped if the result is there, so that the same command
+resumes an interrupted run.
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ from tinyscene.training.fit import Task
 from tinyscene.training.parts import Part
 
 CALIBRATION_CLIPS = 500
-TEACHER_SIZED = "student"  # name of a student's folder whose network is a teacher's
+TEACHER_SIZED = "student"  # name of the folder of a student whose network is of the teacher's kind
 
 
 def train(part: Part) -> None:
-    """Train a part's networks, convert the student and score it; the final weights wait for the folds' temperature."""
+    """Train a part's networks, convert the student and score it; final weights are bundled after the folds."""
     if not part.test:
         if not (_bundle_folder(part) / DESCRIPTION_FILE).exists():
             train_networks(part, *parts.seen(part, part.settings.frontend))
@@ -49,7 +49,7 @@ def train(part: Part) -> None:
 
 
 def train_networks(part: Part, training: Examples, validation: Examples) -> keras.Model:
-    """Train the teachers, if there are any, then the student; each from its last checkpoint."""
+    """Train the teachers, if there are any, then the student; each resumes from its last checkpoint."""
     settings, soft = part.settings, None
     if settings.distillation is not None:
         soft = teachers.soft_targets(teachers.logits(part, training, validation), settings.distillation)
@@ -78,7 +78,7 @@ def load_student(part: Part) -> keras.Model:
 
 
 def student_task(part: Part) -> Task:
-    """Return what `fit` needs to train or load a part's student."""
+    """Return the task for `fit` to train or load a part's student."""
     settings = part.settings
     network = settings.student.network
     folder = TEACHER_SIZED if network == "teacher" else network
@@ -86,7 +86,7 @@ def student_task(part: Part) -> Task:
 
 
 def _fine_tuning(part: Part) -> Task:
-    """Return the student's task once more, for the epochs with INT8 rounding."""
+    """Return the student's task for the epochs with INT8 rounding."""
     settings, wanted = part.settings, part.settings.quantisation
     config = dataclasses.replace(
         settings.student,
@@ -147,7 +147,7 @@ def _bundle_folder(part: Part) -> Path:
 
 
 def bundle(part: Part, temperature: float | None = None) -> Bundle:
-    """Return a part's bundle, made if it is not there; its logits are divided by the temperature, if there is one."""
+    """Return a part's bundle, made if it is missing; its logits are divided by the temperature, if there is one."""
     folder = _bundle_folder(part)
     if (folder / DESCRIPTION_FILE).exists():
         return Bundle.load(folder)

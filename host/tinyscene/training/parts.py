@@ -1,4 +1,4 @@
-"""A run and its parts: what each part trains on, watches and is tested on, and the examples that networks see of it."""
+"""A run and its parts: the clips that each part trains on, watches and tests, and the networks' examples of them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ class Run:
     """What all parts of a run have in common.
 
     Attributes:
-        folder: of the run.
-        settings: its configuration.
-        dataset: what it is trained on.
-        origin: provenance of what it makes, see `provenance.describe`.
+        folder: folder of the run.
+        settings: configuration of the run.
+        dataset: data set that it is trained on.
+        origin: provenance of its bundles, see `provenance.describe`.
         live: whether its trainings draw progress bars.
     """
 
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What its networks tell apart, in the order of their outputs."""
+        """The classes of its networks, in the order of their outputs."""
         return SCENES
 
 
@@ -48,15 +48,15 @@ class Part:
     """One training of a run: a fold, or the final weights.
 
     Attributes:
-        run: what it is a part of.
-        folder: its place in the run's folder.
-        number: the fold's, or `config.ALL`.
-        title: shown in the progress display.
+        run: the run that it is a part of.
+        folder: its folder in the run's.
+        number: number of the fold, or `config.ALL`.
+        title: name shown in the progress display.
         training: clips to learn from.
         validation: clips that only watch the training; may be empty.
         test: clips to score; empty for the final weights.
         split: name of the test list.
-        plan: the whole run's, to say how long it will take.
+        plan: plan of the whole run, to predict how long it will take.
     """
 
     run: Run
@@ -79,13 +79,13 @@ class Part:
         return examples.labels_of(clips, self.run.classes)
 
     def task(self, network: str, config: NetworkConfig, augment: AugmentConfig, seed: int) -> Task:
-        """Return what `fit` needs to train a network of this part, or to load it.
+        """Return the task for `fit` to train a network of this part, or to load it.
 
         Args:
             network: name of its folder in the part's.
             config: the network and its hyperparameters.
             augment: augmentation of its training batches.
-            seed: decides everything random in its training.
+            seed: seed of everything random in its training.
         """
         return Task(
             folder=self.folder / network,
@@ -100,7 +100,7 @@ class Part:
 
 
 def of_run(run: Run) -> list[Part]:
-    """Return what a run trains: its fold, or every fold and, last, the final weights from all clips, or only these.
+    """Return a run's parts: its one fold; or every fold and, last, the final weights from all clips; or only these.
 
     Raises:
         DatasetError: the data set has no folds, or no such fold.
@@ -134,17 +134,17 @@ def fold(run: Run, folder: Path, number: int) -> Part:
 
 
 def images_of(part: Part, clips: Sequence[Clip], frontend: FrontendConfig) -> Images:
-    """Return the images of some of a part's clips as a front end sees them, computed where they are not cached."""
+    """Return a front end's images of some of a part's clips, computed if they are not cached."""
     return features.extract(part.run.dataset, clips, frontend).images
 
 
 def seen(part: Part, frontend: FrontendConfig) -> tuple[Examples, Examples]:
-    """Return a part's training and validation examples as a front end sees them."""
+    """Return a part's training and validation examples, with a front end's images."""
     return seen_of(part, frontend, *(images_of(part, clips, frontend) for clips in (part.training, part.validation)))
 
 
 def seen_of(part: Part, frontend: FrontendConfig, images: Images, watching: Images) -> tuple[Examples, Examples]:
-    """Return a part's training and validation examples of these images; the normalisation is the training images'."""
+    """Return a part's training and validation examples with these images, normalised by the training images."""
     normalisation = examples.normalise(images)
     return (
         Examples(
@@ -160,7 +160,7 @@ def seen_of(part: Part, frontend: FrontendConfig, images: Images, watching: Imag
 
 
 def tested(part: Part, frontend: FrontendConfig, normalisation: Normalisation) -> Examples:
-    """Return a part's test examples as a front end sees them."""
+    """Return a part's test examples, with a front end's images."""
     return Examples(images_of(part, part.test, frontend), part.labels_of(part.test), normalisation)
 
 

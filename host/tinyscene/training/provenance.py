@@ -20,9 +20,9 @@ def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fol
     """Return what made a bundle, for its `provenance`.
 
     Args:
-        dataset: what it is trained on; named by its folder and by a fingerprint of its clips.
-        config, out, fold: of the command.
-        settings: of the run; they are kept as `configuration`, from which `config.parse` makes them again.
+        dataset: data set that it is trained on; named by its folder and by a fingerprint of its clips.
+        config, out, fold: arguments of the command.
+        settings: settings of the run; kept as `configuration`, which `config.parse` reads.
     """
     name = dataset.root.resolve().name
     command = f"tinyscene train {_plain(config)} --data {name} --out {_plain(out)}"
@@ -44,7 +44,7 @@ def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fol
 
 
 def _without_paths(settings: RunConfig) -> RunConfig:
-    """Return the settings with the folders of impulse responses as the command's paths are given."""
+    """Return the settings with the folders of impulse responses given like the paths of the command."""
 
     def plain(augment: AugmentConfig) -> AugmentConfig:
         folder = augment.impulse_responses
@@ -69,7 +69,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def _licence(path: Path) -> str:
-    """Say what the data set's licence file allows."""
+    """Return a phrase for what the data set's licence file allows."""
     if not path.is_file():
         return "none stated"
     if "commercial use" in path.read_text(encoding="utf-8", errors="replace").lower():
@@ -84,7 +84,7 @@ def _plain(path: Path) -> str:
 
 
 def commit() -> str:
-    """Return the commit that this checkout is at, or "unknown" where git cannot say."""
+    """Return the commit that this checkout is at, or "unknown" if git cannot tell."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Quantisation-aware fine-tuning: a trained network learns with the rounding that its INT8 conversion will do.
+"""Quantisation-aware fine-tuning: a trained network is trained further with the rounding of its INT8 conversion.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018,
 section 3: batch normalisation is folded, weights and activations are rounded to the grid of TensorFlow Lite's INT8
@@ -16,20 +16,20 @@ from tinyscene.errors import ModelError
 from tinyscene.networks import keras
 
 LOWEST, HIGHEST = -128, 127
-TINY = 1e-12  # of a scale: a tensor that is always zero must not divide by it
+TINY = 1e-12  # smallest scale: a tensor that is always zero must not cause a division by zero
 
-Tensor = Any  # of any Keras back end
-_ON_THE_GRID = (keras.layers.MaxPooling2D, keras.layers.Flatten)  # what they give has the scale of what they take
+Tensor = Any  # a tensor of any Keras back end
+_ON_THE_GRID = (keras.layers.MaxPooling2D, keras.layers.Flatten)  # their outputs have the scale of their inputs
 _KINDS_ON_THE_GRID = ("MAX_POOL_2D", "RESHAPE")
 
 
 def to_steps(values: Tensor, scale: Tensor) -> Tensor:
-    """Round to multiples of a scale, with the gradient of the values."""
+    """Round to multiples of a scale; the gradient passes unchanged."""
     return values + keras.ops.stop_gradient(keras.ops.round(values / scale) * scale - values)
 
 
 def scales(kernel: Tensor, output_axes: int = 1) -> Tensor:
-    """Return the scale of every output of a symmetric int8 kernel, in the shape of its last axes, the outputs."""
+    """Return the scale of every output of a symmetric int8 kernel; the kernel's last axes are its outputs."""
     largest = keras.ops.max(keras.ops.abs(kernel), axis=tuple(range(len(kernel.shape) - output_axes)))
     return keras.ops.maximum(largest / HIGHEST, TINY)
 
@@ -38,7 +38,7 @@ class RoundedActivation(keras.layers.Layer):
     """Rounds to int8 with a scale and a zero point; the gradient is 0 outside their range."""
 
     def build(self, _shape: Any) -> None:
-        """Make the two numbers."""
+        """Make the scale and the zero point."""
         self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
         self.zero_point = self.add_weight(shape=(), initializer="zeros", trainable=False, name="zero_point")
 
@@ -52,8 +52,8 @@ class _RoundedProducts:
     """Part of a layer that multiplies by a kernel: kernel and bias are rounded, to int8 and int32.
 
     Attributes:
-        output_axes: how many of the kernel's last axes are its outputs.
-        input_scale: returns the scale of what the layer takes.
+        output_axes: number of the kernel's last axes that are its outputs.
+        input_scale: function that returns the scale of the layer's input.
     """
 
     output_axes = 1
@@ -63,11 +63,11 @@ class _RoundedProducts:
     activation: Callable[[Tensor], Tensor]
 
     def products(self, inputs: Tensor, kernel: Tensor) -> Tensor:
-        """Return what the layer makes of a kernel, without bias and activation."""
+        """Return the layer's products of the inputs with a kernel, without bias and activation."""
         raise NotImplementedError
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Do what the layer does with the rounded kernel and bias."""
+        """Apply the layer with the rounded kernel and bias."""
         scale = scales(self.kernel, self.output_axes)
         bias = to_steps(self.bias, keras.ops.reshape(scale, (-1,)) * self.input_scale())
         return self.activation(self.products(inputs, to_steps(self.kernel, scale)) + bias)
@@ -107,9 +107,9 @@ _ROUNDED: dict[Any, Any] = {
 
 
 def rounded(model: keras.Model) -> keras.Model:
-    """Return a copy of one of our networks that rounds as INT8 does, once `take_ranges` has said how."""
+    """Return a copy of one of our networks that rounds as INT8 does, after `take_ranges` has set its scales."""
     on_grid: dict[int, tuple[Tensor, RoundedActivation]] = {}  # by the id of the tensor that is rounded
-    kept = []  # those tensors, so that no id is used again
+    kept = []  # these tensors, so that no id is reused
 
     def put(tensor: Tensor, grid: Tensor, rounding: RoundedActivation) -> None:
         kept.append(tensor)
@@ -122,12 +122,12 @@ def rounded(model: keras.Model) -> keras.Model:
         return on_grid[id(tensor)]
 
     def call(layer: keras.layers.Layer, inputs: Tensor, **_: Any) -> Tensor:
-        if isinstance(layer, keras.layers.Activation):  # the layer before does it before it rounds
+        if isinstance(layer, keras.layers.Activation):  # the layer before applies it before rounding
             return layer(inputs)
         if isinstance(inputs, list):
             return layer([rounded_once(tensor)[0] for tensor in inputs])
         grid, rounding = rounded_once(inputs)
-        layer.input_scale = lambda: rounding.scale  # a function: a layer would become part of this one
+        layer.input_scale = lambda: rounding.scale  # a function, because a layer would become part of this one
         outputs = layer(grid)
         if isinstance(layer, _ON_THE_GRID):
             put(outputs, outputs, rounding)
@@ -182,11 +182,11 @@ def _folded(
 def take_ranges(model: keras.Model, tflite: bytes) -> None:
     """Give a `rounded` model the scales and zero points that the converter chose for the `plain` one.
 
-    They are read from its file, since its calibration has ways of its own: a sum that overwrites one of its terms in
-    memory widens that term's range.
+    They are read from the converted file, because its calibration has peculiarities: a sum that overwrites one of its
+    terms in memory widens that term's range.
 
     Raises:
-        ModelError: the file's operators are not those of the network, in its order.
+        ModelError: the file's operators are not those of the network in the same order.
     """
     graph = reader.read(tflite)
     produced = [op.outputs[0] for op in graph.ops if op.kind not in _KINDS_ON_THE_GRID]
@@ -201,6 +201,6 @@ def take_ranges(model: keras.Model, tflite: bytes) -> None:
 
 
 def copy_weights(model: keras.Model, plain_model: keras.Model) -> None:
-    """Give the weights of a `rounded` model, not rounded, to the `plain` one of the same network."""
+    """Copy the weights of a `rounded` model, not rounded, to the `plain` one of the same network."""
     for ours, theirs in zip(model.trainable_weights, plain_model.trainable_weights, strict=True):
         theirs.assign(ours)

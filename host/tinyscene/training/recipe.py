@@ -32,7 +32,7 @@ def _network(network: NetworkConfig) -> str:
     rate = f"learning rate {network.learning_rate:g}"
     if network.schedule != "constant":
         rate += f" to {network.final_learning_rate:g} ({network.schedule.replace('_', ' ')})"
-    options = {**network.options, "dropout": None}  # which is a part of its own
+    options = {**network.options, "dropout": None}  # dropout is listed separately
     built = [f"{option.replace('_', ' ')} {value:g}" for option, value in options.items() if value is not None]
     parts = [
         ", ".join([f"`{network.network}` of width {network.width:g}", *built, network.activation]),
@@ -56,7 +56,7 @@ def _network(network: NetworkConfig) -> str:
 def _distillation(settings: RunConfig) -> str:
     assert settings.distillation is not None
     wanted, ensemble = settings.distillation, len(settings.teachers) > 1
-    taught = "the mean answer of the teachers" if ensemble else "the teacher's answer"
+    taught = "the mean prediction of the teachers" if ensemble else "the teacher's prediction"
     seen = (
         f"cross-fitted: of {wanted.cross_fit} parts without a shared location, each is taught by teachers that were "
         "trained on the others"

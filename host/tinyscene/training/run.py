@@ -1,7 +1,7 @@
 """A training run from a configuration to a bundle: its parts, one fold each and the final weights, and their scores.
 
-Every step leaves its result in the run's folder and is skipped when it is there, so that the command that was stopped
-is the command that resumes.
+Every step leaves its result in the run's folder and is skipped if the result is there, so that the same command resumes
+an interrupted run.
 """
 
 import dataclasses
@@ -40,14 +40,14 @@ from tinyscene.training.scores import CALIBRATED
 
 
 def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int | None = None) -> None:
-    """Train as a configuration says, and write the bundle; resumes where an earlier call was stopped.
+    """Train according to a configuration, and write the bundle; resumes where an earlier call was stopped.
 
     Args:
         config: TOML file, see `training.config`.
         data: data set in the TAU layout.
         out: folder of the bundle.
-        run: folder of the run; default: runs/NAME in the repository, NAME being that of `out`.
-        fold: train on this fold only, whatever the configuration says.
+        run: folder of the run; default: runs/NAME in the repository, NAME being the name of `out`.
+        fold: the only fold to train, whatever the configuration says; None: those of the configuration.
 
     Raises:
         ConfigError: the configuration is wrong, or the run's folder belongs to another configuration or data set.
@@ -71,7 +71,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
         answers = fold_predictions.of_run(folder, dataset)
         out_of_fold.write(out, answers.clips, answers.predictions[INT8])
     else:
-        (out / out_of_fold.LIST).unlink(missing_ok=True)  # of an earlier bundle
+        (out / out_of_fold.LIST).unlink(missing_ok=True)  # from an earlier bundle
     files.write_json(parts[-1].folder / run_files.COMPLEXITY, complexity.measure(bundle.model).to_json())
     for place in {folder, parts[-1].folder}:
         files.write_text(place / run_files.BUNDLE_PATH, f"{relative_to_repository(out)}\n")
@@ -80,9 +80,9 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
 
 
 def train_parts(parts: Sequence[Part]) -> None:
-    """Do all parts of a run, several side by side, a process each: a training itself uses one core (see `backend`).
+    """Train all parts of a run, several at the same time, one process each: a training uses one core (see `backend`).
 
-    With several devices, which one training uses wholly, a part follows the other.
+    With several devices, which one training uses completely, the parts follow one another.
 
     Raises:
         ConfigError: impulse responses cannot be read.
@@ -108,9 +108,9 @@ def train_parts(parts: Sequence[Part]) -> None:
 
 
 def _train_in_worker(this: Run, folder: Path, number: int | str, plan: Plan, parent: int) -> str | None:
-    """Do one part in a worker; a user's mistake comes back as its message.
+    """Train one part in a worker; a user's mistake is returned as its message.
 
-    The worker reads the part's lists itself: they are large to send.
+    The worker reads the part's lists itself: they are too large to send.
     """
     workers.end_with(parent)
     try:

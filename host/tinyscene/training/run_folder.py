@@ -1,4 +1,4 @@
-"""The folder of a run belongs to one configuration and one data set."""
+"""Claim the folder of a run, which belongs to one configuration and one data set."""
 
 import tomllib
 from pathlib import Path
@@ -13,12 +13,12 @@ from tinyscene.networks import BACKEND, distribution
 from tinyscene.training import run_files
 from tinyscene.training.config import RunConfig
 
-_BACKEND = "KERAS_BACKEND"  # as a user sets it: back ends draw other numbers and round otherwise
-_DEVICES = "devices"  # they divide batches, and round otherwise
+_BACKEND = "KERAS_BACKEND"  # as a user sets it: back ends draw different numbers and round differently
+_DEVICES = "devices"  # their number divides batches and changes rounding
 
 
 def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
-    """Write the run's configuration, or check that the folder's is the same, so that no two runs are mixed."""
+    """Write the run's configuration, or check that the folder has the same, so that no two runs are mixed."""
     wanted = {
         **settings.to_dict(),
         "data_fingerprint": fingerprint,
@@ -34,12 +34,12 @@ def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
-    found.setdefault(_BACKEND, "tensorflow")  # older folders do not say it
+    found.setdefault(_BACKEND, "tensorflow")  # older folders do not record it
     found.setdefault(_DEVICES, 1)
     if difference := _difference(found, wanted):
         raise ConfigError(
             f"{folder} holds a run with other settings ({difference}); choose another folder with --run, or delete "
-            "this one to train afresh"
+            "this one to train from scratch"
         )
 
 
@@ -47,7 +47,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], place: str = "") 
     """Return the first difference as "student.epochs was 40, is 60", or nothing."""
     for key in sorted(set(found) | set(wanted)):
         before, now = found.get(key, "not set"), wanted.get(key, "not set")
-        if isinstance(before, list) and isinstance(now, list):  # of teachers
+        if isinstance(before, list) and isinstance(now, list):  # lists of teachers
             before, now = ({table["name"]: table for table in tables} for tables in (before, now))
         if isinstance(before, dict) and isinstance(now, dict):
             if inner := _difference(before, now, f"{place}{key}."):

@@ -1,4 +1,4 @@
-"""Scores of a run: of one list with its intervals and reliability, and of all folds together, calibrated or not."""
+"""Scores of a run: on one list with intervals and reliability, and on all folds together, calibrated or not."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +19,11 @@ CALIBRATED = "calibrated"
 def evaluation(
     split: str, clips: Sequence[Clip], predictions: dict[str, NDArray[np.float64]], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what evaluation.json holds of a list of clips.
+    """Return the contents of evaluation.json for a list of clips.
 
     Args:
         split: name of the list.
-        clips: labelled.
+        clips: labelled clips.
         predictions: FLOAT and INT8 -> class probabilities [clips, classes].
         classes: the classes' names, in the order of the probabilities.
     """
@@ -45,10 +45,10 @@ def _scores(clips: Sequence[Clip], probabilities: NDArray[np.float64], classes: 
 
 
 def pool(run: Run, parts: Sequence[Part]) -> dict[str, Any]:
-    """Score all tested clips together, and the teachers, write it to the run's folder, and return it for the bundle.
+    """Score all tested clips together, and the teachers; write the scores to the run's folder, and return them.
 
-    Of several folds, there are scores with calibration too: a fold's logits, float and INT8, are divided by the
-    temperature that the other folds' float logits ask for. That of all folds is for the final weights.
+    Several folds are also scored with calibration: a fold's logits, float and INT8, are divided by the temperature
+    fitted on the other folds' float logits. The temperature fitted on all folds is for the final weights.
     """
     tested = [part for part in parts if part.test]
     if not tested:
@@ -76,7 +76,7 @@ def pool(run: Run, parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _summary(part: Part, predictions: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Return what a table says of one fold."""
+    """Return one fold's scores for a table."""
     scores = {kind: _scores(part.test, predictions[kind], part.run.classes) for kind in (FLOAT, INT8)}
     summary = {kind: {key: score[key] for key in ("accuracy", "log_loss")} for kind, score in scores.items()}
     return {"split": part.split, "clips": len(part.test), **summary}

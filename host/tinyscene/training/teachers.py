@@ -1,7 +1,7 @@
-"""The teachers of one part of a run: their training, and what they say of the student's clips.
+"""The teachers of one part of a run: their training, and their predictions for the student's clips.
 
-Their logits are stored once, of the clips as they are: of the training clips, which the student's batches blend as they
-blend the labels, and of the test clips, which are scored.
+Their logits are stored once, for the clips without augmentation: for the training clips, which the student's batches
+blend as they blend the labels, and for the test clips, which are scored.
 """
 
 import zipfile
@@ -26,14 +26,14 @@ Logits = NDArray[np.float32]
 
 
 def logits(part: Part, training: Examples, validation: Examples) -> dict[str, Logits]:
-    """Return every teacher's logits of a part's training clips, training the teachers if that is not done.
+    """Return every teacher's logits for a part's training clips; trains the teachers if that is not done.
 
-    With `distillation.cross_fit`, the logits of a clip are those of a teacher that never saw its location (but for the
-    part's normalisation, which is common to all networks). They are kept in the part's folder.
+    With `distillation.cross_fit`, the logits of a clip are those of a teacher that never saw its location (except in
+    the part's normalisation, which is common to all networks). They are kept in the part's folder.
 
     Args:
-        part: its run has teachers.
-        training, validation: the part's examples as the run's own front end sees them, without variants.
+        part: part of a run with teachers.
+        training, validation: the part's examples from the run's own front end, without variants.
 
     Returns:
         Teacher's name -> logits [clips, classes].
@@ -59,20 +59,20 @@ def logits(part: Part, training: Examples, validation: Examples) -> dict[str, Lo
 
 
 def _seen(part: Part, teacher: TeacherConfig, training: Examples, validation: Examples) -> tuple[Examples, Examples]:
-    """Return a teacher's examples, which may have a front end of its own, with the variants that it is trained on."""
+    """Return a teacher's examples, from its own front end if it has one, with the variants that it is trained on."""
     frontend, augment = teacher.frontend or part.settings.frontend, teacher.augment or part.settings.augment
     plain, watching = (training, validation) if teacher.frontend is None else parts.seen(part, frontend)
     return parts.varied(part, plain, frontend, augment), watching
 
 
 def folders(teacher: TeacherConfig, settings: RunConfig) -> list[str]:
-    """Return the folders of a teacher in that of a part: one, or one for each subset of the clips."""
+    """Return the names of a teacher's folders in a part's: one, or one for each subset of the clips."""
     count = _subsets(settings)
     return [f"{teacher.name}-subset{number}" for number in range(1, count + 1)] if count else [teacher.name]
 
 
 def share_of_clips(settings: RunConfig) -> float:
-    """Return the share of a part's training clips, about, that each network of a teacher is trained on."""
+    """Return the approximate share of a part's training clips that each network of a teacher is trained on."""
     count = _subsets(settings)
     return 1 - 1 / count if count else 1.0
 
@@ -100,11 +100,11 @@ def _task(part: Part, teacher: TeacherConfig, network: str) -> Task:
 
 
 def store_answers(part: Part, normalisation: Normalisation) -> None:
-    """Keep what the trained teachers' networks say of a part's test clips, unless that is done.
+    """Store the trained teachers' logits for a part's test clips, unless that is done.
 
     Args:
-        part: its run has teachers.
-        normalisation: of the part's training images as the run's own front end sees them.
+        part: part of a run with teachers.
+        normalisation: normalisation of the part's training images from the run's own front end.
 
     Raises:
         TinysceneError: a network is missing or damaged, or the file cannot be written.
@@ -122,7 +122,7 @@ def store_answers(part: Part, normalisation: Normalisation) -> None:
 
 
 def _tested(part: Part, teacher: TeacherConfig, normalisation: Normalisation) -> Examples:
-    """Return a part's test examples as a teacher sees them."""
+    """Return a part's test examples for a teacher."""
     if teacher.frontend is None:
         return parts.tested(part, part.settings.frontend, normalisation)
     training, _ = parts.seen(part, teacher.frontend)
@@ -130,7 +130,7 @@ def _tested(part: Part, teacher: TeacherConfig, normalisation: Normalisation) ->
 
 
 def answers(part: Part) -> dict[str, NDArray[np.float64]]:
-    """Return teacher's name -> class probabilities [clips, classes] that were kept of a part's test clips.
+    """Return teacher's name -> class probabilities [clips, classes] that were stored for a part's test clips.
 
     Those of a cross-fitted teacher are the mean of its networks', none of which saw these clips.
 
@@ -155,13 +155,13 @@ def _stored(path: Path, filenames: list[str], names: list[str]) -> dict[str, Log
     try:
         with np.load(path) as arrays:
             if arrays["clips"].tolist() != filenames:
-                raise ValueError("it is of other clips")
+                raise ValueError("it was made from other clips")
             return {name: arrays[_key(name)] for name in names}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise TinysceneError(f"{path} is damaged ({error}); delete it, and the same command makes it again") from error
+        raise TinysceneError(f"{path} is damaged ({error}); delete it and run the same command again") from error
 
 
 def soft_targets(logits: dict[str, Logits], distillation: DistillationConfig) -> Logits:
-    """Return the mean [clips, classes] of the teachers' softmax(logits / temperature): the ensemble's answer."""
+    """Return the mean [clips, classes] of the teachers' softmax(logits / temperature): the ensemble's prediction."""
     answers = [softmax(each / distillation.temperature) for each in logits.values()]
     return np.mean(answers, axis=0).astype(np.float32)

@@ -75,5 +75,5 @@ def test_what_is_asked_for_is_extracted(noise: Dataset, tmp_path: Path) -> None:
         [PitchShift(-1.0), PitchShift(1.0)],
     ]
     assert variants.wanted(AugmentConfig()) == []
-    with pytest.raises(ConfigError, match=r"nowhere has no impulse responses; .* or take impulse_responses out"):
+    with pytest.raises(ConfigError, match=r"nowhere has no impulse responses; .* or remove impulse_responses"):
         variants.wanted(AugmentConfig(impulse_responses=str(tmp_path / "nowhere")))

@@ -13,9 +13,9 @@ import runs
 from tiny_bundle import tiny_bundle
 from tinyscene import cli
 from tinyscene.bench import rate_check
-from tinyscene.bench.frontend_check import evenly_spread
 from tinyscene.bundle import at_rate as at_rate_bundle
 from tinyscene.bundle.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle
+from tinyscene.data import evenly_spread
 from tinyscene.data.dataset import SCENES, Dataset
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import config as frontend_config, features
@@ -76,7 +76,7 @@ def test_any_provenance_that_can_be_loaded_can_be_derived_from(provenance: Any, 
 def test_its_own_rate_and_a_second_derivation_are_refused() -> None:
     with pytest.raises(ConfigError, match="student takes 44100 Hz already; use it as it is, or choose another rate"):
         bundle().at_rate(44100)
-    with pytest.raises(ConfigError, match="start from the one that has them"):
+    with pytest.raises(ConfigError, match="start from the original"):
         bundle().at_rate(16000).at_rate(41667)
 
 

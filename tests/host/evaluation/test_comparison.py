@@ -86,7 +86,7 @@ def test_what_is_hard_for_both_does_not_widen_the_interval() -> None:
     assert high - low < 0.2 * (found.a["log_loss"] - alone)
     same = comparison.compare(clips(), a, a)
     assert same.intervals == {"accuracy": [0, 0], "log_loss": [0, 0]}
-    assert same.in_words("log_loss") == "log loss: A and B cannot be told apart, the interval holds zero"
+    assert same.in_words("log_loss") == "log loss: A and B cannot be told apart, the interval includes zero"
 
 
 def test_predictions_of_other_clips_are_refused() -> None:

@@ -1,7 +1,6 @@
 """The figure of the augmentations has all of them, and each changes the clip."""
 
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +62,7 @@ def test_the_command_takes_a_folder_of_microphones(tmp_path: Path, monkeypatch: 
         return Figure(figsize=(1, 1))
 
     monkeypatch.setattr(augmentation_figure, "draw", draw)
-    monkeypatch.setattr(sys, "argv", ["figure", str(tmp_path / "out.png"), "--impulse-responses", str(tmp_path)])
-    augmentation_figure.main()
+    augmentation_figure.write(tmp_path / "out.png", tmp_path)
     assert heard == ["one"]
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 

@@ -63,7 +63,7 @@ def test_the_shipped_search_can_be_read() -> None:
         ('network = "limited", ', "", "space[0] names no network"),
         ("frontend =", "backend =", "unknown key space[0].backend"),
         ("stem_stride = 4", "expansion = 4", "expansion is set, which the limited does not have"),
-        ("width = [0.5, 1.0]", "width = [0.5, 0.5]", "is there 2 times"),
+        ("width = [0.5, 1.0]", "width = [0.5, 0.5]", "occurs 2 times"),
         ("keep = 1", "", "rounds[0].keep"),
         ("epochs = 5", "epochs = 5\nkeep = 1", "rounds[1].keep"),
         ("learning_rate = 2e-3", "epochs = 3", "run.student.epochs is set"),
@@ -146,7 +146,7 @@ def compared(log_loss: float, accuracy: float, *, sure: bool) -> dict[str, Any]:
 @pytest.mark.parametrize("text", ["{", "[]", '{"networks": [{}]}'])
 def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "found.json").write_text(text)
-    with pytest.raises(TinysceneError, match="is no result of a search"):
+    with pytest.raises(TinysceneError, match="is not the result of a search"):
         search_report.read(tmp_path / "found.json")
 
 
@@ -156,7 +156,7 @@ def test_only_what_is_better_in_everything_beats_the_reference() -> None:
     dear = network("dear", 1.5, 1, 20) | {"compared": compared(-0.1, 0.01, sure=True)}
     better = network("better", 1.5, 1, 1) | {"compared": compared(-0.1, 0.01, sure=False)}
     assert search_report.beaten(result(reference, worse, dear)).startswith("none is better than student")
-    assert search_report.beaten(result(reference, worse, better, dear)).endswith("better (intervals hold zero)")
+    assert search_report.beaten(result(reference, worse, better, dear)).endswith("better (intervals include zero)")
     sure = better | {"compared": compared(-0.1, 0.01, sure=True)}
     assert search_report.beaten(result(reference, sure)).endswith("better (shown)")
 

@@ -107,7 +107,7 @@ def test_a_clip_shorter_than_the_window_is_filled_with_silence() -> None:
 
 def test_vectors_of_other_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(signals._SIGNALS, "silence", lambda count: np.ones(count, np.int64))
-    with pytest.raises(TinysceneError, match=r"p2\.npz is of other clips .* tinyscene frontend golden"):
+    with pytest.raises(TinysceneError, match=r"p2\.npz was made from other clips .* tinyscene frontend golden"):
         golden.load(golden.FOLDER / "p2.npz")
 
 

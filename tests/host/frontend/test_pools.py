@@ -54,7 +54,7 @@ def test_work_is_bounded_and_all_of_it_is_done() -> None:
 
 
 def test_a_killed_worker_is_one_sentence_and_the_next_call_has_new_ones() -> None:
-    with pytest.raises(ToolError, match=r"a worker process was killed.*the same command.*goes on") as caught:
+    with pytest.raises(ToolError, match=r"a worker process was killed.*to resume, run the same command") as caught:
         use(pools.processes(2), lambda _: os.kill(os.getpid(), signal.SIGKILL))
     assert "\n" not in str(caught.value)
     assert use(pools.processes(2), abs) == 1

@@ -82,7 +82,7 @@ def test_devices_have_equal_shares_of_every_batch(rows: int, size: int, sizes: l
 
 @pytest.mark.usefixtures("two_devices")
 def test_fewer_clips_than_devices_are_refused() -> None:
-    with pytest.raises(TinysceneError, match="1 clips cannot be trained on by 2 devices; let JAX see fewer"):
+    with pytest.raises(TinysceneError, match="2 devices cannot train on 1 clips; let JAX see fewer devices"):
         distribution.batches(np.arange(1), 32)
 
 

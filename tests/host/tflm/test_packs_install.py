@@ -149,7 +149,9 @@ def test_a_broken_download_goes_on(ranges: bool, pinfile: Path, server: Server, 
     server.break_after = 100_000
     server.ranges = ranges
     whole = (tmp_path / "served" / f"{CORE}.{VERSION}.pack").stat().st_size
-    with pytest.raises(ToolError, match=rf"broke off after 100,000 of {whole:,} bytes\); the same command goes on"):
+    with pytest.raises(
+        ToolError, match=rf"broke off after 100,000 of {whole:,} bytes\); run the same command to resume"
+    ):
         install.run()
     assert states() == {"tensorflow.micro": "pinned", CORE: None}
     assert [path.name for path in store.downloads().iterdir()] == [f"{CORE}.{VERSION}.pack.part"]
@@ -236,8 +238,8 @@ def test_entries_that_leave_the_pack(name: str, tmp_path: Path) -> None:
         ({f"sub/{CORE}.pdsc": pdsc_text(CORE)}, r"has no ARM\.core\.pdsc at its root"),
         ({f"{CORE}.pdsc": pdsc_text(CORE, "9.9.9")}, r"is ARM\.core 9\.9\.9, not ARM\.core 1\.2\.0; fetch"),
         ({f"{CORE}.pdsc": pdsc_text("tensorflow.micro")}, r"is tensorflow\.micro 1\.2\.0, not ARM\.core 1\.2\.0"),
-        ({f"{CORE}.pdsc": "<package>"}, "is no pack description"),
-        ({f"{CORE}.pdsc": "<html/>"}, "is no pack description"),
+        ({f"{CORE}.pdsc": "<package>"}, "is not a pack description"),
+        ({f"{CORE}.pdsc": "<html/>"}, "is not a pack description"),
     ],
 )
 def test_the_wrong_pack(entries: dict[str, str], match: str, tmp_path: Path) -> None:
@@ -279,7 +281,7 @@ def test_a_place_without_a_pack(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ToolError, match=r"\(neither tensorflow\.micro\.1\.2\.0\.pack nor a folder with"):
         install.run(str(tmp_path / "empty"))
-    with pytest.raises(ToolError, match="is no folder"):
+    with pytest.raises(ToolError, match="is not a folder"):
         install.run(str(tmp_path / "nowhere"))
 
 

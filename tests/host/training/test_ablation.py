@@ -82,12 +82,12 @@ def test_a_scale_is_shown_where_a_row_has_one() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[", "no table with a reference row"),
-        ("[]", "no table with a reference row"),
-        ("{}", "no table with a reference row"),
+        ("[", "not a table with a reference row"),
+        ("[]", "not a table with a reference row"),
+        ("{}", "not a table with a reference row"),
         (json.dumps([{key: TABLE[0][key] for key in TABLE[0] if key != "compared"}]), r"reference row \(KeyError"),
         (json.dumps([{**TABLE[0], "reference": None}]), r"reference row \(KeyError"),
-        (json.dumps([TABLE[0], {**TABLE[1], "data_fingerprint": "0" * 16}]), "of other clips than the bundle"),
+        (json.dumps([TABLE[0], {**TABLE[1], "data_fingerprint": "0" * 16}]), "from other clips than the bundle"),
     ],
 )
 def test_another_table_is_refused_and_the_card_stays(models: Path, text: str, said: str) -> None:

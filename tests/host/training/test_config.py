@@ -111,7 +111,7 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
             "[teachers]\nnetwork = 'teacher'\nepochs = 1\n",
             "teachers is not a list; begin each teacher with [[teachers]]",
         ),
-        (2 * "[[teachers]]\nnetwork = 'teacher'\nepochs = 1\n", "2 teachers are named 'teacher'; give each a name"),
+        (2 * "[[teachers]]\nnetwork = 'teacher'\nepochs = 1\n", "2 teachers are named 'teacher'; give each its own"),
         ("[[teachers]]\nnetwork = 'teacher'\nepochs = 0\n", "teachers[0].epochs is 0"),
         ("[[teachers]]\nnetwork = 'teacher'\nepochs = 1\ncopies = 0\n", "teachers[0].copies is 0"),
         ("[[teachers]]\nnetwork = 'teacher'\nepochs = 1\ncopies = 'two'\n", "teachers[0].copies is 'two'"),

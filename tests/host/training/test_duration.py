@@ -121,7 +121,7 @@ def test_the_first_network_to_do_tells_once_how_long_it_takes(tmp_path: Path, mo
     (told,) = [number for number, line in enumerate(lines, 1) if line]
     assert told == duration.ENOUGH_STEPS + 1
     assert lines[told - 1].startswith(
-        "this run's training (2 networks, 2 parts side by side) will take about 12 min, until"
+        "this run's training (2 networks, 2 parts in parallel) will take about 12 min, until"
     )
     slow = Clock(run, networks[0].folder, steps=30, done=0)
     answers = []

@@ -48,7 +48,7 @@ def test_a_recipe_in_words() -> None:
         "Teacher `one`: `teacher`",
         "Teachers `six`, `six-2`, each: `baseline` of width 1, stem stride 4, relu; 4 epochs",
         "AdamW, learning rate 0.001 to 1e-05 (sigmoid); weight decay 0.05; seed 3",
-        "the mean answer of the teachers is 25 % of the loss",
+        "the mean prediction of the teachers is 25 % of the loss",
         "of 4 parts without a shared location",
         "Augmentation: mixup, alpha 0.3; gain of up to 6 dB either way.",
         "fine-tuned for 2 epochs with the rounding of INT8",

@@ -128,7 +128,9 @@ def test_stored_logits_are_reused_and_others_refused(trained: list[Memory], tmp_
     assert len(trained) == count
     assert all(np.array_equal(again[name], logits[name]) for name in logits)
     path = tmp_path / run_files.TEACHER_LOGITS
-    with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged \(it is of other clips\); delete it"):
+    with pytest.raises(
+        TinysceneError, match=r"teacher_logits\.npz is damaged \(it was made from other clips\); delete it"
+    ):
         teachers.logits(part(tmp_path, settings(), clips()[1:]), examples(), examples())
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(TinysceneError, match=r"teacher_logits\.npz is damaged"):
@@ -176,7 +178,7 @@ def test_every_network_answers_to_test_clips_once(
     for name, probabilities in found.items():
         own = [fitting.predict(each, of_seven) for each in remembered if each.task.folder.name.startswith(name)]
         assert probabilities == pytest.approx(np.mean([softmax(each) for each in own], axis=0))
-    with pytest.raises(TinysceneError, match=r"teacher_test_logits\.npz is damaged \(it is of other clips\)"):
+    with pytest.raises(TinysceneError, match=r"teacher_test_logits\.npz is damaged \(it was made from other clips\)"):
         teachers.answers(dataclasses.replace(tested, test=clips()[:6]))
 
 

@@ -1,4 +1,4 @@
-"""CMSIS-Packs: brought onto this machine, verified, and searched for the files to compile."""
+"""CMSIS-Packs: fetched, verified, and searched for the files to compile."""
 
 import lazy_loader
 

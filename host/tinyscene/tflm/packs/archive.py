@@ -1,4 +1,4 @@
-"""Unpack a .pack file, or copy an unpacked pack, and check that it is the pack that is wanted."""
+"""Unpack a .pack file, or copy an unpacked pack, and check that it is the expected pack."""
 
 import shutil
 import stat
@@ -10,15 +10,15 @@ from tinyscene.errors import ToolError
 from tinyscene.tflm.packs import pdsc
 from tinyscene.tflm.packs.pins import Pin
 
-MAX_BYTES = 2**30  # unpacked; CMSIS-Packs of software have a hundredth of it
+MAX_BYTES = 2**30  # largest size unpacked; CMSIS-Packs of software have a hundredth of it
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Write all files of a .pack file (a ZIP archive) into a new folder.
 
     Raises:
-        ToolError: it is damaged or incomplete, or has entries that would be written elsewhere; `folder` is then not to
-            be used.
+        ToolError: the file is damaged or incomplete, or has entries that would be written elsewhere; `folder` must not
+            be used then.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -35,15 +35,15 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def copy(unpacked: Path, folder: Path) -> None:
-    """Copy an unpacked pack into a new folder, without what version control keeps there."""
+    """Copy an unpacked pack into a new folder, without the files of version control."""
     shutil.copytree(unpacked, folder, ignore=shutil.ignore_patterns(".git"))
 
 
 def check(folder: Path, pin: Pin, source: str) -> None:
-    """Check that a folder holds the pack that is wanted.
+    """Check that a folder holds the expected pack.
 
     Raises:
-        ToolError: its description is missing, or is of another pack or version.
+        ToolError: its description is missing, or is that of another pack or version.
     """
     path = folder / f"{pin.id}.pdsc"
     if not path.is_file():

@@ -1,8 +1,8 @@
 """Evaluate the conditions of a pack description for a device, a compiler and a choice of components.
 
 A condition holds when no deny is true, all requires are true and, if there are accepts, at least one is true
-(Open-CMSIS-Pack-Spec, "Conditions"). Whether a component is selected may still be open; truth is then True, False or
-None, as in Kleene's three-valued logic.
+(Open-CMSIS-Pack-Spec, "Conditions"). Whether a component is selected may be undecided yet; a condition is therefore
+True, False or None, as in Kleene's three-valued logic.
 """
 
 import fnmatch
@@ -29,13 +29,13 @@ CORTEX_M4F: Target = {
 
 
 def holds(conditions: Conditions, name: str | None, target: Target, selected: Selected) -> bool | None:
-    """Say whether a condition holds; None: it depends on components for which `selected` returns None.
+    """Return whether a condition holds; None: it depends on components for which `selected` returns None.
 
     Args:
-        conditions: of the pack.
+        conditions: conditions of the pack.
         name: id of the condition; None always holds.
-        target: attributes of the device and the compiler. One that is not named there matches nothing.
-        selected: tells of components.
+        target: attributes of the device and the compiler; an attribute that is not among them matches nothing.
+        selected: function that returns whether a component is selected.
 
     Raises:
         ToolError: there is no such condition, or it refers to itself.
@@ -48,7 +48,7 @@ def missing(
 ) -> Iterator[Mapping[str, str]]:
     """Yield the attributes of components that have to be selected before a condition can hold.
 
-    Of several accepts the first one that suits the target is taken.
+    Of several accepts, the first one that suits the target is taken.
     """
     clauses = _clauses(conditions, name, ())
     accepts = [clause for clause in clauses if clause.kind == "accept"]

@@ -1,4 +1,4 @@
-"""Download a file over HTTP; what has arrived is kept, and the next call asks for the rest."""
+"""Download a file over HTTP; what has arrived is kept, and the next call asks only for the rest."""
 
 import http.client
 import os
@@ -17,9 +17,9 @@ def fetch(url: str, target: Path, progress: Callable[[int, int | None], None]) -
     """Download `url` to `target`, by way of `target`.part.
 
     Args:
-        url: http:// or https://.
-        target: appears in one step when all has arrived.
-        progress: called with the bytes that are here and the bytes of the whole, None where the server does not say.
+        url: address, http:// or https://.
+        target: file to write; appears in one step when the download is complete.
+        progress: called with the bytes received and the bytes of the whole file, None if the server does not tell.
 
     Raises:
         ToolError: the server cannot be reached, refuses, or breaks off.
@@ -43,7 +43,7 @@ def fetch(url: str, target: Path, progress: Callable[[int, int | None], None]) -
                 os.fsync(sink.fileno())
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and here:
-            # it was whole already, or is not what it was: nothing that a fresh download would not mend
+            # it was already complete, or the file has changed on the server: a fresh download mends both
             part.unlink()
             fetch(url, target, progress)
             return
@@ -57,6 +57,6 @@ def fetch(url: str, target: Path, progress: Callable[[int, int | None], None]) -
 
 def _failed(url: str, why: str) -> ToolError:
     return ToolError(
-        f"cannot download {url} ({why}); the same command goes on where it stopped, "
+        f"cannot download {url} ({why}); run the same command to resume, "
         "and --from takes packs from a folder of this machine"
     )

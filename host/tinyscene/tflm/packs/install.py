@@ -1,4 +1,4 @@
-"""`tinyscene packs install`: bring the pinned packs into the store, verified."""
+"""`tinyscene packs install`: fetch the pinned packs into the store and verify them."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ _SAID: dict[Verified, str] = {
 
 
 def said(verified: Verified) -> str:
-    """Say in words what was verified."""
+    """Return a phrase for what was verified."""
     return _SAID[verified]
 
 
@@ -26,11 +26,11 @@ def run(place: str | None = None, force: bool = False, pin_hashes: bool = False)
 
     Args:
         place: as for `places.find`.
-        force: install those again that are here.
-        pin_hashes: write the hashes of the packs into packs.toml afterwards.
+        force: whether to install again the packs that are already installed.
+        pin_hashes: whether to write the hashes of the packs into packs.toml afterwards.
 
     Raises:
-        ToolError: a pack cannot be had, or is not the one wanted; it is then not installed, nor are those after it.
+        ToolError: a pack cannot be fetched, or is not the pinned one; it and those after it are not installed.
     """
     with store.locked():
         for pin, location in places.find([pin for pin in pinned() if force or not store.installed(pin)], place).items():
@@ -49,8 +49,8 @@ def install(pin: Pin, location: places.Location) -> Installed:
     """Install one pack in one step.
 
     Args:
-        pin: which.
-        location: where it is; see `places.find`.
+        pin: the pack.
+        location: where the pack is; see `places.find`.
 
     Raises:
         ToolError: as for `run`.
@@ -69,7 +69,7 @@ def _from_url(pin: Pin, url: str) -> Installed:
     try:
         return _from_path(pin, target, url)
     finally:
-        target.unlink()  # installed, or not what is wanted: never to be used again
+        target.unlink()  # it is installed, or not the pinned pack: never use it again
 
 
 def _from_path(pin: Pin, path: Path, source: str) -> Installed:

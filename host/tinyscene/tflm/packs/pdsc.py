@@ -17,14 +17,14 @@ _DEFINE = re.compile(r"^\s*#define\s+(\w+)[ \t]*(.*?)\s*(?:/\*.*|//.*)?$", re.MU
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clause:
-    """One line of a condition; it is true where all of its attributes are.
+    """One line of a condition; it is true if all its attributes are.
 
     Attributes:
         kind: require, accept or deny.
         condition: id of another condition of the same pack, or None.
         target: attributes of device and compiler (Dcore, Dfpu, Tcompiler, ...) with patterns for their values.
-        component: attributes of a component that has to be selected (Cclass, Cgroup, ...); versions are left out,
-            since packs are pinned.
+        component: attributes of a component that has to be selected (Cclass, Cgroup, ...), without versions, because
+            packs are pinned.
     """
 
     kind: str
@@ -40,9 +40,9 @@ class File:
     Attributes:
         category: source, sourceC, sourceCpp, header, include, doc, ...
         name: path in the pack; ends with a slash for a folder.
-        attr: None; config: a project may have a copy of its own; template: a project must have.
+        attr: None, "config" (a project may have its own copy) or "template" (a project must have its own copy).
         condition: id of the condition under which it belongs to the component, or None.
-        path: of a header: the folder to include, where it is not the header's.
+        path: for a header, the folder to include if that is not the header's own.
     """
 
     category: str
@@ -57,11 +57,11 @@ class Component:
     """A software component.
 
     Attributes:
-        attributes: its Cclass, Cgroup, ... as far as it has them.
+        attributes: those of Cclass, Cgroup, ... that it has.
         version: Cversion.
         condition: id of its condition, or None.
         default: whether it is the default variant.
-        files: all of its files, whatever their conditions say.
+        files: all its files, whatever their conditions.
         defines: macros for every source of the project, as "NAME" or "NAME=VALUE" (Pre_Include_Global_h).
         rte_components: the lines that it adds to the header RTE_Components.h.
     """
@@ -75,24 +75,24 @@ class Component:
     rte_components: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return what Open-CMSIS-Pack's tools call it, such as "CMSIS:NN Lib"."""
+        """Return its name in Open-CMSIS-Pack's tools, such as "CMSIS:NN Lib"."""
         return name_of(self.attributes)
 
     def matches(self, wanted: Mapping[str, str]) -> bool:
-        """Say whether it has every attribute that is wanted."""
+        """Return whether it has all the attributes in `wanted`."""
         return all(self.attributes.get(key) == value for key, value in wanted.items())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Package:
-    """What a .pdsc file says.
+    """The contents of a .pdsc file.
 
     Attributes:
         root: folder of the .pdsc file.
-        vendor: of the pack.
-        name: of the pack.
+        vendor: vendor of the pack.
+        name: name of the pack.
         url: folder that its packs are downloaded from.
-        releases: URL of the .pack file, or None where it lies at `url`, by version; the latest first.
+        releases: URL of the .pack file, or None if it is in `url`, by version; the latest first.
         licence: path of the licence in the pack, or None.
         conditions: clauses by id.
         components: all components.
@@ -128,7 +128,7 @@ def read(path: Path) -> Package:
     """Read a .pdsc file.
 
     Raises:
-        ToolError: it cannot be read, or it is not a pack description.
+        ToolError: the file cannot be read, or is not a pack description.
     """
     try:
         tree = ElementTree.parse(path).getroot()
@@ -164,7 +164,7 @@ def read(path: Path) -> Package:
 
 
 def _damaged(path: Path, why: str) -> ToolError:
-    return ToolError(f"{path} is no pack description ({why}); install that pack again with `packs install --force`")
+    return ToolError(f"{path} is not a pack description ({why}); reinstall that pack with `packs install --force`")
 
 
 def _text(element: ElementTree.Element, tag: str) -> str:

@@ -1,4 +1,4 @@
-"""Which CMSIS-Packs are wanted: packs.toml beside this file."""
+"""The CMSIS-Packs that are wanted, from packs.toml in this folder."""
 
 import dataclasses
 import tomllib
@@ -14,11 +14,11 @@ class Pin:
     """The one release of a pack that is accepted.
 
     Attributes:
-        vendor: as in the pack's file name.
-        name: likewise.
-        version: likewise.
-        url: folder that the .pack file is downloaded from, with the slash at its end.
-        sha256: of the .pack file, in hexadecimal; "" where it is not known.
+        vendor: vendor, as in the pack's file name.
+        name: name, as in the pack's file name.
+        version: version, as in the pack's file name.
+        url: folder that the .pack file is downloaded from, with a slash at the end.
+        sha256: SHA-256 of the .pack file, in hexadecimal; "" if it is not known.
     """
 
     vendor: str
@@ -38,12 +38,12 @@ class Pin:
         return f"{self.id}.{self.version}.pack"
 
     def __str__(self) -> str:
-        """Return what people call it."""
+        """Return its name for people."""
         return f"{self.id} {self.version}"
 
 
 def pinned() -> list[Pin]:
-    """Return the packs that are wanted, in the order of the file."""
+    """Return the pinned packs, in the order of the file."""
     return [Pin(**entry) for entry in tomllib.loads(PINS.read_text())["pack"]]
 
 

@@ -1,4 +1,4 @@
-"""Where packs come from: their makers' servers, an index of packs, or a folder of this machine."""
+"""Where packs come from: their vendors' servers, an index of packs, or a folder of this machine."""
 
 import tempfile
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ def find(pins: Iterable[Pin], place: str | None) -> dict[Pin, Location]:
     """Return where each pack is.
 
     Args:
-        pins: what is wanted.
-        place: None: as packs.toml says. The URL of an index (.pidx), or of the folder that has an index.pidx. Or a
-            folder of .pack files, of unpacked packs or of both; a .pidx file stands for its folder.
+        pins: the packs to find.
+        place: None: the URLs of packs.toml. Else the URL of an index (.pidx), or of a folder with an index.pidx, or a
+            folder of this machine with .pack files, unpacked packs or both; a .pidx file there stands for its folder.
 
     Raises:
-        ToolError: some pack is not there, or is there in another version only.
+        ToolError: a pack is not there, or only in another version.
     """
     if place is None:
         return {pin: pin.url + pin.archive for pin in pins}
@@ -29,7 +29,7 @@ def find(pins: Iterable[Pin], place: str | None) -> dict[Pin, Location]:
     folder = Path(place).absolute()
     folder = folder.parent if folder.suffix == ".pidx" else folder
     if not folder.is_dir():
-        raise ToolError(f"{folder} is no folder; give --from a folder of .pack files or of unpacked packs, or a URL")
+        raise ToolError(f"{folder} is not a folder; give --from a folder of .pack files or unpacked packs, or a URL")
     return {pin: _in_folder(pin, folder) for pin in pins}
 
 
@@ -37,8 +37,8 @@ def _in_folder(pin: Pin, folder: Path) -> Path:
     archives = sorted(folder.rglob(pin.archive))
     if archives:
         return archives[0]
-    # At most three folders deep, as in CMSIS_PACK_ROOT (VENDOR/NAME/VERSION). Those in the folder itself, in a hidden
-    # one or beside others are an index's descriptions, without their packs.
+    # At most three folders deep, as in CMSIS_PACK_ROOT (VENDOR/NAME/VERSION). Descriptions in the folder itself, in a
+    # hidden folder or next to other descriptions belong to an index, without their packs.
     descriptions = [
         path
         for depth in ("*", "*/*", "*/*/*")
@@ -55,19 +55,18 @@ def _in_folder(pin: Pin, folder: Path) -> Path:
 
 
 def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
-    """Let cmsis-pack-manager bring the descriptions that an index lists, and take the packs' URLs from these."""
+    """Fetch the descriptions that an index lists with cmsis-pack-manager, and take the packs' URLs from these."""
     from cmsis_pack_manager import Cache
 
     url = url if url.endswith(".pidx") else f"{url.rstrip('/')}/index.pidx"
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch) / "indices"
         listed.write_text(f"{url}\n")
-        cache = Cache(
-            True, False, json_path=scratch, data_path=scratch, vidx_list=str(listed)
-        )  # silent, with time-outs
+        # silent, with time-outs
+        cache = Cache(True, False, json_path=scratch, data_path=scratch, vidx_list=str(listed))
         try:
             cache.cache_descriptors()
-        except Exception as error:  # it raises nothing narrower
+        except Exception as error:  # it raises no narrower class
             raise ToolError(f"cannot read the index of packs {url} ({error}); check the address") from error
         return {pin: _described(pin, Path(scratch), url) for pin in pins}
 

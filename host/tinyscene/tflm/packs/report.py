@@ -13,7 +13,7 @@ from tinyscene.tflm.packs.selection import resolve
 
 
 def list_packs() -> int:
-    """Print every pack that is wanted and whether it is here; return 1 when one is missing."""
+    """Print every pinned pack and whether it is installed; return 1 if one is missing."""
     table = Table("", "pack", "version", "verified", "from", box=box.SIMPLE_HEAD)
     packs = {pin: store.installed(pin) for pin in pinned()}
     for pin, pack in packs.items():

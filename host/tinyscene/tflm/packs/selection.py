@@ -1,4 +1,4 @@
-"""Choose components out of installed packs, with all that they require, and list their files for a compiler."""
+"""Choose components from installed packs, with all that they require, and list their files for a compiler."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ TFLM: tuple[Mapping[str, str], ...] = (
     {"Cclass": "Machine Learning", "Cgroup": "TensorFlow", "Csub": "Kernel", "Cvariant": "CMSIS-NN"},
     {"Cclass": "CMSIS", "Cgroup": "CORE"},
 )
-_IGNORED = {"doc", "image", "other", "utility", "generator", "linkerScript"}  # nothing for the compiler
+_IGNORED = {"doc", "image", "other", "utility", "generator", "linkerScript"}  # categories without files to compile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Sources:
 
     Attributes:
         sources: C, C++ and assembler files.
-        config: those of `sources` that a project may replace by its own.
+        config: those of `sources` that a project may replace with its own.
         includes: folders for the compiler's -I.
         defines: macros for the compiler's -D, as "NAME" or "NAME=VALUE".
         rte_components: lines of the header RTE_Components.h, which some sources include.
         packs: version by pack, such as {"ARM.CMSIS-NN": "7.0.0"}.
-        components: what was selected, such as "CMSIS:NN Lib".
-        licences: the licence file of each pack.
+        components: names of the selected components, such as "CMSIS:NN Lib".
+        licences: licence file of each pack.
     """
 
     sources: tuple[Path, ...]
@@ -51,7 +51,7 @@ class Sources:
 
 
 def resolve(target: Target = CORTEX_M4F) -> Sources:
-    """Return TensorFlow Lite Micro with its CMSIS-NN kernels, and CMSIS's core headers, out of the installed packs.
+    """Return TensorFlow Lite Micro with its CMSIS-NN kernels, and CMSIS's core headers, from the installed packs.
 
     Raises:
         ToolError: a pack is not installed, or is damaged; the message says how to get it.
@@ -60,12 +60,12 @@ def resolve(target: Target = CORTEX_M4F) -> Sources:
 
 
 def select(packages: Sequence[Package], wanted: Iterable[Mapping[str, str]], target: Target) -> Sources:
-    """Return the files of the components that are wanted and of all that these require.
+    """Return the files of the wanted components and of all that these require.
 
     Args:
-        packages: where to look, the preferred first.
-        wanted: attributes of each component.
-        target: device and compiler.
+        packages: packs to search, the preferred first.
+        wanted: attributes of each wanted component.
+        target: attributes of device and compiler.
 
     Raises:
         ToolError: a component is missing, ambiguous or unfit for the target, or a file is missing.
@@ -84,9 +84,7 @@ def select(packages: Sequence[Package], wanted: Iterable[Mapping[str, str]], tar
             queue += missing(package.conditions, component.condition, target, selected)
     for package, component in chosen:
         if not holds(package.conditions, component.condition, target, selected):
-            raise ToolError(
-                f"{component} of {package.id} does not go together with the other components; see {_where(package)}"
-            )
+            raise ToolError(f"{component} of {package.id} conflicts with the other components; see {_where(package)}")
     parts = [
         (package, file)
         for package, component in chosen
@@ -108,7 +106,7 @@ def select(packages: Sequence[Package], wanted: Iterable[Mapping[str, str]], tar
 
 
 def _find(packages: Sequence[Package], attributes: Mapping[str, str], target: Target) -> tuple[Package, Component]:
-    """Return the component with these attributes; of several variants the default one."""
+    """Return the component with these attributes; of several variants, the default one."""
     name = pdsc.name_of(attributes)
     found = [(package, each) for package in packages for each in package.components if each.matches(attributes)]
     fit = [
@@ -133,7 +131,7 @@ def _paths(parts: Iterable[tuple[Package, File]], choose: Callable[[Package, Fil
 
 
 def _source(package: Package, file: File) -> str | None:
-    """Return the name of a file to compile; None for others."""
+    """Return the name of a file to compile; None for other files."""
     if file.attr == "template" or file.category in _IGNORED | {"header", "include"}:
         return None
     if file.category in ("source", "sourceC", "sourceCpp", "sourceAsm"):
@@ -142,7 +140,7 @@ def _source(package: Package, file: File) -> str | None:
 
 
 def _include(_: Package, file: File) -> str | None:
-    """Return the name of the folder that a file adds to the search for headers; None for none."""
+    """Return the name of the include folder that a file adds, or None."""
     if file.category == "include":
         return file.name
     if file.category == "header" and file.attr != "template":

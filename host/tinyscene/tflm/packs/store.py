@@ -1,4 +1,4 @@
-"""The installed packs: a folder each, packs/VENDOR/NAME/VERSION in the user's cache, complete or not there at all."""
+"""The installed packs: one folder each, packs/VENDOR/NAME/VERSION in the user's cache, complete or absent."""
 
 import dataclasses
 import fcntl
@@ -22,15 +22,15 @@ _RECEIPT = ".tinyscene.json"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Installed:
-    """A pack that is here.
+    """A pack that is installed.
 
     Attributes:
-        pin: which.
+        pin: the pack.
         root: its folder.
         source: where it came from.
-        sha256: of its .pack file; None where it came unpacked.
-        verified: "pinned": the hash is the one of packs.toml; "recorded": there is none, and it is the one of the first
-            install; "no": it came unpacked.
+        sha256: SHA-256 of its .pack file; None: it came unpacked.
+        verified: "pinned": the hash is the one in packs.toml; "recorded": packs.toml has none, and the hash is that of
+            the first install; "no": it came unpacked.
     """
 
     pin: Pin
@@ -46,22 +46,22 @@ class Installed:
 
 
 def folder() -> Path:
-    """Return where packs are kept."""
+    """Return the folder that packs are kept in."""
     return cache_directory() / "packs"
 
 
 def downloads() -> Path:
-    """Return where .pack files are downloaded to, whole or in part."""
+    """Return the folder that .pack files are downloaded to, whole or in part."""
     return folder() / "downloads"
 
 
 def lock_file() -> Path:
-    """Return the file of the hashes that were seen at first installs."""
+    """Return the file of the hashes recorded at first installs."""
     return folder() / "lock.json"
 
 
 def installed(pin: Pin) -> Installed | None:
-    """Return a pack if it is here; one whose hash is not the pinned one is not."""
+    """Return a pack if it is installed; None if it is not, or its hash is not the pinned one."""
     root = _root(pin)
     try:
         receipt = json.loads((root / _RECEIPT).read_text())
@@ -77,7 +77,7 @@ def all_installed() -> list[Installed]:
     """Return all packs that packs.toml pins.
 
     Raises:
-        ToolError: some are not here; the message says how to get them.
+        ToolError: some are not installed; the message says how to get them.
     """
     packs = {pin: installed(pin) for pin in pinned()}
     missing = [str(pin) for pin, pack in packs.items() if pack is None]
@@ -88,7 +88,7 @@ def all_installed() -> list[Installed]:
 
 @contextmanager
 def installing(pin: Pin) -> Iterator[Path]:
-    """Yield an empty folder to unpack a pack into; `place` it there before leaving, or all of it is removed.
+    """Yield an empty folder to unpack a pack into; `place` it before the block ends, or it is removed.
 
     Raises:
         ToolError: the cache cannot be written.
@@ -100,7 +100,7 @@ def installing(pin: Pin) -> Iterator[Path]:
 
 
 def place(unpacked: Path, pin: Pin, source: str, sha256: str | None, verified: Verified) -> Installed:
-    """Let an unpacked folder take the place of the pack in one step, and return the pack."""
+    """Move an unpacked folder to the pack's place in one step, and return the pack."""
     root = _root(pin)
     files.write_json(unpacked / _RECEIPT, {"source": source, "sha256": sha256, "verified": verified})
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def place(unpacked: Path, pin: Pin, source: str, sha256: str | None, verified: V
 
 
 def recorded() -> dict[str, str]:
-    """Return the SHA-256 hashes that were seen at first installs, by the packs' `archive`.
+    """Return the SHA-256 hashes recorded at first installs, by the packs' `archive`.
 
     Raises:
         ToolError: the file is damaged.
@@ -121,17 +121,17 @@ def recorded() -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError) as error:
-        raise ToolError(f"cannot read {lock_file()} ({error}); remove it to record the packs' hashes anew") from error
+        raise ToolError(f"cannot read {lock_file()} ({error}); remove it to record the packs' hashes again") from error
 
 
 def record(pin: Pin, sha256: str) -> None:
-    """Remember the hash of a pack."""
+    """Record the hash of a pack."""
     files.write_json(lock_file(), {**recorded(), pin.archive: sha256})
 
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Hold the store for installing; another process that does is waited for.
+    """Lock the store for installing, after waiting for any other process that installs.
 
     Raises:
         ToolError: the cache cannot be written.
@@ -150,7 +150,7 @@ def locked() -> Iterator[None]:
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Turn what the file system refuses into one sentence."""
+    """Turn an error of the file system into one sentence."""
     try:
         yield
     except (OSError, shutil.Error) as error:

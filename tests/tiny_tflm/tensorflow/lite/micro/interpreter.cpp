@@ -20,7 +20,7 @@ MicroInterpreter::MicroInterpreter(const Model *model, const MicroOpResolver &re
     : resolver_(resolver), is_model_(std::memcmp(reinterpret_cast<const char *>(model) + 4, "TFL3", 4) == 0),
       bytes_(bytes) {
     const size_t sizes[] = {INPUTS, MIDDLE, MIDDLE, OUTPUTS};
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 4; i++) {
         tensors[i].data.data = arena;
         tensors[i].bytes = sizes[i];
         arena += sizes[i];
@@ -41,7 +41,7 @@ TfLiteStatus MicroInterpreter::AllocateTensors() {
 
 TfLiteStatus MicroInterpreter::Invoke() {
     const BuiltinOperator ops[] = {BuiltinOperator_CONV_2D, BuiltinOperator_MEAN, BuiltinOperator_FULLY_CONNECTED};
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         const TFLMRegistration *registration = resolver_.FindOp(ops[i]);
         TfLiteIntArray from = {1, {i}}, to = {1, {i + 1}};
         TfLiteNode node = {&from, &to, nullptr};

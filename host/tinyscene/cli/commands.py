@@ -1,4 +1,4 @@
-"""The command `tinyscene`: its verbs in the order of the work, and what becomes of errors."""
+"""The command `tinyscene`: its verbs in the order of the work, and how errors are shown."""
 
 import sys
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from tinyscene.cli import data, device, measuring, models, packs, thesis, traini
 from tinyscene.console import console, error_console
 from tinyscene.errors import TinysceneError
 
-INTERRUPTED = 130  # what typer exits with after Ctrl-C
+INTERRUPTED = 130  # typer's exit code after Ctrl-C
 
 Verb = Callable[..., None] | typer.Typer
 
 
 def doctor() -> None:
-    """Say what is installed, what is missing and how to get it."""
+    """Show what is installed, what is missing and how to get it."""
     from tinyscene.cli import doctor
 
     raise typer.Exit(doctor.report())
@@ -64,7 +64,7 @@ _ORDER = [name for verbs in VERBS.values() for name in verbs]
 
 
 class _InOrder(TyperGroup):
-    """Shows verbs and groups of verbs as VERBS has them, not the verbs before the groups."""
+    """Shows verbs and groups of verbs in the order of VERBS, not the verbs before the groups."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=_ORDER.index)
@@ -74,8 +74,8 @@ app = typer.Typer(cls=_InOrder, no_args_is_help=True, pretty_exceptions_enable=F
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
-    """Acoustic scene classification on microcontrollers: from a folder of clips to a board that answers."""
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Acoustic scene classification on microcontrollers: from a folder of clips to a board that classifies."""
     if version:
         console.print(f"tinyscene {__version__}")
         raise typer.Exit
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def moved(*verb: str) -> None:
-    """Run a verb for a module that was run as `python -m` before it was one, and say what it is called now."""
+    """Run the verb that has replaced a `python -m` module, and print its name."""
     error_console.print(f"this is now: tinyscene {' '.join(verb)}", highlight=False)
     sys.argv[1:1] = verb
     main()
