@@ -37,6 +37,21 @@ def device_info(
     monitor.info(port, as_json, forget_crash)
 
 
+@app.command("crash")
+def device_crash(
+    port: PortOption,
+    elf: Annotated[
+        Path | None, typer.Option(help="The image that was flashed; default: the built one that the board names.")
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Make the board forget the crash.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Show a board's last crash with its reason, and the function and line where it was."""
+    from tinyscene.device import crash_places
+
+    crash_places.report(port, elf, forget, as_json)
+
+
 @app.command("check")
 def device_check(
     bundle: Annotated[

@@ -1,5 +1,6 @@
 from . import (
     check as check,
+    crash_places as crash_places,
     emulators as emulators,
     evaluation as evaluation,
     monitor as monitor,

@@ -16,6 +16,28 @@ _SELF_TEST = struct.Struct("<B7I")
 
 _KEEP, _FORGET = b"\0", b"\1"  # CRASH_READ's payload
 
+# ARMv7-M Architecture Reference Manual, B3.2.15 and B3.2.16; FORCED (HFSR, 30) only says that CFSR has the reason
+_CFSR_BITS = {
+    0: "fetched an instruction where it must not",
+    1: "read or wrote memory where it must not",
+    3: "memory protection at the return from an interrupt",
+    4: "memory protection at the entry of an interrupt: the stack overflowed",
+    5: "memory protection while the float registers were saved: the stack overflowed",
+    8: "fetched an instruction from an address without memory",
+    9: "read or wrote an address without memory",
+    10: "wrote to an address without memory, some instructions earlier",
+    11: "an address without memory at the return from an interrupt",
+    12: "an address without memory at the entry of an interrupt: the stack overflowed",
+    13: "an address without memory while the float registers were saved",
+    16: "an undefined instruction",
+    17: "left Thumb state: a call through a pointer that is none, or with an even address",
+    18: "a damaged return address of an interrupt",
+    19: "a coprocessor or float instruction that is switched off",
+    24: "an unaligned access",
+    25: "a division by zero",
+}
+_HFSR_BITS = {1: "the vector table could not be read", 31: "a breakpoint without a debugger"}
+
 Word = TypeVar("Word", bound=enum.IntEnum)
 Answer = TypeVar("Answer")
 
@@ -63,6 +85,12 @@ class Crash:
     sp: int
     cfsr: int
     hfsr: int
+
+    @property
+    def reasons(self) -> list[str]:
+        """What the fault status registers say, one phrase a bit; empty without a fault."""
+        bits = ((self.cfsr, _CFSR_BITS), (self.hfsr, _HFSR_BITS))
+        return [reason for register, names in bits for bit, reason in names.items() if register >> bit & 1]
 
     @classmethod
     def unpack(cls, body: bytes) -> "Crash":

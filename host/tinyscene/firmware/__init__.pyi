@@ -9,3 +9,4 @@ from .protocol import (
 )
 from .runtimes import KERNELS as KERNELS
 from .sizes import BUILDS as BUILDS
+from .source_lines import Place as Place, SourceLines as SourceLines
