@@ -20,6 +20,7 @@ VERSION = "Arduino Bootloader (SAM-BA extended) 2.0 [Arduino:IKXYZ]"
 SERIAL = "768275C7726D618B"
 FLASH_BYTES = 960 * 1024
 RUNNING, BOOT_LOADER, GONE = 0x805A, 0x005A, 0
+MOVED, FOR_MOVED, ZEPHYR = 0x015A, 0x025A, 0x065A  # boot loader at the end of the flash, a program for it, another core
 
 
 @dataclass
@@ -57,6 +58,7 @@ class FakeNano:
         image: the program that says INFO where the flash begins with it.
         trouble: what goes wrong.
         mode: what the board is at first.
+        boot_loader: product of its boot loader.
         serial_number: of a program; None: none.
 
     Attributes:
@@ -70,6 +72,7 @@ class FakeNano:
         trouble: Trouble | None = None,
         *,
         mode: int = RUNNING,
+        boot_loader: int = BOOT_LOADER,
         serial_number: str | None = SERIAL,
         info: DeviceInfo = INFO,
     ) -> None:
@@ -78,6 +81,7 @@ class FakeNano:
         self.flash = bytearray(os.urandom(FLASH_BYTES))
         self.commands = ""
         self.mode = mode
+        self.boot_loader = boot_loader
         self._serial_number = serial_number
         self._program = FakeBoard(info)
         self._buffer = bytearray(2 * PAGE_BYTES)
@@ -105,7 +109,7 @@ class FakeNano:
             return [stranger]
         info = ListPortInfo(os.ttyname(self._slave))
         info.vid, info.pid = 0x2341, self.mode
-        zeros = "0" * 16 if self.mode == BOOT_LOADER else ""
+        zeros = "0" * 16 if self.mode == self.boot_loader else ""
         info.serial_number = self._serial_number and zeros + self._serial_number
         return [stranger, info]
 
@@ -128,12 +132,12 @@ class FakeNano:
 
     def _serve(self) -> None:
         while not self._stop.is_set():
-            touched = self.mode == RUNNING and termios.tcgetattr(self._slave)[4] == termios.B1200
+            touched = self.mode != self.boot_loader and termios.tcgetattr(self._slave)[4] == termios.B1200
             if touched and not self.trouble.deaf_to_touch:
-                self._become(BOOT_LOADER)
+                self._become(self.boot_loader)
             elif select.select([self._master], [], [], 0.01)[0]:
                 data = os.read(self._master, 4096)
-                if self.mode == RUNNING:
+                if self.mode != self.boot_loader:
                     os.write(self._master, self._program.receive(data))
                 else:
                     self._received += data
@@ -141,7 +145,7 @@ class FakeNano:
 
     def _obey(self) -> None:
         """Do what was received in whole."""
-        while self.mode == BOOT_LOADER:
+        while self.mode == self.boot_loader:
             if self._expects:
                 start, count = self._expects
                 if len(self._received) < count:
@@ -183,7 +187,7 @@ class FakeNano:
                 if address in self.trouble.vanish_at:
                     self.trouble.vanish_at.remove(address)
                     self.flash[address : address + 100] = self._buffer[self._source : self._source + 100]
-                    self._become(GONE if self.trouble.stay_away else BOOT_LOADER)
+                    self._become(GONE if self.trouble.stay_away else self.boot_loader)
                     return
                 # flash can only be cleared by writing: what was not erased before comes out wrong
                 data = self._buffer[self._source : self._source + count]
@@ -200,6 +204,6 @@ class FakeNano:
             case "K":
                 starts = self.flash.startswith(self.image) and not self.trouble.never_starts
                 self._program.boot()
-                self._become(RUNNING if starts else BOOT_LOADER)
+                self._become(RUNNING if starts else self.boot_loader)
         if answer:
             os.write(self._master, answer)

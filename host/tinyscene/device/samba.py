@@ -105,8 +105,10 @@ class SamBa:
         return int(match[1], 16)
 
     def reset(self) -> None:
-        """Start the program."""
-        self._send(b"K#")
+        """Start the program; the port vanishes with the boot loader, perhaps before all was seen to be sent."""
+        with contextlib.suppress(*PORT_ERRORS):
+            self._serial.write(b"K#")
+            self._serial.flush()
 
     def _open(self) -> serial.SerialBase:
         deadline = time.monotonic() + _OPEN_SECONDS

@@ -8,7 +8,7 @@ always be rescued by a double tap on its button.
 import contextlib
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import serial
@@ -17,15 +17,14 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from tinyscene.console import console, error_console, progress_bar
+from tinyscene.device import nano_usb
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo
-from tinyscene.device.port_errors import PORT_ERRORS
+from tinyscene.device.port_errors import PORT_ERRORS, vanished
 from tinyscene.device.samba import PAGE_BYTES, SamBa, VanishedError, crc16
 from tinyscene.errors import LinkError, ToolError
 
-RUNNING = (0x2341, 0x805A)  # USB vendor and product of a program on this board, ours or a sketch of Arduino's
-BOOT_LOADER = (0x2341, 0x005A)
 PROGRAM = range(0x10000, 0x100000)  # the flash behind the boot loader
 RAM = range(0x20000000, 0x20040001)
 ATTEMPTS = 3
@@ -81,6 +80,7 @@ def upload(pages: list[bytes], port: str | None, identity: str | None) -> Device
         LinkError: no board, another board, or it could not be written in ATTEMPTS attempts.
     """
     found = enter_boot_loader(port)
+    _require_room(pages, found)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _write(found.device, pages)
@@ -92,8 +92,19 @@ def upload(pages: list[bytes], port: str | None, identity: str | None) -> Device
                     f"do not trust what it does now: {_RESCUE}"
                 ) from error
             error_console.print(f"{error}; once more, from the beginning", highlight=False, markup=False)
-            found = _wait_for(BOOT_LOADER, found)
-    return _started(_wait_for(RUNNING, found), identity)
+            found = _wait_for("boot loader", nano_usb.may_be_boot_loader, found)
+    return _started(_wait_for("program that was written", nano_usb.is_running, found), identity)
+
+
+def _require_room(pages: list[bytes], found: ListPortInfo) -> None:
+    product = nano_usb.product(found)
+    end = product.end if product else PROGRAM.stop
+    if PROGRAM.start + len(pages) * PAGE_BYTES > end:
+        raise LinkError(
+            f"the program of {len(pages) * PAGE_BYTES:,} bytes reaches to where the boot loader of {found.device} is, "
+            f"at {end:#x}, and nothing was written; export a smaller network, or move the boot loader back with "
+            "Arduino's sketch Nano33_updateBLandSoftDevice"
+        )
 
 
 def enter_boot_loader(port: str | None) -> ListPortInfo:
@@ -102,7 +113,7 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
     Raises:
         LinkError: there is no board, there are several, or the boot loader does not appear.
     """
-    boards = [info for info in list_ports.comports() if _kind(info) in (RUNNING, BOOT_LOADER)]
+    boards = [info for info in list_ports.comports() if nano_usb.product(info)]
     named = [info for info in boards if port in (None, info.device)]
     if not named and port:
         raise LinkError(
@@ -114,11 +125,37 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
     if len(named) > 1:
         raise LinkError(f"several boards are connected; choose one with --port: {', '.join(i.device for i in named)}")
     (board,) = named
-    if _kind(board) == BOOT_LOADER:
+    _warn(board)
+    if _is_boot_loader(board):
         return board
     error_console.print(f"{board.device}: starting the boot loader", highlight=False)
     _touch(board.device)
-    return _wait_for(BOOT_LOADER, board)
+    return _wait_for("boot loader", lambda info: nano_usb.may_be_boot_loader(info) and info.pid != board.pid, board)
+
+
+def _warn(board: ListPortInfo) -> None:
+    """Say what is replaced, if anything is that is not simply a program."""
+    product = nano_usb.product(board)
+    if product and product.replaced:
+        error_console.print(
+            f"{board.device} is {product.name}: this program replaces {product.replaced}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _is_boot_loader(board: ListPortInfo) -> bool:
+    """Whether a board is in its boot loader; where its product does not say, the port is asked."""
+    product = nano_usb.product(board)
+    if product is None or product.is_boot_loader is not None:
+        return bool(product and product.is_boot_loader)
+    try:
+        SamBa(board.device).close()
+    except VanishedError:
+        return False
+    return True
 
 
 def _touch(port: str) -> None:
@@ -127,24 +164,21 @@ def _touch(port: str) -> None:
         with serial.Serial(port, _TOUCH_BAUD) as line, contextlib.suppress(*PORT_ERRORS):  # it may be gone at once
             line.dtr = False
     except PORT_ERRORS as error:
+        if vanished(error):  # the board saw the rate before the port was open in every respect
+            return
         raise LinkError(f"cannot open {port}: {error}; close the program that uses it, or {_RESCUE}") from error
 
 
-def _wait_for(kind: tuple[int, int], before: ListPortInfo) -> ListPortInfo:
-    """Wait for the same board as another kind of device, and return its port."""
+def _wait_for(what: str, wanted: Callable[[ListPortInfo], bool], before: ListPortInfo) -> ListPortInfo:
+    """Wait for the same board as something else, and return its port."""
     deadline = time.monotonic() + APPEAR_SECONDS
     while True:
         for info in list_ports.comports():
-            if _kind(info) == kind and _is_same(info, before):
+            if wanted(info) and _is_same(info, before):
                 return info
         if time.monotonic() >= deadline:
-            what = "boot loader" if kind == BOOT_LOADER else "program that was written"
             raise LinkError(f"the board's {what} did not show up within {APPEAR_SECONDS:g} s; {_RESCUE}")
         time.sleep(min(0.2, APPEAR_SECONDS / 10))
-
-
-def _kind(info: ListPortInfo) -> tuple[int | None, int | None]:
-    return info.vid, info.pid
 
 
 def _is_same(one: ListPortInfo, other: ListPortInfo) -> bool:

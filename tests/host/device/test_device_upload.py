@@ -1,5 +1,6 @@
 """Writing a Nano 33 BLE through a simulated boot loader, with all that goes wrong on a cable and in a hurry."""
 
+import json
 import random
 import struct
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 from serial.tools.list_ports_common import ListPortInfo
 
 from fake_board import INFO
-from fake_samba import BOOT_LOADER, GONE, RUNNING, SERIAL, FakeNano, Trouble
-from tinyscene.device import samba, upload
+from fake_samba import BOOT_LOADER, FOR_MOVED, GONE, MOVED, RUNNING, SERIAL, ZEPHYR, FakeNano, Trouble
+from tinyscene.device import nano_usb, samba, upload
 from tinyscene.errors import LinkError, ToolError
+from tinyscene.paths import FIRMWARE
 
 IMAGE = struct.pack("<2I", 0x20004000, 0x00010201) + random.Random(1).randbytes(5 * 4096 + 100)
 PAGES = 6
@@ -57,6 +59,55 @@ def test_a_board_is_written_compared_and_started(
     assert whole(nano)
     assert nano.commands == "NVIX" + "SYY" * PAGES + "Z" * PAGES + "K"
     assert f"fake carries bundle student, identity {INFO.identity}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mode", "boot_loader", "said"),
+    [
+        (ZEPHYR, BOOT_LOADER, "sketch of Arduino's Zephyr core: this program replaces its loader, without which"),
+        (0x035A, BOOT_LOADER, "Burn Bootloader brings it back"),
+        (FOR_MOVED, MOVED, "MicroPython or OpenMV: this program replaces it and its SoftDevice"),
+        (MOVED, MOVED, "boot loader at the end of the flash: this program replaces what was at 0x10000"),
+        (RUNNING, MOVED, ""),
+        (FOR_MOVED, FOR_MOVED, "MicroPython or OpenMV"),  # the numbers of both are shared: the port is asked
+        (MOVED, BOOT_LOADER, "boot loader at the end of the flash"),
+    ],
+)
+def test_boards_of_newer_cores_are_found_and_what_is_replaced_is_said(
+    image: Path,
+    mode: int,
+    boot_loader: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nano = FakeNano(IMAGE, mode=mode, boot_loader=boot_loader)
+    flash(nano, image, monkeypatch)
+    assert whole(nano)
+    warning = capsys.readouterr().err
+    assert said in warning
+    assert ("replaces" in warning) == bool(said)
+
+
+def test_a_boot_loader_at_the_end_of_the_flash_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(IMAGE.ljust(nano_usb.MOVED - 0x10000 + 1, b"\1"))
+    nano = FakeNano(IMAGE, mode=MOVED, boot_loader=MOVED)
+    with pytest.raises(
+        LinkError, match=r"reaches to where the boot loader of .* is, at 0xe0000, and nothing was written"
+    ):
+        flash(nano, large, monkeypatch)
+    assert "X" not in nano.commands
+
+
+def test_the_build_knows_the_same_products() -> None:
+    """PlatformIO looks for the board's port by them."""
+    board = json.loads((FIRMWARE / "platform" / "boards" / "nano33ble.json").read_text())
+    assert {(int(vendor, 16), int(number, 16)) for vendor, number in board["build"]["hwids"]} == {
+        (nano_usb.VENDOR, number) for number in nano_usb.PRODUCTS
+    }
 
 
 def test_the_checksum_is_that_of_xmodem() -> None:
@@ -140,7 +191,7 @@ def test_no_board(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_port_that_cannot_be_opened(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = ListPortInfo("/dev/ttyS98")
-    info.vid, info.pid = upload.RUNNING
+    info.vid, info.pid = nano_usb.VENDOR, nano_usb.RUNNING
     monkeypatch.setattr(upload.list_ports, "comports", lambda: [info])
     with pytest.raises(LinkError, match="cannot open /dev/ttyS98"):
         upload.report(image, None, None)
