@@ -18,7 +18,7 @@ from rich.table import Table
 from tinyscene.console import console
 from tinyscene.paths import REPOSITORY
 from tinyscene.tflm.packs import pins as pack_pins, store
-from tinyscene.toolchain import cmsis_dsp
+from tinyscene.toolchain import cmsis_dsp, native
 
 PYTHON_VERSIONS = ((3, 11), (3, 13))  # lowest and highest version with wheels of TensorFlow 2.21
 DISK_GIB = 4  # space for a full set-up, a build and a small run
@@ -62,7 +62,7 @@ def examine() -> Iterator[Finding]:
     """Look at this machine, one finding after the other."""
     yield _python()
     yield from _packages()
-    yield _program("C compiler", os.environ.get("CC", "cc"), "gcc libc6-dev")
+    yield _program("C compiler", native.compiler_words()[0], "gcc libc6-dev")
     yield _program("Arm compiler", "arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     yield _newlib()
     yield _program("QEMU", "qemu-system-arm", "qemu-system-arm")

@@ -9,12 +9,12 @@ import dataclasses
 import functools
 import itertools
 import math
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tinyscene import files
 from tinyscene.compiler.graph import INT8_MAX, INT8_MIN
 from tinyscene.compiler.kernels.call import KernelCall, image_rows
 from tinyscene.compiler.kernels.depthwise_3x3 import COLUMN_ROWS
@@ -75,7 +75,7 @@ def counts(planned: PlannedGraph, call: KernelCall) -> Counts:
 @functools.cache
 def coefficients() -> Mapping[str, Mapping[str, float]]:
     """Return the instructions of each part of each kernel; a part that takes none is missing."""
-    return tomllib.loads(COEFFICIENTS.read_text())
+    return files.read_toml(COEFFICIENTS)
 
 
 def _inside(count: int, stride: int, before: int, window: int, dilation: int, size: int) -> list[int]:

@@ -12,10 +12,10 @@ A row's file is merged over its table's `table.toml`:
 """
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from tinyscene import files
 from tinyscene.errors import ConfigError
 from tinyscene.evaluation import FLOAT, INT8
 from tinyscene.paths import REPOSITORY
@@ -87,9 +87,9 @@ def find(name: str, folder: Path = FOLDER) -> list[Row]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML ({error}); correct it") from error
+        table = files.read_toml(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML ({files.reason(error)}); correct it") from error
     for key, value in table.items():
         if key not in _KEYS:
             raise ConfigError(f"{path}: unknown key {key!r}; keys are {', '.join(_KEYS)}")

@@ -12,11 +12,11 @@ title = "..."
 
 import dataclasses
 import itertools
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tinyscene import files
 from tinyscene.errors import ConfigError
 from tinyscene.experiments.network_cost import Cost
 from tinyscene.sections import limited, section
@@ -102,10 +102,10 @@ def load(path: Path) -> Search:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
     try:
-        return _parse(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return _parse(files.read_toml(path))
+    except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{path} cannot be read as TOML ({error}); name a search such as experiments/search.toml"
+            f"{path} cannot be read as TOML ({files.reason(error)}); name a search such as experiments/search.toml"
         ) from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -5,9 +5,9 @@ One file for each board, firmware/platform/boards/BOARD.toml; emulators, cycle m
 
 import dataclasses
 import functools
-import tomllib
 from typing import Any
 
+from tinyscene import files
 from tinyscene.errors import ToolError
 from tinyscene.paths import FIRMWARE
 from tinyscene.sections import Section, section
@@ -97,7 +97,7 @@ def every() -> dict[str, Board]:
     Raises:
         ToolError: a file is damaged.
     """
-    return {path.stem: _board(path.stem, tomllib.loads(path.read_text())) for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: _board(path.stem, files.read_toml(path)) for path in sorted(FOLDER.glob("*.toml"))}
 
 
 def named(name: str) -> Board:

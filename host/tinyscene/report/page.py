@@ -152,7 +152,7 @@ def _read_scores(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
 def _read_config(path: Path) -> str | None:
     if not path.is_file():
         return None
-    text = path.read_text(errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

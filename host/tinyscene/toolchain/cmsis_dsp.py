@@ -10,10 +10,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
-import tomllib
 from pathlib import Path, PurePosixPath
 
+from tinyscene import files
 from tinyscene.errors import TinysceneError, ToolError
 from tinyscene.paths import DEPENDENCIES, REPOSITORY
 
@@ -38,7 +37,7 @@ class Pin:
 
 def pinned() -> Pin:
     """Return the pin of pyproject.toml, in [tool.tinyscene.sources.cmsisdsp]."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    project = files.read_toml(REPOSITORY / "pyproject.toml")
     return Pin(**project["tool"]["tinyscene"]["sources"]["cmsisdsp"])
 
 
@@ -63,16 +62,16 @@ def fetch(folder: Path = FOLDER, pin: Pin | None = None) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cmsis-dsp.") as scratch:
+        with files.scratch_folder(folder.parent, folder.name) as scratch:
             archive = folder.parent / pin.archive
             if not archive.is_file():
-                archive = _download(pin, Path(scratch))
+                archive = _download(pin, scratch)
             _check(archive, pin)
-            complete = Path(scratch) / "complete"
+            complete = scratch / "complete"
             _extract(archive, complete)
             (complete / _MARKER).write_text(pin.sha256)
             if folder.exists():
-                folder.rename(Path(scratch) / "previous")
+                folder.rename(scratch / "previous")
             complete.rename(folder)
     except OSError as error:
         raise TinysceneError(f"cannot write {folder}: {error.strerror or error}; free some space there") from error

@@ -3,12 +3,13 @@
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tinyscene import files
 from tinyscene.errors import ToolError
 from tinyscene.paths import cache_directory
 
@@ -19,17 +20,31 @@ C_FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", *WARNINGS)
 LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic")
 
 
-def host_compiler() -> str:
-    """Return the host C compiler: `$CC`, else `cc`.
+def compiler_words() -> list[str]:
+    """Return the host C compiler as a user names it, `$CC`, else `cc`: its program, then arguments, as in `make`.
 
     Raises:
-        ToolError: there is no compiler.
+        ToolError: `$CC` cannot be split into words.
     """
-    name = os.environ.get("CC", "cc")
+    try:
+        return shlex.split(os.environ.get("CC", "")) or ["cc"]
+    except ValueError as error:
+        raise ToolError(
+            f"CC is {os.environ['CC']!r}, which cannot be split into words ({error}); correct it"
+        ) from error
+
+
+def host_compiler() -> list[str]:
+    """Return the command of the host C compiler: its path, and the arguments of `$CC`.
+
+    Raises:
+        ToolError: there is no compiler, or `$CC` is not a command.
+    """
+    name, *arguments = compiler_words()
     found = shutil.which(name)
     if found is None:
         raise ToolError(f"no C compiler ({name}) on the PATH; install one with: apt-get install gcc")
-    return found
+    return [found, *arguments]
 
 
 def build_library(
@@ -51,22 +66,24 @@ def build_library(
 
     Raises:
         ToolError: no compiler, or the compiler refused the code (its first lines are in the message).
+        TinysceneError: the cache cannot be written.
     """
     include, flags = list(include), list(flags)
     compiler = host_compiler()
-    key = _content_key(sources, include, [compiler, *C_FLAGS, *LINK_FLAGS, *flags])
+    key = _content_key(sources, include, [*compiler, *C_FLAGS, *LINK_FLAGS, *flags])
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
-        library.parent.mkdir(parents=True, exist_ok=True)
-        # a folder of its own, as other processes may build the library at the same time
-        with tempfile.TemporaryDirectory(dir=library.parent, prefix=f"{name}.") as scratch:
-            _compile(compiler, name, sources, include, flags, Path(scratch))
-            (Path(scratch) / "library.so").replace(library)
+        with files.writing(library):
+            library.parent.mkdir(parents=True, exist_ok=True)
+            # a folder of its own, as other processes may build the library at the same time
+            with files.scratch_folder(library.parent, library.name) as scratch:
+                _compile(compiler, name, sources, include, flags, scratch)
+                (scratch / "library.so").replace(library)
     return ctypes.CDLL(str(library), mode)
 
 
 def _compile(
-    compiler: str,
+    compiler: Sequence[str],
     name: str,
     sources: Sequence[Path],
     include: Sequence[Path],
@@ -77,8 +94,8 @@ def _compile(
     objects: list[str] = []
     for source in sources:
         objects.append(str(scratch / f"{len(objects)}.o"))
-        _run([compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
-    _run([compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
+        _run([*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
+    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
 
 
 def _run(command: list[str], name: str) -> None:

@@ -4,11 +4,11 @@ An unknown key, a wrong type or an impossible value is a ConfigError that names 
 """
 
 import dataclasses
-import tomllib
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyscene import files
 from tinyscene.augment import AugmentConfig, settings as augment_settings
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig, config as frontend_config
@@ -188,11 +188,11 @@ def load(path: Path) -> RunConfig:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = files.read_toml(path)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist; name a run configuration such as configs/student.toml") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML ({error}); correct it") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML ({files.reason(error)}); correct it") from error
     try:
         return parse(table)
     except ConfigError as error:

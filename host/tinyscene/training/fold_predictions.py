@@ -1,7 +1,6 @@
 """Class probabilities for a run's test clips: read, pooled over the folds, each fold calibrated by the others."""
 
 import dataclasses
-import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.data import SCENES, Clip, Dataset
 from tinyscene.errors import TinysceneError
 from tinyscene.evaluation import FLOAT, INT8, calibration
@@ -101,12 +101,12 @@ def settings(run: Path) -> dict[str, Any]:
     """
     path = run / run_files.CONFIG
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = files.read_toml(path)
         _ = table["data"]["folds"], table["data_fingerprint"]
     except FileNotFoundError as error:
         raise TinysceneError(f"{run} holds no run: {path.name} is missing; name the folder of a training") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise TinysceneError(f"{path} cannot be read ({error}); restore it or train again") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TinysceneError(f"{path} cannot be read ({files.reason(error)}); restore it or train again") from error
     return table
 
 

@@ -1,6 +1,5 @@
 """Claim the folder of a run, which belongs to one configuration and one data set."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,11 @@ def claim(folder: Path, settings: RunConfig, fingerprint: str) -> None:
         files.write_text(path, tomli_w.dumps(wanted))
         return
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); delete {folder} or choose another --run") from error
+        found = files.read_toml(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} cannot be read ({files.reason(error)}); delete {folder} or choose another --run"
+        ) from error
     found.setdefault(_BACKEND, "tensorflow")  # older folders do not record it
     found.setdefault(_DEVICES, 1)
     if difference := _difference(found, wanted):

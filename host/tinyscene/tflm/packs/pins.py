@@ -1,7 +1,6 @@
 """The CMSIS-Packs that are wanted, from packs.toml in this folder."""
 
 import dataclasses
-import tomllib
 from pathlib import Path
 
 from tinyscene import files
@@ -44,7 +43,7 @@ class Pin:
 
 def pinned() -> list[Pin]:
     """Return the pinned packs, in the order of the file."""
-    return [Pin(**entry) for entry in tomllib.loads(PINS.read_text())["pack"]]
+    return [Pin(**entry) for entry in files.read_toml(PINS)["pack"]]
 
 
 def write_hashes(hashes: dict[str, str]) -> None:
