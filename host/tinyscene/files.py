@@ -47,7 +47,7 @@ def open_regular(path: Path) -> BinaryIO:
     Raises:
         OSError: there is none, or it is something else; `strerror` says what.
     """
-    _require_regular(Path(path).stat(), path)  # before it is opened: opening a device may have an effect
+    require_regular(path)  # before it is opened: opening a device may have an effect
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _require_regular(os.fstat(descriptor), path)
@@ -55,6 +55,15 @@ def open_regular(path: Path) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no regular file, or no link to one, for those who open it by its name.
+
+    Raises:
+        OSError: as for `open_regular`.
+    """
+    _require_regular(Path(path).stat(), path)
 
 
 def _require_regular(status: os.stat_result, path: Path) -> None:

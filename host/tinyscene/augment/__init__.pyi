@@ -14,5 +14,6 @@ from .waveform import (
     EIGHT as EIGHT,
     EIGHT_MICROPHONES as EIGHT_MICROPHONES,
     Microphone as Microphone,
+    impulse_responses as impulse_responses,
     microphones as microphones,
 )

@@ -15,6 +15,7 @@ import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.data import NATIVE_RATE, resample
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import Signal
@@ -154,18 +155,25 @@ def microphones(folder: Path, which: str) -> list[Microphone]:
         ConfigError: no such folder, no such file, or a file that cannot be read or is not mono; the message names it.
     """
     folder = Path(folder)
-    names = EIGHT_MICROPHONES if which == EIGHT else sorted(path.stem for path in folder.glob("*.wav"))
-    if not folder.is_dir() or not names:
+    paths = impulse_responses(folder)
+    names = EIGHT_MICROPHONES if which == EIGHT else sorted(paths)
+    if not names:
         raise ConfigError(f"{folder} has no impulse responses; name a folder of WAV files with them")
-    return [_microphone(folder / f"{name}.wav") for name in names]
+    return [_microphone(paths.get(name, folder / f"{name}.wav")) for name in names]
+
+
+def impulse_responses(folder: Path) -> dict[str, Path]:
+    """Return the WAV files of a folder by name; hidden ones, as macOS makes, are none."""
+    return {path.stem: path for path in sorted(Path(folder).glob("[!.]*")) if path.suffix.lower() == ".wav"}
 
 
 def _microphone(path: Path) -> Microphone:
     try:
+        files.require_regular(path)
         response, rate = soundfile.read(path, dtype="float64")
     except (soundfile.SoundFileError, OSError) as error:
         raise ConfigError(f"{path} cannot be read as an impulse response; restore it or set microphones") from error
-    if response.ndim != 1 or not np.abs(response).max(initial=0) > 0:
+    if response.ndim != 1 or not np.isfinite(response).all() or not np.abs(response).max(initial=0) > 0:
         raise ConfigError(f"{path} is not a mono impulse response; mix it down, or remove it")
     if rate != NATIVE_RATE:
         response = resample(response, rate, NATIVE_RATE)

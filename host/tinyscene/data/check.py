@@ -89,6 +89,8 @@ def _print_overlaps(survey: Survey) -> None:
         _say("no location is shared by training and test")
     if survey.unlisted:
         _say(f"note: {survey.unlisted} files in audio are in no list", "yellow")
+    if survey.others:
+        _say(f"note: {survey.others} files in audio are not taken: their names end as those of no audio file", "yellow")
 
 
 def _print_defects(folder: Path, survey: Survey) -> None:

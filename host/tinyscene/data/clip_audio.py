@@ -6,10 +6,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.data.defects import DefectError, Kind
 from tinyscene.data.resampling import resample
 
 NATIVE_RATE = 44100  # Hz, the rate of every clip on disk
+FLOATS = ("FLOAT", "DOUBLE")  # subtypes of libsndfile whose samples may have any value
 
 
 def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
@@ -18,7 +20,9 @@ def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
     Raises:
         DefectError: the first thing that is wrong (a DatasetError).
     """
+    path = files.as_on_disk(path)
     try:
+        files.require_regular(path)
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
@@ -39,19 +43,35 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
         [clip_samples] float32; integer formats lie in [-1, 1), before resampling.
 
     Raises:
-        DefectError: the clip is missing, unreadable, of another rate, not mono, truncated or too long (a DatasetError).
+        DefectError: the clip is missing, unreadable, of another rate, not mono, truncated, too long, or has samples
+            that are not finite or beyond full scale (a DatasetError).
     """
     samples = round(clip_samples * NATIVE_RATE / sample_rate)
+    path = files.as_on_disk(path)
     try:
+        files.require_regular(path)
         with soundfile.SoundFile(str(path)) as stream:
             _check_format(path, stream.channels, stream.samplerate, stream.frames, samples)
             signal = stream.read(dtype="float32")
+            floats = stream.subtype in FLOATS
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
     _check_format(path, 1, NATIVE_RATE, len(signal), samples)
+    check_samples(path, signal, floats)
+    return at_rate(signal, sample_rate, clip_samples)
+
+
+def check_samples(path: Path, signal: NDArray[np.float32], floats: bool) -> None:
+    """Refuse samples that no recording has; decoders of lossy formats may overshoot, which saturates as elsewhere.
+
+    Raises:
+        DefectError: a sample is NaN or infinite, or beyond full scale in a file of `FLOATS`.
+    """
     if not np.isfinite(signal).all():
         raise DefectError(Kind.UNREADABLE, path, None, "has samples that are not finite", "restore it")
-    return at_rate(signal, sample_rate, clip_samples)
+    if floats and (peak := float(np.abs(signal).max(initial=0))) > 1:
+        problem = f"has samples beyond full scale, up to {peak:.5g}"
+        raise DefectError(Kind.BEYOND_FULL_SCALE, path, None, problem, "scale them to lie between -1 and 1")
 
 
 def at_rate(signal: NDArray[np.float32], sample_rate: int, clip_samples: int) -> NDArray[np.float32]:
@@ -76,7 +96,7 @@ def _check_format(path: Path, channels: int, rate: int, frames: int, samples: in
 def _unreadable(path: Path, error: Exception) -> DefectError:
     """Say why a file cannot be opened; libsndfile itself only says "System error"."""
     try:
-        with Path(path).open("rb"):
+        with files.open_regular(path):
             reason = str(getattr(error, "error_string", error)).rstrip(".")
     except FileNotFoundError:
         return DefectError(Kind.MISSING_FILE, path, None, "does not exist", "restore it or remove its rows")

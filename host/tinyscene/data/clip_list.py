@@ -4,12 +4,15 @@ Format: TAU Urban Acoustic Scenes 2022 Mobile, development dataset (https://zeno
 """
 
 import gzip
+import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from tinyscene import files
 from tinyscene.data.defects import DefectError, Kind
 
 SCENES: tuple[str, ...] = (
@@ -28,6 +31,8 @@ SCENES: tuple[str, ...] = (
 Place = tuple[str, str]  # (identifier, device)
 
 _LONGEST_ROW = 1 << 16  # bytes; a longer "row" is a file of another kind
+_LONGEST_LIST = 1 << 28  # bytes when unpacked; the largest official list has 3 % of it
+_MOST_BLANK_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +95,27 @@ def scan_list(
             number = 1
             columns = {name.strip(): index for index, name in enumerate(header or ())}
             wanted = ("filename", "scene_label") if labelled else ("filename",)
-            if missing := [name for name in wanted if name not in columns]:
+            if missing := [name for name in wanted if name not in columns or any("\r" in cell for cell in columns)]:
                 yield _no_column(path, missing[0], header)
                 return
             parser = _RowParser(path, columns, len(header or ()), places or {})
-            rows = False
+            blank = size = 0
             while line := stream.readline(_LONGEST_ROW):
                 number += 1
-                if len(line) == _LONGEST_ROW:
-                    problem = f"the row has more than {_LONGEST_ROW - 1} bytes"
+                size += len(line)
+                blank += not line.strip()
+                if problem := _no_list(len(line), size, blank):
                     yield DefectError(Kind.MALFORMED_LIST, path, number, problem, "name a list in the TAU format")
                     return
                 if line.strip():
-                    rows = True
                     yield parser.parse(line, number)
-            if not rows:
+            if number - blank == 1:
                 yield DefectError(Kind.MALFORMED_LIST, path, number, "the list has no rows", "restore it or remove it")
     except FileNotFoundError:
         yield DefectError(Kind.MISSING_FILE, path, number + 1, "there is no such list", "check the name or restore it")
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        yield DefectError(Kind.UNREADABLE, path, number + 1, f"the list cannot be read ({reason})", "restore it")
+        problem = f"the list cannot be read ({files.reason(error)})"
+        yield DefectError(Kind.UNREADABLE, path, number + 1, problem, "restore it")
 
 
 def read_list(path: Path, *, labelled: bool = False, places: Mapping[str, Place] | None = None) -> Iterator[Clip]:
@@ -125,8 +130,38 @@ def read_list(path: Path, *, labelled: bool = False, places: Mapping[str, Place]
         yield row
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    with files.open_regular(files.as_on_disk(path)) as stream:
+        if path.suffix != ".gz":
+            yield stream
+            return
+        with gzip.open(stream, "rb") as unpacked:
+            yield cast(BinaryIO, unpacked)
+
+
+def _no_list(row: int, size: int, blank: int) -> str | None:
+    """Return why a file is no list, by the bytes of a row and of all rows so far, and its blank lines."""
+    if row == _LONGEST_ROW:
+        return f"the row has more than {_LONGEST_ROW - 1} bytes"
+    if size > _LONGEST_LIST:
+        return f"the list has more than {_LONGEST_LIST >> 20} MiB"
+    return f"the list has more than {_MOST_BLANK_LINES:,} blank lines" if blank > _MOST_BLANK_LINES else None
+
+
+def _refused_character(name: str) -> str | None:
+    """Return the first character that cannot be part of a file's name, or would garble a line on the terminal.
+
+    Spaces of all widths and joiners occur in names that input methods and macOS make.
+    """
+    return next(
+        (
+            letter
+            for letter in name
+            if not letter.isprintable() and unicodedata.category(letter) != "Zs" and letter not in "\u200c\u200d"
+        ),
+        None,
+    )
 
 
 def _split_row(line: bytes, first: bool = False) -> list[str] | None:
@@ -138,7 +173,9 @@ def _split_row(line: bytes, first: bool = False) -> list[str] | None:
 
 
 def _no_column(path: Path, name: str, header: list[str] | None) -> DefectError:
-    if header is None or any(not cell.isprintable() for cell in header):
+    if any("\r" in cell for cell in header or ()):
+        problem, remedy = "its lines end in CR, as those of old Macs", "save it with lines that end in LF"
+    elif header is None or any(not cell.isprintable() for cell in header):
         problem, remedy = "the header is not text in UTF-8", "name a list in the TAU format"
     elif header == [""]:
         problem, remedy = "the list is empty", "restore it: its first line names the columns"
@@ -173,9 +210,10 @@ class _RowParser:
             filename = next((cell for cell in cells if parse_name(cell)), None)
             return bad(f"columns in the row: {len(cells)}, in the header: {self.width}", "separate them with tabs")
         name = cells[self.filename]
-        outside = name.startswith("/") or ".." in name.split("/")
-        if not name or outside or not name.isprintable():
+        if not name or name.startswith("/") or ".." in name.split("/"):
             return bad(f"{name!r} is not the name of a file inside the data set", "write audio/NAME.wav")
+        if letter := _refused_character(name):
+            return bad(f"{name!r} has the character U+{ord(letter):04X}", "rename the file")
         filename = name
         scene = None if self.scene is None else cells[self.scene]
         if scene is not None and scene not in SCENES:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 
+from tinyscene.data import audio_folder
 from tinyscene.data.clip_audio import NATIVE_RATE, pcm16, probe_clip, read_clip
 from tinyscene.data.clip_list import SCENES, Clip, Place, parse_name, read_list, scan_list
 from tinyscene.data.defects import DefectError, Kind
@@ -37,7 +38,8 @@ __all__ = [
 Part = Literal["train", "test", "evaluate"]
 PARTS: tuple[Part, ...] = ("train", "test", "evaluate")
 
-_FOLD_LIST = re.compile(r"fold([1-9][0-9]*)_(train|test|evaluate)\.csv(?:\.gz)?")
+_FOLD_LIST = re.compile(r"fold(0|[1-9][0-9]*)_(train|test|evaluate)\.csv(?:\.gz)?")
+_LIKE_A_LIST = re.compile(r"(?i)fold.*\.(csv|tsv|txt)(\.gz)?")
 
 
 class Dataset:
@@ -92,8 +94,29 @@ class Dataset:
                 found.setdefault((int(match[1]), cast(Part, match[2])), path)
         return dict(sorted(found.items(), key=lambda item: (item[0][0], PARTS.index(item[0][1]))))
 
+    @cached_property
+    def ignored_lists(self) -> list[DefectError]:
+        """Files that look like fold lists and are not taken for one, with the reason."""
+        taken = set(self.fold_lists.values())
+        found = []
+        for path in sorted(self.lists.iterdir()):
+            if _LIKE_A_LIST.fullmatch(path.name) and path not in taken:
+                twice = _FOLD_LIST.fullmatch(path.name)
+                why = "is not read, as the same list is there unpacked" if twice else "is not read, for its name"
+                remedy = (
+                    "remove one of them" if twice else "name it fold1_train.csv, fold1_test.csv or fold1_evaluate.csv"
+                )
+                found.append(DefectError(Kind.MALFORMED_LIST, path, None, f"{why}; {remedy}", "or move it elsewhere"))
+        return found
+
     def folds(self) -> list[int]:
-        """Return the numbers of the folds, ascending."""
+        """Return the numbers of the folds, ascending.
+
+        Raises:
+            DefectError: there is a file that looks like a fold list and is none: the folds may be incomplete.
+        """
+        if self.ignored_lists:
+            raise self.ignored_lists[0]
         return sorted({fold for fold, _ in self.fold_lists})
 
     def split(self, fold: int, part: Part) -> Iterator[Clip]:
@@ -162,14 +185,14 @@ class Dataset:
                     yield clip
 
     def scan_audio(self) -> Iterator[Clip | DefectError]:
-        """Yield a Clip for every WAV file of the audio folder, read from its name, and a DefectError for a bad name.
+        """Yield a Clip for every audio file in the audio folder, read from its name, and a DefectError for a bad name.
 
         Raises:
             DatasetError: there is no audio folder.
         """
         if not self.has_audio:
             raise DatasetError(f"{self.root} has no meta.csv, no lists and no audio; name a data set in the TAU layout")
-        for path in sorted((self.root / "audio").glob("[!.]*.wav")):
+        for path in filter(audio_folder.is_audio, audio_folder.walk(self.root / "audio")):
             named = parse_name(path.name)
             if named is None or named[0] not in SCENES:
                 problem = "does not name its scene, location and device"
@@ -177,7 +200,8 @@ class Dataset:
                 yield DefectError(Kind.UNKNOWN_LABEL, path, None, problem, remedy)
             else:
                 scene, identifier, device = named
-                yield Clip(f"audio/{path.name}", scene, identifier, identifier.rpartition("-")[0], device, 0)
+                filename = path.relative_to(self.root).as_posix()
+                yield Clip(filename, scene, identifier, identifier.rpartition("-")[0], device, 0)
 
     def _clips_of_folder(self) -> Iterator[Clip]:
         for clip in self.scan_audio():

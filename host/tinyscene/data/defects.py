@@ -15,6 +15,8 @@ class Kind(enum.StrEnum):
     NOT_MONO = "not mono"
     TRUNCATED = "truncated"
     TOO_LONG = "too long"
+    BEYOND_FULL_SCALE = "beyond full scale"
+    EMPTY = "nothing found"
     MALFORMED_LIST = "malformed list"
     MALFORMED_ROW = "malformed row"
     UNKNOWN_LABEL = "unknown label"

@@ -13,6 +13,7 @@ from typing import Any
 import joblib
 
 from tinyscene.console import progress_bar
+from tinyscene.data import audio_folder
 from tinyscene.data.clip_audio import probe_clip
 from tinyscene.data.clip_list import SCENES, Clip, Place, parse_name, scan_list
 from tinyscene.data.dataset import PARTS, Dataset, Part
@@ -66,7 +67,8 @@ class Survey:
         clips: counts over all clips, each once.
         folds: the fold lists, by fold and part.
         overlaps: (scene, identifier) that training and test share, by fold, sorted.
-        unlisted: number of WAV files that no list names.
+        unlisted: number of audio files that no list names.
+        others: number of files in the audio folder that are no audio by their suffix.
         findings: all defects, by list and line.
     """
 
@@ -75,6 +77,7 @@ class Survey:
     folds: dict[int, dict[Part, PartSurvey]] = field(default_factory=lambda: defaultdict(dict))
     overlaps: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     unlisted: int = 0
+    others: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     def train_and_test(self, fold: int) -> tuple[PartSurvey | None, PartSurvey | None]:
@@ -98,6 +101,7 @@ class Survey:
                 for scene, identifier in shared
             ],
             "unlisted": self.unlisted,
+            "others": self.others,
             "defects": [asdict(finding) for finding in self.findings],
         }
 
@@ -119,9 +123,10 @@ class _Surveyor:
         self.survey = Survey()
         self.clips: dict[str, Clip] = {}
         self.sources: dict[str, tuple[str, int]] = {}  # where each file was first named: list and line
+        self.alone = dataset.meta is None and not dataset.fold_lists  # audio without lists
 
     def run(self) -> Survey:
-        if self.dataset.meta is None and not self.dataset.fold_lists:
+        if self.alone:
             self._read_folder()
         else:
             self._read_lists()
@@ -129,6 +134,7 @@ class _Surveyor:
         for clip in self.clips.values():
             self.survey.clips.add(clip)
         self._probe_audio()
+        self._nothing_goes_unseen()
         order = {name: index for index, name in enumerate(self.survey.rows)}
         self.survey.findings.sort(key=lambda finding: (order.get(finding.file, -1), finding.line))
         return self.survey
@@ -136,10 +142,17 @@ class _Surveyor:
     def _find(self, file: str, line: int, kind: Kind, problem: str) -> None:
         self.survey.findings.append(Finding(file, line, kind, problem))
 
+    def _nothing_goes_unseen(self) -> None:
+        for defect in self.dataset.ignored_lists:
+            self._find(defect.path.relative_to(self.dataset.root).as_posix(), 0, defect.kind, defect.problem)
+        if not self.clips and not self.survey.findings:
+            problem = "there are no clips: audio files, such as audio/park-london-96-2689-3-s1.wav, were looked for"
+            self._find("audio", 0, Kind.EMPTY, problem)
+
     def _read_folder(self) -> None:
         for clip in self.dataset.scan_audio():
             if isinstance(clip, DefectError):
-                self._find(f"audio/{clip.path.name}", 0, clip.kind, clip.problem)
+                self._find(clip.path.relative_to(self.dataset.root).as_posix(), 0, clip.kind, clip.problem)
             else:
                 self.clips[clip.filename] = clip
                 self.sources[clip.filename] = (clip.filename, 0)
@@ -218,7 +231,11 @@ class _Surveyor:
             self._find("audio", 0, Kind.MISSING_FILE, problem)
             return
         listed = set(self.sources)
-        self.survey.unlisted = sum(f"audio/{path.name}" not in listed for path in (root / "audio").glob("[!.]*.wav"))
+        for path in audio_folder.walk(root / "audio"):
+            if not audio_folder.is_audio(path):
+                self.survey.others += 1
+            elif not self.alone:
+                self.survey.unlisted += path.relative_to(root).as_posix() not in listed
         probe = joblib.Parallel(n_jobs=-1, backend="threading", batch_size=64, return_as="generator_unordered")
         with progress_bar() as progress:
             task = progress.add_task("checking clips", total=len(self.sources))

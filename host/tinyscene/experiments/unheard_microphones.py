@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from tinyscene import files
-from tinyscene.augment import ALL, EIGHT_MICROPHONES, Microphone, Recording, recordings, waveform
+from tinyscene.augment import ALL, EIGHT_MICROPHONES, Microphone, Recording, impulse_responses, recordings, waveform
 from tinyscene.bundle import Bundle
 from tinyscene.console import console
 from tinyscene.data import Dataset
@@ -53,7 +53,7 @@ def heard_in_training(run: Path) -> set[str]:
             names |= set(EIGHT_MICROPHONES)
             continue
         folder = Path(augment["impulse_responses"])
-        found = {path.stem for path in folder.glob("*.wav")}
+        found = set(impulse_responses(folder))
         if not found:
             raise TinysceneError(
                 f"{run} was trained with all microphones of {folder}, which has none here: restore it, or run this "

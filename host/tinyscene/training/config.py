@@ -301,8 +301,8 @@ def _check_name(place: str, name: str) -> None:
 def _check_folds(folds: int | str) -> None:
     if isinstance(folds, str) and folds not in (CROSS_VALIDATE, ALL):
         raise ConfigError(f'data.folds is {folds!r}; use a number, "{CROSS_VALIDATE}" or "{ALL}"')
-    if isinstance(folds, int) and folds < 1:
-        raise ConfigError(f"data.folds is {folds}; folds are numbered from 1")
+    if isinstance(folds, int) and folds < 0:
+        raise ConfigError(f"data.folds is {folds}; the number of a fold is 0 or more")
 
 
 def _frontend(place: str, table: Any) -> FrontendConfig:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings, strategies as st
 
+from tinyscene.data import clip_list
 from tinyscene.data.dataset import (
     SCENES,
     Clip,
@@ -104,7 +106,10 @@ BAD_LISTS = {
     "no name": (HEADER + "\tpark\n", r":2: '' is not the name of a file inside"),
     "escape": (HEADER + "audio/../../x.wav\tpark\n", r":2: 'audio/../../x.wav' is not the name of a file inside"),
     "absolute": (HEADER + "/etc/passwd\tpark\n", r":2: '/etc/passwd' is not the name of a file inside"),
-    "NUL": (HEADER + "audio/a\0.wav\tpark\n", r":2: 'audio/a\\x00.wav' is not the name"),
+    "NUL": (HEADER + "audio/a\0.wav\tpark\n", r":2: 'audio/a\\x00.wav' has the character U\+0000; rename"),
+    "direction": (HEADER + "audio/a\u202e.wav\tpark\n", r":2: .* has the character U\+202E; rename"),
+    "old Mac": ("filename\tscene_label\raudio/x.wav\tpark\r", r":1: its lines end in CR, as .*; save it with .* LF"),
+    "blank lines": (HEADER + "\n" * 10_001, r":10002: the list has more than 10,000 blank lines; name a list"),
     "place": (HEADER + "audio/1.wav\tpark\n", r":2: location and device of 'audio/1.wav' are unknown; name it scene-"),
 }
 
@@ -115,6 +120,27 @@ def test_bad_lists_name_their_line(tmp_path: Path, case: str) -> None:
     path = write_list(tmp_path / "l.csv", content)
     with pytest.raises(DatasetError, match=rf"{path}{message}"):
         list(read_list(path, labelled=True))
+
+
+@pytest.mark.parametrize("name", ["a\u00a0b", "公園\u3000一", "x\u200dy", "a\u202fb"])
+def test_spaces_and_joiners_of_input_methods_are_taken(tmp_path: Path, name: str) -> None:
+    rows = f"filename\tscene_label\tidentifier\tsource_label\naudio/{name}.wav\tpark\trome-1\ta\n"
+    (clip,) = read_list(write_list(tmp_path / "l.csv", rows))
+    assert clip.filename == f"audio/{name}.wav"
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.csv.gz"])
+def test_a_list_that_is_no_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DatasetError, match=r":1: the list cannot be read \(it is a pipe, not a file\); restore it"):
+        list(read_list(tmp_path / name))
+
+
+def test_a_list_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_list, "_LONGEST_LIST", 1 << 20)
+    path = write_list(tmp_path / "l.csv.gz", gzip.compress((HEADER + f"{NAME}\tpark\n" * 40_000).encode()))
+    with pytest.raises(DatasetError, match=r":\d{5}: the list has more than 1 MiB"):
+        list(read_list(path))
 
 
 def test_damaged_gzip_and_absent_list(tmp_path: Path) -> None:
@@ -262,7 +288,21 @@ def nan(path: Path) -> Path:
     return path
 
 
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def loud(path: Path) -> Path:
+    """Write floats that were not scaled, as scipy.io.wavfile.write does."""
+    soundfile.write(path, np.full(44100, -9830.4), 44100, subtype="FLOAT", format="WAV")
+    return path
+
+
 BAD_CLIPS = {
+    "pipe": (pipe, r"cannot be read \(it is a pipe, not a file\); restore it"),
+    "device": (lambda path: path.symlink_to("/dev/zero") or path, r"cannot be read \(it is a device, not a file\)"),
+    "loud": (loud, r"has samples beyond full scale, up to 9830\.4; scale them"),
     "missing": (lambda path: path, "does not exist; restore it"),
     "folder": (lambda path: path.mkdir() or path, r"cannot be read \(Is a directory\); restore it"),
     "empty": (lambda path: path.touch() or path, r"cannot be read \(.+\); restore it"),
@@ -282,6 +322,18 @@ def test_bad_clips_are_refused_with_the_reason(tmp_path: Path, case: str, read: 
     path = make(tmp_path / "clip.wav")
     with pytest.raises(DatasetError, match=rf"^{path} {message}"):
         read(path)
+
+
+@pytest.mark.parametrize(("subtype", "value"), [("FLOAT", 1.0), ("DOUBLE", -1.0), ("PCM_24", 2.0)])
+def test_full_scale_itself_is_fine(tmp_path: Path, subtype: str, value: float) -> None:
+    soundfile.write(tmp_path / "x.wav", np.full(44100, value), 44100, subtype=subtype)
+    assert np.abs(read_clip(tmp_path / "x.wav")).max() <= 1
+
+
+def test_a_clip_whose_name_is_in_the_other_normal_form_is_read(tmp_path: Path) -> None:
+    wav(tmp_path / unicodedata.normalize("NFD", "zürich.wav"))
+    probe_clip(tmp_path / unicodedata.normalize("NFC", "zürich.wav"))
+    read_clip(tmp_path / unicodedata.normalize("NFC", "zürich.wav"))
 
 
 def test_truncated_compressed_clip_is_found_although_its_header_is_whole(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`tinyscene data check`: every kind of defect is found at its line, and nothing else is."""
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from tinyscene.cli import app
+from tinyscene.data.dataset import Dataset
 from tinyscene.data.survey import survey_dataset
 from tinyscene.errors import DatasetError
 
@@ -216,6 +218,65 @@ def test_audio_alone(folder: Path) -> None:
     assert found(folder) == [
         "audio/holiday.wav:0: unknown label: does not name its scene, location and device",
         f"{BUS}:0: not mono: {BUS} has 2 channels, not 1",
+    ]
+
+
+@pytest.mark.parametrize("place", ["audio/{}.WAV", "audio/{}.flac", "audio/park/{}.wav", "audio/a/b/{}.Wav"])
+def test_audio_is_found_by_any_suffix_and_in_folders(tmp_path: Path, place: str) -> None:
+    for number in range(4):
+        path = tmp_path / "set" / place.format(f"park-rome-{number}-0-{number}-a")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.zeros(44100), 44100, format="FLAC" if path.suffix == ".flac" else "WAV")
+    (tmp_path / "set" / "audio" / "._park-rome-9-0-9-a.wav").touch()  # as macOS makes
+    (tmp_path / "set" / "audio" / "notes.txt").touch()
+    survey = survey_dataset(tmp_path / "set")
+    assert (survey.clips.clips, survey.unlisted, survey.others, survey.findings) == (4, 0, 1, [])
+    code, said = run(tmp_path / "set")
+    assert code == 0
+    assert "1 files in audio are not taken" in said
+
+
+@pytest.mark.parametrize("inside", [[], ["notes.txt"], [".hidden.wav"]])
+def test_nothing_found_is_a_defect(tmp_path: Path, inside: list[str]) -> None:
+    (tmp_path / "audio").mkdir()
+    for name in inside:
+        (tmp_path / "audio" / name).touch()
+    code, said = run(tmp_path)
+    assert code == 1
+    assert "nothing found: there are no clips: audio files, such as" in said
+
+
+def test_a_class_a_folder_is_told_apart_from_nothing(tmp_path: Path) -> None:
+    for name in ("dog", "cat"):
+        (tmp_path / "audio" / name).mkdir(parents=True)
+        wav(tmp_path / "audio" / name / "1.wav")
+    assert found(tmp_path) == [
+        f"audio/{name}/1.wav:0: unknown label: does not name its scene, location and device" for name in ("cat", "dog")
+    ]
+
+
+def test_folds_may_count_from_zero(folder: Path) -> None:
+    for name in (TRAIN, TEST, EVALUATE):
+        (folder / name.replace("fold1", "fold0")).write_bytes((folder / name).read_bytes())
+    assert Dataset(folder).folds() == [0, 1]
+    assert found(folder) == []
+
+
+@pytest.mark.parametrize("name", ["fold01_train.csv", "Fold1_train.csv", "fold1_train.CSV", "fold1_train.txt"])
+def test_a_list_that_is_not_taken_is_a_defect(folder: Path, name: str) -> None:
+    (folder / TRAIN).rename(folder / "evaluation_setup" / name)
+    assert found(folder) == [
+        f"evaluation_setup/{name}:0: malformed list: is not read, for its name; "
+        "name it fold1_train.csv, fold1_test.csv or fold1_evaluate.csv"
+    ]
+    with pytest.raises(DatasetError, match=f"{name} is not read, for its name; name it fold1_train.csv"):
+        Dataset(folder).folds()
+
+
+def test_the_same_list_twice_is_a_defect(folder: Path) -> None:
+    (folder / f"{TRAIN}.gz").write_bytes(gzip.compress((folder / TRAIN).read_bytes()))
+    assert found(folder) == [
+        f"{TRAIN}.gz:0: malformed list: is not read, as the same list is there unpacked; remove one of them"
     ]
 
 
