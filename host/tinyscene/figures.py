@@ -16,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tinyscene import files
 
+matplotlib.rcParams["text.parse_math"] = False  # names of classes are text, whatever is in them
+
 History = Sequence[Mapping[str, Any]]
 """One line of history.jsonl per epoch: epoch, learning_rate, loss, val_log_loss, val_accuracy (None: no
 validation clips), seconds."""

@@ -95,9 +95,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         ValueError: it is not UTF-8, or not TOML.
     """
     try:
-        return tomllib.loads(read_bounded(path, LARGEST_TOML).decode("utf-8-sig"))
+        table = tomllib.loads(read_bounded(path, LARGEST_TOML).decode("utf-8-sig"))
+        _require_64_bits(table)
     except RecursionError as error:
         raise ValueError("its values are nested too deeply") from error
+    return table
+
+
+def _require_64_bits(value: Any) -> None:
+    """Refuse whole numbers that TOML does not have, and that no arithmetic here expects."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _require_64_bits(inner)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number in it has more than 64 bits")
 
 
 def reason(error: Exception) -> str:

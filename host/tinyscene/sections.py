@@ -9,6 +9,15 @@ from tinyscene.errors import ConfigError
 
 Section = TypeVar("Section")
 
+_NAMES = {
+    dict: "a table",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
 
 def limited(default: Any = dataclasses.MISSING, *, low: float | None = None, high: float | None = None) -> Any:
     """A field whose value lies between low and high, inclusive."""
@@ -20,20 +29,21 @@ def choice(default: Any = dataclasses.MISSING, *, among: tuple[Any, ...]) -> Any
 
 
 def section(kind: type[Section], place: str, table: Any) -> Section:
-    """Build a dataclass from a TOML table, with every key checked."""
+    """Build a dataclass from a TOML table, with every key checked; `place`: name of the table, "" for the top level."""
     check_type(place, table, dict)
+    prefix = f"{place}." if place else ""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     if unknown := sorted(set(table) - set(fields)):
-        raise ConfigError(f"unknown key {place}.{unknown[0]}; keys there are {', '.join(fields)}")
+        raise ConfigError(f"unknown key {prefix}{unknown[0]}; keys there are {', '.join(fields)}")
     values = {}
     for key, field in fields.items():
         if key not in table:
-            if field.default is dataclasses.MISSING:
-                raise ConfigError(f"{place}.{key} is missing; add it")
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise ConfigError(f"{prefix}{key} is missing; add it")
             continue
-        values[key] = typed(f"{place}.{key}", table[key], hints[key])
-        check_value(f"{place}.{key}", table[key], field.metadata)
+        values[key] = typed(f"{prefix}{key}", table[key], hints[key])
+        check_value(f"{prefix}{key}", table[key], field.metadata)
     return kind(**values)
 
 
@@ -61,7 +71,14 @@ def check_type(place: str, value: Any, hint: Any) -> None:
     accepted = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
         names = " or ".join(
-            {dict: "a table", str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
+            {
+                dict: "a table",
+                list: "a list",
+                str: "text",
+                int: "a whole number",
+                float: "a number",
+                bool: "true or false",
+            }[kind]
             for kind in kinds
         )
         raise ConfigError(f"{place} is {value!r}; it must be {names}")

@@ -165,7 +165,6 @@ def report(
         f"hours are of {OFFICIAL_CLIPS:,} clips, {OFFICIAL_CLIPS * clip_bytes / 1e9:.1f} GB like these {len(paths)}, "
         f"which were read from memory: a disk keeps up with {count} workers of C if it delivers "
         f"{speeds[C].all_workers * clip_bytes / 1e6:,.0f} MB/s; the features take {cached / 1e9:.2f} GB in the cache",
-        highlight=False,
         soft_wrap=True,
     )
 

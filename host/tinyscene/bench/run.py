@@ -123,7 +123,7 @@ def report(as_json: Path | None, docs: bool = False) -> None:
     console.print("Networks, an inference")
     console.print(_table(rows))
     for note in bench_docs.notes(rows):
-        console.print(f"* {note}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"* {note}", soft_wrap=True)
     for table in frontend.tables(frames):
         console.print("\nFront ends, instructions a frame")
         console.print(table)

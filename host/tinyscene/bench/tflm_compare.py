@@ -90,9 +90,9 @@ def report(folder: Path, data: Path, split: str, clips: int) -> int:
     boards = {env: answers(env, bundle.identity, inputs) for env in BOARDS}
     for env, outputs in boards.items():
         different = int(np.count_nonzero((outputs != reference).any(axis=1)))
-        console.print(f"{env}: {different} of {len(inputs)} clips differ from the reference kernels", highlight=False)
+        console.print(f"{env}: {different} of {len(inputs)} clips differ from the reference kernels")
     between = int(np.count_nonzero((boards[BOARDS[0]] != boards[BOARDS[1]]).any(axis=1)))
-    console.print(f"{' and '.join(BOARDS)}: {between} of {len(inputs)} clips differ", highlight=False)
+    console.print(f"{' and '.join(BOARDS)}: {between} of {len(inputs)} clips differ")
     for kernels in KERNELS:
         say(kernels, operators(bundle.model, kernels, inputs)[0])
     return int(between > 0)
@@ -101,11 +101,10 @@ def report(folder: Path, data: Path, split: str, clips: int) -> int:
 def say(kernels: str, differences: Sequence[Difference]) -> None:
     """Print the operators that differ, for one choice of kernels."""
     if not differences:
-        console.print(f"kernels {kernels}: every operator makes the reference kernels' bytes", highlight=False)
+        console.print(f"kernels {kernels}: every operator makes the reference kernels' bytes")
     for each in differences:
         console.print(
             f"kernels {kernels}: {each.operator} differs in {each.bytes:,} of {each.of:,} bytes, "
             f"in {each.vectors} clips",
-            highlight=False,
             soft_wrap=True,
         )

@@ -25,7 +25,6 @@ def report(folder: Path, rate: int, out: Path) -> None:
     console.print(
         f"{out}: bundle {bundle.name} ({bundle.identity}), {front.n_mels} x {front.frames} features at {rate} Hz, "
         f"held bands: {front.held_mels}",
-        highlight=False,
         soft_wrap=True,
     )
 

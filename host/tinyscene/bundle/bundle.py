@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +15,14 @@ from tinyscene import files
 from tinyscene.bundle.probabilities import softmax
 from tinyscene.errors import BundleError, ConfigError
 from tinyscene.frontend import FrontendConfig, Normalisation, Quantisation
+from tinyscene.sections import choice, limited, section, typed
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
 DESCRIPTION_FILE = "bundle.toml"
 CARD_FILE = "MODEL_CARD.md"
+LARGEST_MODEL = 1 << 28  # bytes; no board has 1 % of it
+SMALLEST_SCALE = 1e-30  # of a quantisation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,17 +150,16 @@ class Bundle:
         """
         folder = Path(folder)
         try:
-            description = tomllib.loads((folder / DESCRIPTION_FILE).read_text())
-            model = (folder / MODEL_FILE).read_bytes()
+            description = files.read_toml(folder / DESCRIPTION_FILE)
+            model = files.read_bounded(folder / MODEL_FILE, LARGEST_MODEL)
         except FileNotFoundError as error:
             raise BundleError(
                 f"{folder} is not a bundle: {error.filename} is missing; train one or name another folder"
             ) from error
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise BundleError(
-                f"{folder / DESCRIPTION_FILE} cannot be read ({error}); restore it or train again"
-            ) from error
-        if description.get("format") != FORMAT:
+        except (OSError, ValueError) as error:
+            path = getattr(error, "filename", None) or folder / DESCRIPTION_FILE
+            raise BundleError(f"{path} cannot be read ({files.reason(error)}); restore it or train again") from error
+        if description.get("format") is not FORMAT:  # True equals 1
             raise BundleError(
                 f"{folder} has bundle format {description.get('format')!r}, this tinyscene reads {FORMAT}; train again"
             )
@@ -168,7 +169,7 @@ class Bundle:
             )
         try:
             bundle = cls._from_description(description, model)
-        except (KeyError, TypeError, ValueError, ConfigError) as error:
+        except ConfigError as error:
             raise BundleError(f"{folder / DESCRIPTION_FILE} is damaged ({error}); restore it or train again") from error
         if bundle.identity != description.get("identity"):
             raise BundleError(
@@ -178,25 +179,85 @@ class Bundle:
 
     @classmethod
     def _from_description(cls, description: dict[str, Any], model: bytes) -> "Bundle":
-        frontend = FrontendConfig.from_dict(description["frontend"])
-        normalisation = Normalisation(
-            *(tuple(map(float, description["normalisation"][key])) for key in ("mean", "std"))
-        )
-        if not len(normalisation.mean) == len(normalisation.std) == frontend.n_mels:
-            raise ValueError(f"normalisation does not have {frontend.n_mels} values")
-        if not all(math.isfinite(value) and value > 0 for value in normalisation.std):
-            raise ValueError("a standard deviation is not positive")
-        if description["output_kind"] not in ("logits", "probabilities"):
-            raise ValueError(f"output_kind {description['output_kind']!r}")
+        """Build from what `save` wrote.
+
+        Raises:
+            ConfigError: a value is missing, of another type or impossible; the message names it.
+        """
+        fields = section(_Description, "", {key: description[key] for key in _FIELDS if key in description})
+        frontend = FrontendConfig.from_dict(fields.frontend)
+        normalisation = section(_Normalisation, "normalisation", fields.normalisation)
+        mean, std = (_numbers(f"normalisation.{key}", getattr(normalisation, key)) for key in ("mean", "std"))
+        if not len(mean) == len(std) == frontend.n_mels:
+            raise ConfigError(f"normalisation does not have {frontend.n_mels} values")
+        if not all(value > 0 for value in std):
+            raise ConfigError("a standard deviation is not positive")
         return cls(
-            name=description["name"],
-            classes=tuple(description["classes"]),
+            name=_text("name", fields.name),
+            classes=_names(fields.classes),
             frontend=frontend,
-            normalisation=normalisation,
-            input=Quantisation(**description["input"]),
-            output=Quantisation(**description["output"]),
-            output_kind=description["output_kind"],
+            normalisation=Normalisation(mean, std),
+            input=_quantisation("input", fields.input),
+            output=_quantisation("output", fields.output),
+            output_kind=fields.output_kind,
             model=model,
-            provenance=description.get("provenance", {}),
-            metrics=description.get("metrics", {}),
+            provenance=fields.provenance,
+            metrics=fields.metrics,
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Description:
+    """The fields of bundle.toml that describe the classifier, by type."""
+
+    name: str
+    classes: list
+    output_kind: Literal["logits", "probabilities"] = choice(among=("logits", "probabilities"))
+    frontend: dict
+    normalisation: dict
+    input: dict
+    output: dict
+    provenance: dict = dataclasses.field(default_factory=dict)
+    metrics: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Normalisation:
+    mean: list
+    std: list
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Quantisation:
+    scale: float = limited(low=SMALLEST_SCALE, high=1 / SMALLEST_SCALE)
+    zero_point: int = limited(low=-128, high=127)
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(_Description))
+
+
+def _quantisation(place: str, table: dict[str, Any]) -> Quantisation:
+    fields = section(_Quantisation, place, table)
+    return Quantisation(fields.scale, fields.zero_point)
+
+
+def _numbers(place: str, values: list[Any]) -> tuple[float, ...]:
+    numbers = tuple(float(typed(f"{place}[{index}]", value, float)) for index, value in enumerate(values))
+    if wrong := [index for index, number in enumerate(numbers) if not math.isfinite(number)]:
+        raise ConfigError(f"{place}[{wrong[0]}] is {numbers[wrong[0]]}; it must be finite")
+    return numbers
+
+
+def _names(values: list[Any]) -> tuple[str, ...]:
+    names = tuple(_text(f"classes[{index}]", value) for index, value in enumerate(values))
+    if len(set(names)) != len(names) or not names:
+        raise ConfigError(f"classes are {', '.join(names) or 'none'}; each must be there once")
+    return names
+
+
+def _text(place: str, value: Any) -> str:
+    """Return a name of one line, without what a terminal or a font would take for something else."""
+    text = str(typed(place, value, str))
+    if not text.strip() or not text.isprintable():
+        raise ConfigError(f"{place} is {text!r}; it must be text of one line")
+    return text

@@ -94,7 +94,7 @@ def main() -> None:
     try:
         app(prog_name="tinyscene")
     except TinysceneError as error:
-        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        error_console.print(f"error: {error}", style="red", soft_wrap=True)
         sys.exit(1)
     except SystemExit as leaving:
         if leaving.code == INTERRUPTED:
@@ -104,6 +104,6 @@ def main() -> None:
 
 def moved(*verb: str) -> None:
     """Run the verb that has replaced a `python -m` module, and print its name."""
-    error_console.print(f"this is now: tinyscene {' '.join(verb)}", highlight=False)
+    error_console.print(f"this is now: tinyscene {' '.join(verb)}")
     sys.argv[1:1] = verb
     main()

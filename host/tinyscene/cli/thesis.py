@@ -18,9 +18,9 @@ def experiment_list() -> None:
 
     for table in experiment.tables():
         rows = experiment.find(table)
-        console.print(f"{table}: {rows[0].table_title}", highlight=False)
+        console.print(f"{table}: {rows[0].table_title}")
         for row in rows:
-            console.print(f"  {table}/{row.name}: {row.title}", highlight=False)
+            console.print(f"  {table}/{row.name}: {row.title}")
 
 
 @app.command("run")

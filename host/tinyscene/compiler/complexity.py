@@ -234,11 +234,10 @@ def report(model: str, as_json: Path | None) -> int:
         console.print(_layer_table(counts.layers))
     console.print(_summary(counts))
     for reason in counts.excess:
-        console.print(f"beyond the challenge's limits: {reason}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"beyond the challenge's limits: {reason}", style="red", soft_wrap=True)
     if not counts.excess:
         console.print(
             f"within the challenge's limits of {MAX_PARAMETERS:,} INT8 parameters and {MAX_MACS:,} MACs",
-            highlight=False,
             soft_wrap=True,
         )
     if as_json:

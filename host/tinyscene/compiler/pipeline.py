@@ -99,6 +99,5 @@ def report(model: Path, out: Path, optimize: str = "memory") -> None:
     console.print(
         f"{out / 'model.c'}: arena {compiled.arena_bytes:,} bytes, arrays {compiled.constant_bytes:,} bytes, "
         f"input {compiled.input_bytes:,}, output {compiled.output_bytes:,}; picture of its memory: {out / MAP_FILE}",
-        highlight=False,
         soft_wrap=True,
     )

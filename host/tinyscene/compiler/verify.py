@@ -177,7 +177,6 @@ def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, 
         sizes += f", {result.instructions:,} instructions"
     console.print(
         f"{model} on {on}: {result.mismatches} mismatches in {result.values:,} values of {vectors} inputs; {sizes}",
-        highlight=False,
         soft_wrap=True,
     )
     first = result.first_mismatch
@@ -186,6 +185,5 @@ def report(model: Path, on: str, vectors: int, seed: int, as_json: Path | None, 
             f"first: input {first.vector}, output {first.position} is {first.compiled}, "
             f"TensorFlow Lite gives {first.reference}; largest difference {result.max_abs_diff}",
             style="red",
-            highlight=False,
         )
     return 1 if result.mismatches else 0

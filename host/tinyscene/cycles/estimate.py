@@ -116,7 +116,6 @@ def report(bundle: Path | None, board: str | None, as_json: Path | None) -> None
             f"predicted: {one.per_second():.1f} ms per second of audio at {megahertz:g} MHz "
             f"(front end {one.per_second(FRONT_END):.1f}, network {one.per_second(NETWORK):.1f}), "
             f"{one.per_second() / 10:.1f} % of the time; not measured on silicon\n",
-            highlight=False,
             soft_wrap=True,
         )
 

@@ -108,4 +108,4 @@ def _print_defects(folder: Path, survey: Survey) -> None:
 
 
 def _say(text: str, style: str = "") -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, style=style, soft_wrap=True)

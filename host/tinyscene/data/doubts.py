@@ -25,4 +25,4 @@ def of_test(clips: Iterable[Clip]) -> list[str]:
 def say(place: str, found: Iterable[str]) -> None:
     """Print warnings about a fold or list."""
     for text in found:
-        error_console.print(f"warning: {place}: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        error_console.print(f"warning: {place}: {text}", style="yellow", soft_wrap=True)

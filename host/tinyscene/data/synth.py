@@ -195,7 +195,7 @@ def write_dataset(folder: Path, *, clips_per_scene: int = 60, seed: int = 1) -> 
             pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the clips being written, not for the rest
             raise
     _write_lists(folder, plans)
-    console.print(f"{len(plans)} clips of {len(SCENES)} scenes in {folder}", markup=False, soft_wrap=True)
+    console.print(f"{len(plans)} clips of {len(SCENES)} scenes in {folder}", soft_wrap=True)
 
 
 def plan_clips(clips_per_scene: int, seed: int) -> Iterator[ClipPlan]:

@@ -39,7 +39,6 @@ def report(bundle: Path | None, port: str | None) -> int:
             "no ST-LINK serial port found; the board was not checked; connect it and check it with: "
             "tinyscene device check --port PORT",
             style="yellow",
-            highlight=False,
             soft_wrap=True,
         )
         return NO_PORT
@@ -50,12 +49,10 @@ def report(bundle: Path | None, port: str | None) -> int:
             raise LinkError(f"the board at {url}: {complaints[0]}")
         board = Board(link, expected)
     for complaint in complaints:
-        error_console.print(complaint, style="yellow", highlight=False, soft_wrap=True)
+        error_console.print(complaint, style="yellow", soft_wrap=True)
     info = board.info
     console.print(
         f"{info.board} at {url} runs bundle {info.bundle}, identity {info.identity}, at {info.clock_hz / 1e6:g} MHz",
-        highlight=False,
-        markup=False,
         soft_wrap=True,
     )
     return 0

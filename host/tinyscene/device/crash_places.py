@@ -3,8 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from rich.text import Text
-
 from tinyscene import files
 from tinyscene.console import console, error_console
 from tinyscene.device import health
@@ -88,12 +86,10 @@ def _print(crash: Crash, where: dict[str, str], info: DeviceInfo | None, image: 
     lines += [f"reason:     {reason}" for reason in crash.reasons]
     lines += [f"{register}:         {place}" for register, place in where.items()]
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if crash.kind not in (CrashKind.NONE, CrashKind.UNWITNESSED) and image is None:
         build = f"build {info.build}" if info and info.build else "what the board runs"
         error_console.print(
             f"no image of {build} is in {BUILDS}; name the flashed ELF file with --elf to see function and line",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )

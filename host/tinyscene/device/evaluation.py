@@ -108,7 +108,7 @@ def evaluate(
     missing = [clip for clip in clips if clip.filename not in journal.answers]
     known = len(clips) - len(missing)
     if known:
-        error_console.print(f"{known} of {len(clips)} predictions are in {journal.path}", highlight=False)
+        error_console.print(f"{known} of {len(clips)} predictions are in {journal.path}")
     if not missing:
         return
     ask = _asker(bundle, dataset, missing, mode)
@@ -170,19 +170,18 @@ def _print(result: dict[str, Any], options: Options, whole: int) -> None:
     if "accuracy" in result:
         console.print(render_scores(result, f"{result['board']}, {options.mode}, {result['split']}"))
     if "intervals" in result:
-        console.print(subset.render(result, whole), highlight=False, soft_wrap=True)
+        console.print(subset.render(result, whole), soft_wrap=True)
     clock = "by the emulator's clock, which is this machine's" if result["emulated"] else "on the board"
-    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}", highlight=False)
+    console.print(f"model: {result['microseconds'] / 1000:.1f} ms a clip (median) {clock}")
     if len(result["boards"]) > 1:
         for port, about in result["boards"].items():
             share = f"{port}: {about['clips']:,} clips, {about['microseconds'] / 1000:.1f} ms"
-            console.print(share, highlight=False, soft_wrap=True)
+            console.print(share, soft_wrap=True)
     if host := result.get("host"):
         differ = host["clips"] - host["identical"]
         said = f"{differ:,} of them differ, see {options.diff}" if differ else "all are the same bytes"
         console.print(
             f"outputs of {host['clips']:,} clips compared with TensorFlow Lite's reference kernels: {said}",
-            highlight=False,
             soft_wrap=True,
         )
 

@@ -246,4 +246,4 @@ class Fleet:
 
 
 def _say(sentence: str) -> None:
-    error_console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    error_console.print(sentence, soft_wrap=True)

@@ -8,7 +8,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from rich.table import Table
-from rich.text import Text
 
 from tinyscene import files
 from tinyscene.bundle import softmax
@@ -60,7 +59,7 @@ def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
     if damaged:
         raise LinkError(f"the board at {port}: {complaints[0]}")
     for complaint in complaints:
-        error_console.print(complaint, style="yellow", highlight=False, soft_wrap=True)
+        error_console.print(complaint, style="yellow", soft_wrap=True)
 
 
 def _show(info: DeviceInfo | None, about: dict[str, Any], crash: health.Crash | None) -> None:
@@ -68,7 +67,7 @@ def _show(info: DeviceInfo | None, about: dict[str, Any], crash: health.Crash | 
     table = Table(show_header=False)
     table.add_column(style="bold")
     for name, value in _described(info) if info else ():
-        table.add_row(name, Text(value))
+        table.add_row(name, value)
     for numbers in (about.get("statistics", {}), about.get("self_test", {})):
         table.add_section()
         for name, value in numbers.items():
@@ -104,10 +103,10 @@ def reboot(port: str, boot_loader: bool) -> None:
         board = Board(link).info.board
         link.tell(Request.REBOOT, bytes([boot_loader]))
         if boot_loader:
-            console.print(f"{board} is in its boot loader; flash it with: make flash BOARD={board}", highlight=False)
+            console.print(f"{board} is in its boot loader; flash it with: make flash BOARD={board}")
             return
         info = Board(link).info
-    console.print(f"{info.board} restarted; it carries bundle {info.bundle}", highlight=False)
+    console.print(f"{info.board} restarted; it carries bundle {info.bundle}")
 
 
 def classify(port: str, audio: Path) -> None:
@@ -118,9 +117,9 @@ def classify(port: str, audio: Path) -> None:
         answer = board.classify_audio(samples[: board.info.clip_samples])
     probabilities = _probabilities(board.info, answer)
     for label, value in sorted(zip(board.info.labels, probabilities, strict=True), key=lambda pair: -pair[1]):
-        console.print(f"{label:<20} {value:6.1%}", highlight=False)
+        console.print(f"{label:<20} {value:6.1%}")
     frontend, model = answer.frontend_microseconds or 0, answer.model_microseconds
-    console.print(f"front end {frontend / 1000:.1f} ms, model {model / 1000:.1f} ms", highlight=False)
+    console.print(f"front end {frontend / 1000:.1f} ms, model {model / 1000:.1f} ms")
 
 
 def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.int16]:
@@ -151,7 +150,7 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
             f"{clip_samples / sample_rate:.2f} s; name a longer file"
         )
     if rest:
-        error_console.print(f"the last {rest / sample_rate:.2f} s of {path} are not a whole clip", highlight=False)
+        error_console.print(f"the last {rest / sample_rate:.2f} s of {path} are not a whole clip")
     return pcm16(samples[: clips * clip_samples])
 
 

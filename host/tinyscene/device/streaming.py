@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tinyscene.console import console, error_console
+from tinyscene.console import console, error_console, printable
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.device.messages import DeviceInfo, Source, StreamOptions, parse_probabilities
@@ -90,7 +90,7 @@ def stream(port: str, audio: Path | None, microphone: bool, wishes: Wishes, seco
             return
         options = wishes.options(Source.MICROPHONE, board.info)
         with board.listening(options) if microphone else contextlib.nullcontext():
-            error_console.print(f"listening to {board.info.board}; Ctrl-C ends it", highlight=False)
+            error_console.print(f"listening to {board.info.board}; Ctrl-C ends it")
             while (left := deadline - time.monotonic()) > 0:
                 link.poll(min(left, _POLL_SECONDS))
 
@@ -109,9 +109,9 @@ class _Screen:
             self._bars = _bars(values)
             self._live.update(self._bars, refresh=True)
         elif line.startswith("# scene="):
-            self._live.update(Group(self._bars, Text(line.removeprefix("# "))), refresh=True)
+            self._live.update(Group(self._bars, Text(printable(line.removeprefix("# ")))), refresh=True)
         else:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -49,9 +49,9 @@ def report(image: Path, port: str | None, identity: str | None) -> None:
     try:
         info = upload(pages, port, identity)
     except KeyboardInterrupt:
-        error_console.print(f"stopped: the board may be half written; {_RESCUE}", highlight=False)
+        error_console.print(f"stopped: the board may be half written; {_RESCUE}")
         raise
-    console.print(f"written: {info.board} carries bundle {info.bundle}, identity {info.identity}", highlight=False)
+    console.print(f"written: {info.board} carries bundle {info.bundle}, identity {info.identity}")
 
 
 def read_image(path: Path) -> list[bytes]:
@@ -91,7 +91,7 @@ def upload(pages: list[bytes], port: str | None, identity: str | None) -> Device
                     f"the board was not written, in {ATTEMPTS} attempts: {error}; "
                     f"do not trust what it does now: {_RESCUE}"
                 ) from error
-            error_console.print(f"{error}; once more, from the beginning", highlight=False, markup=False)
+            error_console.print(f"{error}; once more, from the beginning")
             found = _wait_for("boot loader", nano_usb.may_be_boot_loader, found)
     return _started(_wait_for("program that was written", nano_usb.is_running, found), identity)
 
@@ -128,7 +128,7 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
     _warn(board)
     if _is_boot_loader(board):
         return board
-    error_console.print(f"{board.device}: starting the boot loader", highlight=False)
+    error_console.print(f"{board.device}: starting the boot loader")
     _touch(board.device)
     return _wait_for("boot loader", lambda info: nano_usb.may_be_boot_loader(info) and info.pid != board.pid, board)
 
@@ -140,8 +140,6 @@ def _warn(board: ListPortInfo) -> None:
         error_console.print(
             f"{board.device} is {product.name}: this program replaces {product.replaced}",
             style="yellow",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from tinyscene import files
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle
@@ -119,13 +120,11 @@ def report(port: str, bundle: Path | None, as_json: Path | None) -> int:
         files.write_json(as_json, _summary(board.info, outcomes, first, host is not None))
     console.print(_table(outcomes, f"{board.info.board}, bundle {board.info.bundle}"))
     if first is None:
-        console.print(f"{board.info.board} agrees at every stage", highlight=False)
+        console.print(f"{board.info.board} agrees at every stage")
         return 0
     console.print(
         f"the first stage that differs is {first.stage}: {_reason(first)}; look at {LOOK_AT[first.stage]}",
         style="red",
-        highlight=False,
-        markup=False,
         soft_wrap=True,
     )
     return 1
@@ -157,7 +156,7 @@ def _host_frontend(bundle: Bundle) -> HostFrontend | None:
     try:
         return HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
     except ToolError as error:
-        error_console.print(f"bits are not compared with this machine's C: {error}", markup=False, highlight=False)
+        error_console.print(f"bits are not compared with this machine's C: {error}")
         return None
 
 
@@ -296,6 +295,6 @@ def _table(outcomes: list[Outcome], title: str) -> Table:
             worst.measure,
             worst.vector,
             "" if worst.same_bits is None else f"{other_bits} differ" if other_bits else "same bits",
-            "agrees" if all(outcome.agrees for outcome in mine) else "[bold red]differs[/]",
+            Text("agrees") if all(outcome.agrees for outcome in mine) else Text("differs", "bold red"),
         )
     return table

@@ -137,7 +137,7 @@ def report(
     if as_json is not None:
         files.write_json(as_json, result.scores)
     console.print(render_scores(result.scores, f"{bundle.name} (INT8) on {split}, {frontend} front end"))
-    console.print(_speed(bundle, result, frontend), highlight=False, soft_wrap=True)
+    console.print(_speed(bundle, result, frontend), soft_wrap=True)
 
 
 def _speed(bundle: Bundle, result: Evaluation, frontend: str) -> str:

@@ -69,7 +69,7 @@ def report(
     dataset = Dataset(data)
     results = []
     for position, row in enumerate(rows, 1):
-        console.print(f"{row.table}/{row.name}: {row.title} ({position} of {len(rows)})", highlight=False)
+        console.print(f"{row.table}/{row.name}: {row.title} ({position} of {len(rows)})")
         results.append(run(row, dataset, heard, out / row.table / row.name, None if budget is None else 60 * budget))
     if rows[0].reference is not None:
         results = [_compared(row, result, out / row.table, dataset) for row, result in zip(rows, results, strict=True)]
@@ -79,7 +79,6 @@ def report(
         console.print(
             f"{dataset.root.name}: {clips:,} training examples. The thesis had {OFFICIAL_CLIPS:,} and more: compare "
             "the order of the rows, not their figures.",
-            highlight=False,
         )
     if as_json:
         of = {"data_set": dataset.root.resolve().name, "data_fingerprint": provenance.fingerprint(dataset)}

@@ -46,7 +46,7 @@ def show(result: dict[str, Any]) -> None:
         table.add_row(*cells(each))
     console.print(table)
     for line in (*left_out(result), beaten(result)):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:

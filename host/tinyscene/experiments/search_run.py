@@ -83,7 +83,6 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
         for position, candidate in enumerate(left, 1):
             console.print(
                 f"round {number} of {len(wanted.rounds)}: {candidate.title} ({position} of {len(left)})",
-                highlight=False,
             )
             scores = _train(
                 candidate.trained_for(each_round.epochs), dataset, _run_of(out, candidate, each_round), path
@@ -107,7 +106,7 @@ def run(wanted: Search, dataset: Dataset, out: Path, path: Path) -> dict[str, An
 
 def _costs(candidates: Sequence[Candidate], dataset: Dataset, out: Path) -> dict[str, Cost]:
     """Return the cost of every candidate by the compiler's estimate; each is converted once, untrained."""
-    console.print(f"costs of {len(candidates)} networks", highlight=False)
+    console.print(f"costs of {len(candidates)} networks")
     fingerprint = provenance.fingerprint(dataset)
     for each in candidates:
         run_folder.claim(out / each.name, each.settings, fingerprint)
@@ -169,7 +168,7 @@ def _finish(
     wanted: Search, left: Sequence[Candidate], networks: dict[str, dict[str, Any]], dataset: Dataset, out: Path
 ) -> None:
     """Count the instructions of the last round's networks, compare them with the reference, and find the fronts."""
-    console.print(f"instructions of {len(left)} networks, on the emulated board", highlight=False)
+    console.print(f"instructions of {len(left)} networks, on the emulated board")
     last = [networks[each.name] for each in left]
     measured = network_cost.measure([(out / each.name / MODEL).read_bytes() for each in left])
     a = fold_predictions.of_run(_run_of(out, wanted.reference, wanted.rounds[-1]), dataset)

@@ -167,9 +167,9 @@ def report(run: Path, data: Path, folder: Path, count: int = 8, seed: int = 1, a
     console.print(comparison.table(found.pooled, title, "clean", "microphones", "difference"))
     console.print(_by_microphone(found))
     names = ", ".join(found.left_out) or "none"
-    console.print(f"excluded, heard in training or of the thesis's eight: {names}", highlight=False, soft_wrap=True)
+    console.print(f"excluded, heard in training or of the thesis's eight: {names}", soft_wrap=True)
     for score in SCORES:
-        console.print(found.pooled.in_words(score, CLEAN, HEARD), highlight=False, soft_wrap=True)
+        console.print(found.pooled.in_words(score, CLEAN, HEARD), soft_wrap=True)
 
 
 def _by_microphone(found: Hearing) -> Table:

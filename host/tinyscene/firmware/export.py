@@ -69,7 +69,6 @@ def report(
     console.print(
         f"{out}: bundle {loaded.name} ({loaded.identity}), {mels} x {frames} features, {len(loaded.classes)} classes, "
         f"model arrays {built.constant_bytes:,} bytes, arena {built.arena_bytes:,} bytes",
-        highlight=False,
         soft_wrap=True,
     )
 

@@ -143,5 +143,5 @@ def report(environments: Iterable[str]) -> None:
         raise ToolError(f"no image is built in {BUILDS}; run: make firmware")
     for env in chosen:
         console.print(table(env, of_environment(env)))
-        console.print(stack_line(env), highlight=False)
+        console.print(stack_line(env))
         console.print()

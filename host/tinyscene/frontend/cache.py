@@ -117,7 +117,7 @@ class FeatureCache:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            error_console.print(f"waiting for another process that adds features to {self.folder}", markup=False)
+            error_console.print(f"waiting for another process that adds features to {self.folder}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _repair(self) -> int:

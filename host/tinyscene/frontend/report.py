@@ -59,6 +59,5 @@ def report(
         f"{len(clips):,} clips, {store.computed:,} of them computed now, in {seconds:.1f} s "
         f"({store.computed / seconds:,.0f} clips/s); {store.folder} has {size / 1e6:,.0f} MB; "
         f"peak memory of this process {peak / 1e6:,.0f} MB",
-        highlight=False,
         soft_wrap=True,
     )

@@ -99,7 +99,6 @@ def report(model: Path, vectors: int, seed: int, as_json: Path | None) -> int:
     console.print(
         f"{model} in TensorFlow Lite Micro: {result.mismatches} mismatches in {result.values:,} values of "
         f"{result.vectors} inputs; largest difference {result.max_abs_diff}",
-        highlight=False,
         soft_wrap=True,
     )
     if first := result.first_operator:
@@ -107,7 +106,6 @@ def report(model: Path, vectors: int, seed: int, as_json: Path | None) -> int:
             f"first: operator {first.index} ({first.kind}) at input {first.vector}, {first.mismatches} of "
             f"{first.values:,} values by at most {first.max_abs_diff}",
             style="red",
-            highlight=False,
             soft_wrap=True,
         )
     return 1 if result.mismatches else 0

@@ -37,10 +37,10 @@ def report(
     found = comparison.compare(a.clips, a.predictions[kind], b.predictions[kind])
     if as_json is not None:
         files.write_json(as_json, {"kind": kind, "calibrated": a.calibrated, **found.to_json()})
-    console.print(f"A: {run_a}\nB: {run_b}", highlight=False, soft_wrap=True)
+    console.print(f"A: {run_a}\nB: {run_b}", soft_wrap=True)
     console.print(comparison.table(found, how(kind, a.calibrated)))
     for score in SCORES:
-        console.print(found.in_words(score), highlight=False, soft_wrap=True)
+        console.print(found.in_words(score), soft_wrap=True)
 
 
 def how(kind: str, calibrated: bool) -> str:

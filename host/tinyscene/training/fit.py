@@ -102,7 +102,7 @@ def train(
         def advance() -> None:
             progress.advance(bar)
             if line := clock.step():
-                progress.console.print(f"{task.title}: {line}", highlight=False, soft_wrap=True)
+                progress.console.print(f"{task.title}: {line}", soft_wrap=True)
 
         for epoch in range(len(history), task.config.epochs):
             started = time.monotonic()
@@ -281,6 +281,5 @@ def _show(progress: Progress, task: Task, line: dict[str, Any], to_go: float | N
     progress.console.print(
         f"{task.title} epoch {line['epoch']}/{task.config.epochs}: loss {line['loss']:.3f}{validation}, "
         f"learning rate {line['learning_rate']:.2g}, {line['seconds']:.1f} s{run}",
-        highlight=False,
         soft_wrap=True,
     )

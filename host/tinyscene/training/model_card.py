@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 
 from tinyscene import files
-from tinyscene.bundle import CARD_FILE, Bundle
+from tinyscene.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle
 from tinyscene.compiler import complexity, pipeline as compiler
 from tinyscene.console import console
 from tinyscene.errors import BundleError, ConfigError, ModelError
@@ -33,7 +33,7 @@ def rewrite(folder: Path) -> None:
     """
     card = of_folder(Path(folder))
     files.write_text(Path(folder) / CARD_FILE, card)
-    console.print(f"card: {Path(folder) / CARD_FILE}", highlight=False)
+    console.print(f"card: {Path(folder) / CARD_FILE}")
 
 
 def of_folder(folder: Path) -> str:
@@ -44,7 +44,13 @@ def of_folder(folder: Path) -> str:
             f"{folder} was not written by a training run, so this command cannot write its card; name the bundle that "
             "it was made from"
         )
-    return write(bundle, ablation.read(folder, bundle))
+    try:
+        return write(bundle, ablation.read(folder, bundle))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:  # of whatever type a value may be
+        raise BundleError(
+            f"{Path(folder) / DESCRIPTION_FILE}: its metrics or provenance are not as training writes them "
+            f"({type(error).__name__}: {error}); restore it or train again"
+        ) from error
 
 
 def write(bundle: Bundle, ablations: Sequence[dict[str, Any]] = ()) -> str:

@@ -80,7 +80,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     for place in {folder, parts[-1].folder}:
         files.write_text(place / run_files.BUNDLE_PATH, f"{relative_to_repository(out)}\n")
     _show(bundle)
-    console.print(f"bundle: {out}   run: {folder}", highlight=False)
+    console.print(f"bundle: {out}   run: {folder}")
 
 
 def train_parts(parts: Sequence[Part]) -> None:
@@ -136,5 +136,4 @@ def _show(bundle: Bundle) -> None:
                 console.print(
                     f"{title}{name}: log loss {shown[kind]['log_loss']:.3f} (95 % {low:.3f} to {high:.3f}), "
                     f"accuracy {100 * shown[kind]['accuracy']:.1f} %",
-                    highlight=False,
                 )

@@ -244,6 +244,14 @@ def test_teachers_stand_beside_the_student(run: Path) -> None:
         report_page.write(run)
 
 
+def test_names_of_classes_are_text_in_figures() -> None:
+    """A dollar sign would begin a formula, and a broken one end the report with a traceback."""
+    names = [r"$\frac{$", "a$b$", "_^{", "x" * 40]
+    scores = {"confusion": np.eye(4, dtype=int).tolist(), "classes": names}
+    drawing = figures.svg(figures.confusion(scores, "title $x"), "title")
+    assert r"$\frac{$" in drawing
+
+
 def test_curves_without_validation() -> None:
     history = [{**epoch, "val_log_loss": None, "val_accuracy": None} for epoch in runs.history(4)]
     loss, accuracy, _ = figures.learning_curves([history], "student").axes

@@ -1,9 +1,14 @@
 """Model cards: the committed ones are what their bundles give, and a recipe's words follow its configuration."""
 
 import dataclasses
+import functools
+import operator
+import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 import runs
 from tinyscene.augment.settings import AugmentConfig
@@ -12,6 +17,7 @@ from tinyscene.errors import BundleError
 from tinyscene.paths import REPOSITORY
 from tinyscene.training import config as run_config, model_card, provenance, recipe
 
+MODELS = REPOSITORY / "models"
 TABLE = {
     "name": "x",
     "seed": 7,
@@ -85,6 +91,20 @@ def test_the_configuration_in_a_bundle_has_no_path_of_this_machine() -> None:
     kept = provenance._without_paths(run_config.parse(TABLE))
     assert kept.teachers[1].augment is not None
     assert kept.teachers[1].augment.impulse_responses == "irs"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("metrics", "int8"), "x"), (("metrics", "folds"), 7), (("metrics", "float", "log_loss"), [])],
+)
+def test_metrics_of_another_shape_are_one_sentence(tmp_path: Path, place: tuple[str, ...], value: object) -> None:
+    """They are no part of a bundle's identity, so that anything may be there."""
+    folder = shutil.copytree(MODELS / "compact", tmp_path / "compact")
+    whole = tomllib.loads((folder / "bundle.toml").read_text())
+    functools.reduce(operator.getitem, place[:-1], whole)[place[-1]] = value
+    (folder / "bundle.toml").write_text(tomli_w.dumps(whole))
+    with pytest.raises(BundleError, match=r"bundle\.toml: its metrics or provenance are not as training writes them"):
+        model_card.of_folder(folder)
 
 
 def test_no_card_of_a_bundle_that_was_not_trained(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _engines() -> Mapping[str, Mapping[str, Run]]:
 
 def _say(url: str, env: str, engine: str) -> None:
     print(url, flush=True)
-    error_console.print(f"{env} runs in {engine}; Ctrl-C ends it", highlight=False)
+    error_console.print(f"{env} runs in {engine}; Ctrl-C ends it")
 
 
 def _in_qemu(elf: Path, env: str, port: int) -> None:
@@ -73,7 +73,7 @@ def _in_qemu(elf: Path, env: str, port: int) -> None:
         board.wait()
         if board.exit_code:
             said = board.complaints()
-            error_console.print(said, markup=False, highlight=False)
+            error_console.print(said)
             raise ToolError(f"{emulator.PROGRAM} ended with code {board.exit_code}: {first_line(said)}")
 
 

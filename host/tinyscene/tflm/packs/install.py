@@ -35,14 +35,14 @@ def run(place: str | None = None, force: bool = False, pin_hashes: bool = False)
     with store.locked():
         for pin, location in places.find([pin for pin in pinned() if force or not store.installed(pin)], place).items():
             pack = install(pin, location)
-            console.print(f"{pin}: {said(pack.verified)}", highlight=False, soft_wrap=True)
+            console.print(f"{pin}: {said(pack.verified)}", soft_wrap=True)
     packs = store.all_installed()
-    console.print(f"{len(packs)} packs are installed in {store.folder()}", highlight=False, soft_wrap=True)
+    console.print(f"{len(packs)} packs are installed in {store.folder()}", soft_wrap=True)
     if pin_hashes:
         write_hashes({pack.pin.archive: pack.sha256 for pack in packs if pack.sha256})
         lacking = [str(pack.pin) for pack in packs if not pack.sha256]
         but = f" but {', '.join(lacking)}, which came unpacked" if lacking else ""
-        console.print(f"packs.toml pins the hashes of all packs{but}", highlight=False, soft_wrap=True)
+        console.print(f"packs.toml pins the hashes of all packs{but}", soft_wrap=True)
 
 
 def install(pin: Pin, location: places.Location) -> Installed:

@@ -143,7 +143,7 @@ def locked() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            error_console.print(f"waiting for another process that installs packs in {folder()}", markup=False)
+            error_console.print(f"waiting for another process that installs packs in {folder()}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
