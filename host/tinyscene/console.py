@@ -12,14 +12,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-console = Console()
-error_console = Console(stderr=True)
+# Paths and names come from users, bundles and boards: what is in brackets is text; style goes into rich's Text.
+console = Console(markup=False, emoji=False)
+error_console = Console(stderr=True, markup=False, emoji=False)
 
 
 def progress_bar(disable: bool = False) -> Progress:
     """Return a progress display with counts, elapsed and remaining time, on standard error; `disable` draws none."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -32,7 +33,7 @@ def progress_bar(disable: bool = False) -> Progress:
 def transfer_bar() -> Progress:
     """Return a progress display for bytes that arrive, with their rate and the remaining time, on standard error."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

@@ -204,6 +204,26 @@ def test_make_lists_every_target() -> None:
     assert subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout == listed
 
 
+@pytest.mark.parametrize("target", ["firmware", "size", "flash"])
+def test_a_bundle_with_spaces_is_one_path(target: str, tmp_path: Path) -> None:
+    """What PlatformIO is told; the recipe's first program is a stand-in."""
+    (tmp_path / "pio").write_text("#!/bin/sh\nprintf '%s\\n' \"$TINYSCENE_BUNDLE\"\n")
+    (tmp_path / "pio").chmod(0o755)
+    variables = ["BUNDLE=my models/mine (1)", "BOARD=mps2", f"PATH={tmp_path}:{os.environ['PATH']}"]
+    command = ["make", "--silent", "--old-file=setup", *variables, target]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines()[0] == "my models/mine (1)"
+
+
+def test_the_demo_gets_any_folder_as_one_word(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / "python").chmod(0o755)
+    command = ["make", "--silent", "--old-file=setup", f"PATH={tmp_path}:{os.environ['PATH']}", "demo"]
+    for data, options in (("", []), ("it's my (1) clips", ["--data", "it's my (1) clips"])):
+        result = subprocess.run([*command, f"DATA={data}"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert result.stdout.splitlines() == ["scripts/demo", *options]
+
+
 def test_flash_wants_a_board() -> None:
     command = ["make", "--dry-run", "flash"]
     recipe = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout

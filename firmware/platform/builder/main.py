@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
+from SCons.Subst import Literal
 
 env = DefaultEnvironment()
 platform = env.PioPlatform()
@@ -42,6 +43,12 @@ SOURCES = {
     "lib/usb": SMALL,
     **({"lib/tflm": ENGINE} if LIBRARY else {}),
 }
+
+
+def word(argument):
+    """Return an argument that the shell must take as it is: of others SCons quotes only those with a space."""
+    return Literal(str(argument))
+
 
 env.Replace(
     AR="arm-none-eabi-gcc-ar",
@@ -85,8 +92,8 @@ env.Append(
         "--specs=nano.specs",
         "-Wl,--gc-sections",
         "-Wl,--no-warn-rwx-segments",
-        f"-Wl,-Map={env.subst('$BUILD_DIR')}/firmware.map",  # not a variable: SCons quotes before it substitutes
-        f"-T{BOARD / 'linker.ld'}",
+        word(f"-Wl,-Map={env.subst('$BUILD_DIR')}/firmware.map"),
+        word(f"-T{BOARD / 'linker.ld'}"),
     ],
     LIBPATH=[FIRMWARE / "boards" / "common"],
     LIBS=["m"],
@@ -147,7 +154,7 @@ def build():
 def upload_by_openocd():
     """Write through the ST-LINK that is on the board, read back, compare, start."""
     package = platform.get_package_dir("tool-openocd")
-    scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
+    scripts = ["-s", word(Path(package) / "openocd" / "scripts")] if package else []
     commands = ["-f", board.get("upload.openocd_script"), "-c", "program {$SOURCE} verify reset exit"]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
     return [

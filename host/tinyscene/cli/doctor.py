@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from tinyscene.console import console
 from tinyscene.paths import REPOSITORY
@@ -50,8 +51,8 @@ def report() -> int:
     findings = list(examine())
     for finding in findings:
         missing = finding.found is None
-        mark = "[green]ok" if not missing else "[red]missing" if finding.required else "[yellow]optional"
-        table.add_row(mark, finding.what, finding.found or "", finding.remedy if missing else "")
+        mark = ("ok", "green") if not missing else ("missing", "red") if finding.required else ("optional", "yellow")
+        table.add_row(Text(*mark), finding.what, finding.found or "", finding.remedy if missing else "")
     console.print(table)
     lacking = [finding.what for finding in findings if finding.required and finding.found is None]
     console.print(f"missing: {', '.join(lacking)}" if lacking else "everything required is here", highlight=False)

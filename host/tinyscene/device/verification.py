@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from tinyscene import files
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle
@@ -296,6 +297,6 @@ def _table(outcomes: list[Outcome], title: str) -> Table:
             worst.measure,
             worst.vector,
             "" if worst.same_bits is None else f"{other_bits} differ" if other_bits else "same bits",
-            "agrees" if all(outcome.agrees for outcome in mine) else "[bold red]differs[/]",
+            "agrees" if all(outcome.agrees for outcome in mine) else Text("differs", "bold red"),
         )
     return table

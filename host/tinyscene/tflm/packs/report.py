@@ -4,6 +4,7 @@ import json
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from tinyscene.console import console
 from tinyscene.tflm.packs import store
@@ -18,9 +19,9 @@ def list_packs() -> int:
     packs = {pin: store.installed(pin) for pin in pinned()}
     for pin, pack in packs.items():
         if pack is None:
-            table.add_row("[yellow]missing", pin.id, pin.version, "", "tinyscene packs install")
+            table.add_row(Text("missing", "yellow"), pin.id, pin.version, "", "tinyscene packs install")
         else:
-            table.add_row("[green]ok", pin.id, pin.version, said(pack.verified), pack.source)
+            table.add_row(Text("ok", "green"), pin.id, pin.version, said(pack.verified), pack.source)
     console.print(table)
     return int(None in packs.values())
 
