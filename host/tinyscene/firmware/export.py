@@ -189,7 +189,15 @@ HEADER = """\
 
 #include "scene.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern const struct scene_bundle scene_bundle;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
 """
