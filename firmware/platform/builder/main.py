@@ -20,7 +20,14 @@ BOARD = FIRMWARE / "boards" / board.get("build.folder", board.id)  # boards that
 sys.path.insert(0, str(FIRMWARE / "platform" / "builder"))
 from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
 
-VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
+def version():
+    """Return the version of the checkout, or of the package that has written this project."""
+    written = FIRMWARE / "VERSION"
+    if written.is_file():
+        return written.read_text().strip()
+    return re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -82,7 +89,7 @@ env.Append(
     ],
     CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
     CPPDEFINES=[
-        ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
+        ("TINYSCENE_VERSION", env.StringifyMacro(version())),
         ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
     ],
     CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],

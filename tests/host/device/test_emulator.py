@@ -27,7 +27,7 @@ def test_what_cannot_be_emulated(env: str, engine: str | None, said: str) -> Non
 
 def test_nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an image the message says how to build one."""
-    monkeypatch.setattr(emulator, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(emulator, "PROJECT", tmp_path)
     with pytest.raises(ToolError, match=r"firmware\.elf is not there; build it with: pio run -e mps2"):
         built_image("mps2")
     image = tmp_path / ".pio" / "build" / "mps2" / "firmware.elf"
