@@ -4,6 +4,7 @@ The real script runs in a made-up checkout whose PATH holds stand-ins that write
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,6 +96,47 @@ def test_first_time_then_nothing_to_do(checkout: Checkout) -> None:
     second = checkout.run()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert checkout.calls("-m venv") == checkout.calls("pip install") == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_uv_goes_before_pip_where_it_is_installed(checkout: Checkout, works: bool) -> None:
+    """And pip does it where uv cannot."""
+    checkout.add("uv", f"#!/bin/bash\n{LOG}exit {0 if works else 1}\n")
+    result = checkout.run()
+    assert result.returncode == 0, result.stderr
+    assert checkout.calls("uv pip install") == [
+        "uv pip install --python .venv/bin/python --quiet --editable .[dev]",
+    ]
+    assert len(checkout.calls("python -m pip install")) == (0 if works else 1)
+    assert checkout.stamp.exists()
+
+
+def test_readme_begins_with_two_commands_and_a_shell() -> None:
+    """Both set up by themselves."""
+    block = (REPOSITORY / "README.md").read_text().split("## Two commands", 1)[1].split("```")[1]
+    assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == [
+        "make demo",
+        "make test",
+        ". .venv/bin/activate",
+    ]
+    for target in ("demo", "test"):
+        command = ["make", "--dry-run", target]
+        recipe = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        assert "scripts/setup" in recipe.splitlines()[0]
+
+
+def test_pages_with_commands_say_how_to_get_them() -> None:
+    pages = sorted((REPOSITORY / "docs").glob("*.md"))
+    with_commands = [page for page in pages if re.search(r"^(\$ )?(tinyscene|pio) ", page.read_text(), re.MULTILINE)]
+    assert len(with_commands) > 5
+    assert all("(../README.md#two-commands)" in page.read_text() for page in with_commands)
+
+
+def test_no_page_installs_over_the_checkout() -> None:
+    """`pip install .` without -e would replace the editable installation."""
+    for page in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]:
+        for line in page.read_text().splitlines():
+            assert not re.search(r"pip install '?\.(\[|'|\s|$)", line), f"{page.name}: {line}"
 
 
 def test_changed_pins_are_installed_into_the_same_environment(checkout: Checkout) -> None:
