@@ -26,14 +26,15 @@ def section(kind: type[Section], place: str, table: Any) -> Section:
     hints = typing.get_type_hints(kind)
     if unknown := sorted(set(table) - set(fields)):
         raise ConfigError(f"unknown key {place}.{unknown[0]}; keys there are {', '.join(fields)}")
+    values = {}
     for key, field in fields.items():
         if key not in table:
             if field.default is dataclasses.MISSING:
                 raise ConfigError(f"{place}.{key} is missing; add it")
             continue
-        check_type(f"{place}.{key}", table[key], hints[key])
+        values[key] = typed(f"{place}.{key}", table[key], hints[key])
         check_value(f"{place}.{key}", table[key], field.metadata)
-    return kind(**table)
+    return kind(**values)
 
 
 def check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
@@ -42,6 +43,17 @@ def check_value(place: str, value: Any, limits: typing.Mapping[str, Any]) -> Non
         raise ConfigError(f"{place} is {value!r}; choose one of {', '.join(map(str, among))}")
     if low is not None and not low <= value <= high:  # NaN fails as well
         raise ConfigError(f"{place} is {value}; it must lie between {low} and {high}")
+
+
+def typed(place: str, value: Any, hint: Any) -> Any:
+    """Return a value of the type that is wanted: TOML's 1 is 1.0 where a number is.
+
+    Raises:
+        ConfigError: it has another type.
+    """
+    check_type(place, value, hint)
+    kinds = _kinds(hint)
+    return float(value) if type(value) is int and float in kinds and int not in kinds else value
 
 
 def check_type(place: str, value: Any, hint: Any) -> None:

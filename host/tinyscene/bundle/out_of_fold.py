@@ -25,13 +25,13 @@ def write(bundle: Path, clips: Sequence[Clip], probabilities: NDArray[np.floatin
     Args:
         bundle: folder of the bundle.
         clips: labelled clips.
-        probabilities: [len(clips), len(SCENES)], kept to six decimals.
+        probabilities: [len(clips), len(SCENES)], kept to nine significant digits.
     """
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n")
     table.writerow((*COLUMNS, *SCENES))
     for clip, row in zip(clips, probabilities, strict=True):
-        table.writerow((clip.filename, clip.scene, clip.identifier, clip.device, *(f"{value:.6f}" for value in row)))
+        table.writerow((clip.filename, clip.scene, clip.identifier, clip.device, *(f"{value:.9g}" for value in row)))
     files.write_text(bundle / LIST, text.getvalue())
 
 

@@ -1,4 +1,4 @@
-from . import check as check, synth as synth
+from . import check as check, doubts as doubts, synth as synth
 from .clip_audio import NATIVE_RATE as NATIVE_RATE, at_rate as at_rate
 from .clip_list import Clip as Clip, read_list as read_list
 from .dataset import (

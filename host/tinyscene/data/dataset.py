@@ -204,10 +204,16 @@ class Dataset:
                 yield Clip(filename, scene, identifier, identifier.rpartition("-")[0], device, 0)
 
     def _clips_of_folder(self) -> Iterator[Clip]:
+        empty = True
         for clip in self.scan_audio():
             if isinstance(clip, DefectError):
                 raise clip
+            empty = False
             yield clip
+        if empty:
+            raise DatasetError(
+                f"{self.root / 'audio'} has no audio files; put clips such as park-oslo-1-1-1-a.wav there"
+            )
 
 
 def _first_file(*paths: Path) -> Path | None:

@@ -30,7 +30,7 @@ def write_submission(path: Path, bundle: Bundle, clips: Sequence[Clip], outputs:
     lines = [("filename", "scene_label", *(bundle.classes[k] for k in order))]
     for clip, row in zip(clips, bundle.probabilities(outputs), strict=True):
         likeliest = bundle.classes[int(row.argmax())]
-        lines.append((clip.filename, likeliest, *(f"{row[k]:.6f}" for k in order)))
+        lines.append((clip.filename, likeliest, *(f"{row[k]:.9g}" for k in order)))
     _write_table(path, lines)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tinyscene import files
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, error_console, progress_bar
-from tinyscene.data import Clip, Dataset, evenly_spread
+from tinyscene.data import Clip, Dataset, doubts, evenly_spread
 from tinyscene.device import answers, subset
 from tinyscene.device.board import Board
 from tinyscene.device.fleet import Fleet
@@ -75,6 +75,7 @@ def report(options: Options) -> None:
     dataset = Dataset(options.data)
     clips = _listed(dataset, options, bundle.classes)
     chosen = _choose(clips, options)
+    doubts.say(options.split, doubts.of_test(chosen))
     path = options.journal or _default_journal(bundle, options)
     with Fleet(options.ports, bundle.identity) as fleet:
         kinds = "+".join(sorted({board.info.board for board in fleet.boards.values()}))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tinyscene.data import Clip
+from tinyscene.evaluation import metrics
 
 CONFIDENCE = 0.95
 
@@ -59,8 +60,7 @@ def intervals(
     """
     truth = np.array([list(classes).index(str(clip.scene)) for clip in clips])
     hits = int((probabilities.argmax(axis=1) == truth).sum())
-    of_truth = probabilities[np.arange(len(clips)), truth]
-    losses = -np.log(np.maximum(of_truth, np.finfo(np.float64).eps))  # clipped as scikit-learn's log_loss does
+    losses = metrics.losses(probabilities, truth)
     accuracy = stats.binomtest(hits, len(clips)).proportion_ci(CONFIDENCE, method="wilson")
     half = stats.norm.ppf(0.5 + CONFIDENCE / 2) * losses.std(ddof=1) / np.sqrt(len(clips))
     return {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.data import Clip
+from tinyscene.evaluation import metrics
 
 ROUNDS = 1000
 CONFIDENCE = 0.95
@@ -28,11 +29,9 @@ def of_clips(clips: Sequence[Clip], probabilities: NDArray[np.floating], classes
         {"accuracy": 1 where the prediction is right, "log_loss": nats}, [len(clips)] each.
     """
     truth = np.array([list(classes).index(str(clip.scene)) for clip in clips])
-    probabilities = np.asarray(probabilities, np.float64)
-    chosen = probabilities[np.arange(len(clips)), truth]
     return {
         "accuracy": (probabilities.argmax(axis=1) == truth).astype(np.float64),
-        "log_loss": -np.log(np.maximum(chosen, np.finfo(np.float64).tiny)),
+        "log_loss": metrics.losses(probabilities, truth),
     }
 
 
@@ -49,14 +48,16 @@ def over_locations(
         seed: seed of the resampling.
 
     Returns:
-        Name -> [low, high].
+        Name -> [low, high], which hold the mean, also where there is one location.
     """
     _, place = np.unique([repr(clip.location) for clip in clips], return_inverse=True)
     sums = np.stack([np.bincount(place), *(np.bincount(place, each) for each in values.values())])
     drawn = np.random.default_rng(seed).integers(sums.shape[1], size=(ROUNDS, sums.shape[1]))
     counts, *totals = sums[:, drawn].sum(axis=2)
     tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-    return {
-        name: [float(bound) for bound in np.percentile(total / counts, tails)]
-        for name, total in zip(values, totals, strict=True)
-    }
+    found = {}
+    for name, total in zip(values, totals, strict=True):
+        low, high = np.percentile(total / counts, tails)
+        mean = values[name].mean()
+        found[name] = [float(min(low, mean)), float(max(high, mean))]
+    return found

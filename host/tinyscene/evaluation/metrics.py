@@ -7,6 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
+from tinyscene.errors import TinysceneError
+
+
+def losses(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return each clip's log loss in nats, [N]; their mean is `score`'s, as probabilities are clipped as it does.
+
+    Args:
+        probabilities: [N, classes].
+        truth: class numbers [N].
+    """
+    smallest = np.finfo(np.float64).eps  # scikit-learn's `log_loss`
+    chosen = np.asarray(probabilities, np.float64)[np.arange(len(truth)), truth]
+    return -np.log(np.clip(chosen, smallest, 1 - smallest))
+
 
 def score(
     labels: Sequence[str], probabilities: NDArray[np.floating], devices: Sequence[str], classes: Sequence[str]
@@ -25,6 +39,7 @@ def score(
 
     Raises:
         ValueError: no clips, or a label that is not among `classes`.
+        TinysceneError: a probability is no number.
     """
     classes = list(classes)
     if not len(labels):
@@ -32,6 +47,10 @@ def score(
     index = {scene: position for position, scene in enumerate(classes)}
     truth = np.array([index[label] for label in labels])
     probabilities = np.asarray(probabilities, np.float64)
+    if not np.isfinite(probabilities).all():
+        raise TinysceneError(
+            "the network's answers are no numbers, so that they have no scores; train again with a lower learning_rate"
+        )
     device_of = np.asarray(devices)
 
     def summary(chosen: NDArray[np.bool_]) -> dict[str, Any]:

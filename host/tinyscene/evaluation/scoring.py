@@ -13,7 +13,7 @@ from tinyscene import files
 from tinyscene.augment import Images
 from tinyscene.bundle import Bundle
 from tinyscene.console import console, progress_bar
-from tinyscene.data import Clip, Dataset
+from tinyscene.data import Clip, Dataset, doubts
 from tinyscene.errors import DatasetError
 from tinyscene.evaluation import intervals, metrics
 from tinyscene.evaluation.score_table import render_scores
@@ -131,7 +131,9 @@ def report(
     """Score the bundle in `folder` on a list of the data set in `data`, and print tables; `as_json`: file to write."""
     bundle = Bundle.load(folder)
     dataset = Dataset(data)
-    result = evaluate(bundle, dataset, list(dataset.list(split)), frontend, workers)
+    clips = list(dataset.list(split))
+    doubts.say(split, doubts.of_test(clips))
+    result = evaluate(bundle, dataset, clips, frontend, workers)
     if as_json is not None:
         files.write_json(as_json, result.scores)
     console.print(render_scores(result.scores, f"{bundle.name} (INT8) on {split}, {frontend} front end"))

@@ -5,6 +5,7 @@ seeded by (seed, network's folder, epoch), so that an interrupted run resumes ex
 """
 
 import dataclasses
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tinyscene.augment import AugmentConfig, images as augment_images, variants
 from tinyscene.bundle import softmax
 from tinyscene.console import progress_bar
 from tinyscene.errors import TinysceneError
+from tinyscene.evaluation import metrics
 from tinyscene.networks import distribution, keras
 from tinyscene.training import checkpoint, duration, schedule
 from tinyscene.training.averaging import WeightMean, estimate_statistics
@@ -83,7 +85,8 @@ def train(
         epoch, learning_rate, loss, val_log_loss, val_accuracy (null without validation), seconds.
 
     Raises:
-        TinysceneError: a checkpoint cannot be written (the previous one stays), or is damaged.
+        TinysceneError: a checkpoint cannot be written (the previous one stays), or is damaged; or the loss became
+            infinite or no number.
     """
     loss = label_loss(task.classes) if distillation is None else distillation_loss(distillation, task.classes)
     model = _compiled(task, (training.images.shape[1], training.images.shape[2]), loss, start)
@@ -105,6 +108,11 @@ def train(
             started = time.monotonic()
             batches = _batches(task, training, epoch)
             mean_loss = _epoch(task, model, batches, epoch, steps, advance)
+            if not math.isfinite(mean_loss):
+                raise TinysceneError(
+                    f"{task.title}: the loss of epoch {epoch + 1} is no number ({mean_loss}), and nothing of it "
+                    "was saved; set a lower learning_rate, or a longer warmup"
+                )
             _average(task, model, mean, training, epoch)
             history.append(
                 {
@@ -252,9 +260,8 @@ def _validate(model: keras.Model, validation: Examples) -> dict[str, float | Non
     if not len(validation):
         return {"val_log_loss": None, "val_accuracy": None}
     probabilities = softmax(predict(model, validation))
-    chosen = probabilities[np.arange(len(validation)), validation.labels]
     return {
-        "val_log_loss": float(-np.log(np.maximum(chosen, 1e-15)).mean()),
+        "val_log_loss": float(metrics.losses(probabilities, validation.labels).mean()),
         "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
     }
 

@@ -1,10 +1,13 @@
 """The clips that stand for a whole list, the intervals of their scores, and the files of answers."""
 
+import csv
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from runs import bundle
 from tinyscene.bundle.probabilities import softmax
@@ -101,9 +104,25 @@ def test_submission(tmp_path: Path) -> None:
     for clip, output, row in zip(clips, outputs, rows, strict=True):
         values = dict(zip(header[2:], map(float, row[2:]), strict=True))
         assert (row[0], row[1]) == (clip.filename, model.classes[int(output.argmax())])
-        assert sum(values.values()) == pytest.approx(1, abs=1e-5)
+        assert sum(values.values()) == pytest.approx(1, abs=1e-8)
         expected = dict(zip(model.classes, model.probabilities(output), strict=True))
-        assert values == pytest.approx(expected, abs=1e-6)
+        assert values == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_submission_keeps_the_log_loss_of_an_overconfident_network(tmp_path: Path) -> None:
+    """Probabilities of 2e-9 count: with six decimals they would be clipped as if they were zero."""
+    model = bundle()
+    model = dataclasses.replace(model, output=dataclasses.replace(model.output, scale=0.1))
+    outputs = np.full((4, 10), -100, np.int8)
+    outputs[:, 0] = 100
+    clips = [Clip(f"audio/{k}.wav", None, "x-1", "x", "a", 0) for k in range(4)]
+    write_submission(tmp_path / "s.csv", model, clips, outputs)
+    rows = list(csv.DictReader((tmp_path / "s.csv").open(), delimiter="\t"))
+    written = np.array([[float(row[name]) for name in model.classes] for row in rows])
+    truth = [0, 0, 0, 3]
+    expected = log_loss(truth, model.probabilities(outputs), labels=range(10))
+    assert log_loss(truth, written, labels=range(10)) == pytest.approx(expected, abs=1e-6)
+    assert expected > 4
 
 
 def test_differences(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Two predictions of the same clips: differences, their intervals, and what is said of them."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -55,6 +56,36 @@ def test_the_difference_is_that_of_the_scores() -> None:
     back = comparison.compare(clips(), b, a)
     assert back.difference["log_loss"] == pytest.approx(-found.difference["log_loss"])
     assert back.intervals["log_loss"] == pytest.approx([-bound for bound in reversed(found.intervals["log_loss"])])
+
+
+@pytest.mark.parametrize("logit", [0.0, 5.0, 60.0, 800.0])
+def test_interval_mean_and_difference_are_of_the_score_itself(logit: float) -> None:
+    """However sure a network is, its probabilities are clipped in one way, scikit-learn's."""
+    wrong = softmax(np.eye(10)[(truth() + 1) % 10] * logit)
+    mixed = softmax(np.eye(10)[(truth() + (np.arange(len(truth())) % 4 == 0)) % 10] * logit)
+    labels, devices = [str(clip.scene) for clip in clips()], ["a"] * len(clips())
+    losses = []
+    for each in (wrong, mixed):
+        losses.append(metrics.score(labels, each, devices, SCENES)["log_loss"])
+        assert metrics.losses(each, truth()).mean() == pytest.approx(losses[-1], rel=1e-12)
+        low, high = intervals.over_locations(clips(), intervals.of_clips(clips(), each, SCENES))["log_loss"]
+        assert low <= losses[-1] * (1 + 1e-12)
+        assert high >= losses[-1] * (1 - 1e-12)
+    found = comparison.compare(clips(), mixed, wrong)
+    assert found.difference["log_loss"] == pytest.approx(losses[0] - losses[1], rel=1e-9)
+
+
+def test_an_interval_holds_its_value_where_there_is_one_place() -> None:
+    one = [dataclasses.replace(clip, identifier="lyon-1", scene="bus") for clip in clips()]
+    values = {"accuracy": np.linspace(0, 1, len(one)) / 3}
+    ((low, high),) = intervals.over_locations(one, values).values()
+    assert low <= values["accuracy"].mean() <= high
+
+
+def test_answers_that_are_no_numbers_are_not_scored() -> None:
+    bad = np.full((len(clips()), 10), np.nan)
+    with pytest.raises(TinysceneError, match="answers are no numbers, so that they have no scores; train again"):
+        metrics.score([str(clip.scene) for clip in clips()], bad, ["a"] * len(clips()), SCENES)
 
 
 def test_the_interval_is_that_of_drawing_whole_locations_again() -> None:

@@ -104,7 +104,7 @@ def test_the_shipped_configurations_are_right(path: Path) -> None:
         ("[augment]\npitch = 1\n", "unknown key augment.pitch"),
         ("[training]\nepochs = 1\n", "unknown key 'training'"),
         ("[data]\nfolds = 'some'\n", "data.folds is 'some'"),
-        ("[data]\nfolds = 0\n", "data.folds is 0"),
+        ("[data]\nfolds = -1\n", "data.folds is -1"),
         ("[data]\nvalidation_fraction = 0.9\n", "data.validation_fraction is 0.9"),
         ("[distillation]\ntemperature = 2.0\n", "there is no teacher"),
         (
@@ -159,6 +159,17 @@ def test_the_top_level_is_checked_too(tmp_path: Path, text: str, said: str) -> N
     with pytest.raises(ConfigError, match=r"run\.toml") as caught:
         load(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    """Keras refuses a learning rate that is an int, after hours of features."""
+    found = load(tmp_path, SMALLEST + "learning_rate = 1\n[augment]\nmixup = 0\n").student
+    assert isinstance(found.learning_rate, float)
+    assert isinstance(found.epochs, int)
+
+
+def test_a_configuration_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff" + SMALLEST).name == "x"
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

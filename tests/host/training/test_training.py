@@ -216,6 +216,13 @@ def test_label_smoothing_spreads_the_labels_and_leaves_the_teachers_alone() -> N
         assert np.delete(row[: len(SCENES)], label) == pytest.approx(0.02)
 
 
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    diverging = dataclasses.replace(task(tmp_path), config=dataclasses.replace(STUDENT, learning_rate=1e30, epochs=3))
+    with pytest.raises(TinysceneError, match=r"test: the loss of epoch \d is no number .*; set a lower learning_rate"):
+        fitting.train(diverging, examples(), examples(0))
+    assert not any("NaN" in path.read_text() for path in tmp_path.rglob("*.jsonl"))
+
+
 def test_another_seed_is_another_training(tmp_path: Path) -> None:
     one, same, other = (
         fitting._compiled(task(tmp_path, seed), (MELS, FRAMES), fitting.label_loss(10)) for seed in (1, 1, 2)
@@ -511,6 +518,25 @@ def test_a_run_folder_of_another_data_set_is_refused(finished: Path, synthetic: 
     meta.write_text("".join(meta.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(ConfigError, match="data_fingerprint was"):
         training_run.run(finished / "tiny.toml", tmp_path / "other", tmp_path / "bundle", finished / "run")
+
+
+def test_classes_without_training_clips_and_a_test_of_one_class_are_said(
+    synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    (data / "evaluation_setup").mkdir(parents=True)
+    (data / "audio").symlink_to(synthetic / "audio")
+    for part, without in (("train", "bus"), ("evaluate", None)):
+        header, *rows = (synthetic / "evaluation_setup" / f"fold1_{part}.csv").read_text().splitlines()
+        kept = [row for row in rows if (row.endswith("\ttram") if part == "evaluate" else not row.endswith("\tbus"))]
+        assert without is None or len(kept) < len(rows)
+        (data / "evaluation_setup" / f"fold1_{part}.csv").write_text("\n".join([header, *kept]) + "\n")
+    monkeypatch.setattr(training_run, "train_parts", lambda _: (_ for _ in ()).throw(StoppedError))
+    with pytest.raises(StoppedError):
+        training_run.run(write_config(tmp_path), data, tmp_path / "out", tmp_path / "run")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: fold 1: no training clip is of bus: the network will not find what it has never heard" in said
+    assert "warning: fold 1: all test clips are of tram: their scores do not tell whether" in said
 
 
 def test_a_missing_fold_and_a_missing_data_set_are_one_sentence(synthetic: Path, tmp_path: Path) -> None:
