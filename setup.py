@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the wheel carries the rest of the checkout that the verbs read, as tinyscene/_checkout."""
+"""What pyproject.toml cannot say: the wheel carries what the verbs read of the checkout, as tinyscene/_checkout."""
 
 import shutil
 import tomllib
