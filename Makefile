@@ -9,7 +9,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 # What the firmware is generated from.
-firmware size flash: export TINYSCENE_BUNDLE := $(abspath $(BUNDLE))
+firmware size flash: export TINYSCENE_BUNDLE := $(BUNDLE)
+# Variables of the shell, not of make: a path may hold any sign.
+demo: export DEMO_DATA := $(DATA)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format firmware size flash bench bench-docs results clean
@@ -21,7 +23,7 @@ setup: ## install what is missing and make .venv (quick if nothing is missing)
 	@scripts/setup
 
 demo: setup ## train, compile, boot and score a small model; DATA=DIR: with your clips
-	@python scripts/demo $(if $(DATA),--data '$(DATA)')
+	@python scripts/demo $${DEMO_DATA:+--data "$$DEMO_DATA"}
 
 test: check ## every check and every test (five to ten minutes on two cores)
 	python -m pytest -n 2

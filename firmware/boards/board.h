@@ -13,6 +13,10 @@
 #include "crash.h"
 #include "microphone.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Name of the board: that of its folder and of its PlatformIO environment.
 extern const char board_name[];
 
@@ -57,5 +61,9 @@ void board_restart(void);
 
 // Starts the board's boot loader instead, so that it can be flashed; NULL on a board that has none.
 extern void (*const board_boot_loader)(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

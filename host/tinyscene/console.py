@@ -46,7 +46,7 @@ error_console = _PlainConsole(stderr=True)
 def progress_bar(disable: bool = False) -> Progress:
     """Return a progress display with counts, elapsed and remaining time, on standard error; `disable` draws none."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -59,7 +59,7 @@ def progress_bar(disable: bool = False) -> Progress:
 def transfer_bar() -> Progress:
     """Return a progress display for bytes that arrive, with their rate and the remaining time, on standard error."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

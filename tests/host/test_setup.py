@@ -4,6 +4,7 @@ The real script runs in a made-up checkout whose PATH holds stand-ins that write
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,6 +96,47 @@ def test_first_time_then_nothing_to_do(checkout: Checkout) -> None:
     second = checkout.run()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert checkout.calls("-m venv") == checkout.calls("pip install") == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_uv_goes_before_pip_where_it_is_installed(checkout: Checkout, works: bool) -> None:
+    """And pip does it where uv cannot."""
+    checkout.add("uv", f"#!/bin/bash\n{LOG}exit {0 if works else 1}\n")
+    result = checkout.run()
+    assert result.returncode == 0, result.stderr
+    assert checkout.calls("uv pip install") == [
+        "uv pip install --python .venv/bin/python --quiet --editable .[dev]",
+    ]
+    assert len(checkout.calls("python -m pip install")) == (0 if works else 1)
+    assert checkout.stamp.exists()
+
+
+def test_readme_begins_with_two_commands_and_a_shell() -> None:
+    """Both set up by themselves."""
+    block = (REPOSITORY / "README.md").read_text().split("## Two commands", 1)[1].split("```")[1]
+    assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == [
+        "make demo",
+        "make test",
+        ". .venv/bin/activate",
+    ]
+    for target in ("demo", "test"):
+        command = ["make", "--dry-run", target]
+        recipe = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        assert "scripts/setup" in recipe.splitlines()[0]
+
+
+def test_pages_with_commands_say_how_to_get_them() -> None:
+    pages = sorted((REPOSITORY / "docs").glob("*.md"))
+    with_commands = [page for page in pages if re.search(r"^(\$ )?(tinyscene|pio) ", page.read_text(), re.MULTILINE)]
+    assert len(with_commands) > 5
+    assert all("(../README.md#two-commands)" in page.read_text() for page in with_commands)
+
+
+def test_no_page_installs_over_the_checkout() -> None:
+    """`pip install .` without -e would replace the editable installation."""
+    for page in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]:
+        for line in page.read_text().splitlines():
+            assert not re.search(r"pip install '?\.(\[|'|\s|$)", line), f"{page.name}: {line}"
 
 
 def test_changed_pins_are_installed_into_the_same_environment(checkout: Checkout) -> None:
@@ -202,6 +244,26 @@ def test_make_lists_every_target() -> None:
     for target in ["help", "setup", "demo", "test", "check", "firmware", "flash", "bench", "clean"]:
         assert f"  make {target} " in listed
     assert subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout == listed
+
+
+@pytest.mark.parametrize("target", ["firmware", "size", "flash"])
+def test_a_bundle_with_spaces_is_one_path(target: str, tmp_path: Path) -> None:
+    """What PlatformIO is told; the recipe's first program is a stand-in."""
+    (tmp_path / "pio").write_text("#!/bin/sh\nprintf '%s\\n' \"$TINYSCENE_BUNDLE\"\n")
+    (tmp_path / "pio").chmod(0o755)
+    variables = ["BUNDLE=my models/mine (1)", "BOARD=mps2", f"PATH={tmp_path}:{os.environ['PATH']}"]
+    command = ["make", "--silent", "--old-file=setup", *variables, target]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines()[0] == "my models/mine (1)"
+
+
+def test_the_demo_gets_any_folder_as_one_word(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / "python").chmod(0o755)
+    command = ["make", "--silent", "--old-file=setup", f"PATH={tmp_path}:{os.environ['PATH']}", "demo"]
+    for data, options in (("", []), ("it's my (1) clips", ["--data", "it's my (1) clips"])):
+        result = subprocess.run([*command, f"DATA={data}"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert result.stdout.splitlines() == ["scripts/demo", *options]
 
 
 def test_flash_wants_a_board() -> None:

@@ -33,8 +33,8 @@ MINIATURE = ["--clips-per-scene", "10", "--limit", str(CLIPS), "--audio-limit", 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout, so that the user's own build and generated sources stay as they are."""
-    project = CleanCheckout(tmp_path_factory.mktemp("project")).folder
+    """A copy of this checkout, so that the user's own build and generated sources stay as they are; an awkward path."""
+    project = CleanCheckout(tmp_path_factory.mktemp("project") / "sp äce (1) [b]").folder
     shutil.copytree(REPOSITORY / "scripts", project / "scripts")
     (project / "miniature.toml").write_text(CONFIG)
     return project
@@ -88,6 +88,22 @@ def test_the_board_scores_as_the_host_does(finished: tuple[Path, str], mode: str
     assert (board["clips"], board["mode"]) == (clips, mode)
     assert board["identity"] == Bundle.load(folder / "bundle").identity
     assert f"The board's scores are the host's: accuracy {host['accuracy']:.2%}" in output
+
+
+def test_paths_are_printed_as_they_are(finished: tuple[Path, str], project: Path) -> None:
+    """Brackets are no markup."""
+    _, output = finished
+    assert f"{project}/firmware/generated: bundle miniature" in output
+
+
+def test_the_trained_network_is_verified_there(finished: tuple[Path, str], project: Path) -> None:
+    """Compiled, and run in QEMU, in a folder with spaces and brackets."""
+    bundle = finished[0] / "bundle"
+    command = [sys.executable, "-m", "tinyscene", "verify", str(bundle), "--on", "mps2", "--vectors", "4"]
+    environment = os.environ | {"PYTHONPATH": str(project / "host"), "TMPDIR": str(project)}
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "0 mismatches in 40 values of 4 inputs" in result.stdout
 
 
 def test_the_student_is_the_one_of_the_reference_work(finished: tuple[Path, str]) -> None:

@@ -15,10 +15,10 @@ void startup_exit(int code);
 
 // Called on every fault with the address of the stacked r0-r3, r12, lr, pc, xpsr. Where the stack has no room left the
 // report is made on a new one: it begins at the top again. Weak: by default resets.
-void startup_fault(const uint32_t *frame);
+__attribute__((used)) void startup_fault(const uint32_t *frame);
 
 void startup_reset(void);
-void startup_fault_entry(void);
+__attribute__((used)) void startup_fault_entry(void);
 
 // The system timer's interrupt: watchdog.c's. Test images have none.
 void systick_interrupt(void);

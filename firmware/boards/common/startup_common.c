@@ -25,6 +25,8 @@ __attribute__((weak)) void startup_fault(const uint32_t *frame) {
     system_reset();
 }
 
+// Assembler ends with its constants (.ltorg): link-time optimisation puts much code after it, out of their reach.
+
 // Every fault and every interrupt without a handler ends here. The report takes less than 512 bytes.
 __attribute__((naked)) void startup_fault_entry(void) {
     __asm volatile("mov r0, sp\n"
@@ -36,14 +38,16 @@ __attribute__((naked)) void startup_fault_entry(void) {
                    "bhs 2f\n"
                    "1: mov sp, r1\n"
                    "2: bl startup_fault\n"
-                   "b .\n");
+                   "b .\n"
+                   ".ltorg\n");
 }
 
 // A boot loader may have jumped here with its own stack.
 __attribute__((naked)) void startup_reset(void) {
     __asm volatile("ldr r0, =__stack_top\n"
                    "mov sp, r0\n"
-                   "b startup\n");
+                   "b startup\n"
+                   ".ltorg\n");
 }
 
 // Makes what is below the stack untouchable, except for fault handlers.

@@ -32,5 +32,6 @@ __attribute__((naked)) void systick_interrupt(void) {
                    "str r1, [r0]\n"
                    "it ne\n"
                    "bxne lr\n"
-                   "b startup_fault_entry\n");
+                   "b startup_fault_entry\n"
+                   ".ltorg\n");
 }

@@ -13,6 +13,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Output channels that engine_conv2d computes at once. The compiler lays the weights out in panels of this width and
 // checks the number in what it generates.
 #define ENGINE_CONV_CHANNELS 4
@@ -421,5 +425,9 @@ struct engine_concatenate {
     int32_t outer;
 };
 void engine_concatenate(const struct engine_concatenate *layer, const int8_t *const *inputs, int8_t *output);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -33,7 +33,7 @@ struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t dis
 
 // On the stack: [sp] the end of the window, [sp, 4] the windows left, [sp, 8] `windows`, [sp, 12] `panel`, [sp, 16]
 // `weights`, [sp, 20] the sums of the windows before.
-__attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, const uint32_t *values,
+__attribute__((naked, noinline, used)) uint64_t engine_block(const uint32_t *weights, const uint32_t *values,
     const struct engine_windows *windows, const struct engine_panel *panel) {
     // clang-format off
     __asm volatile(
@@ -53,6 +53,7 @@ __attribute__((naked, noinline)) uint64_t engine_block(const uint32_t *weights, 
         "add r12, r1\n"
         "str r12, [sp]\n"
         "ldr pc, [r2, #12]\n"
+        ".globl engine_block_steps\n" // also where link-time optimisation puts engine_windows elsewhere
         "engine_block_steps:\n"
         "2:\n" SIXTEEN_STEPS
         "ldr r2, [sp]\n"

@@ -4,6 +4,10 @@
 
 #include "engine.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { ENGINE_BLOCK_PIXELS = 2, ENGINE_BLOCK_SUMS = ENGINE_CONV_CHANNELS * ENGINE_BLOCK_PIXELS };
 
 // The windows of a block: a step is a pair of int16 for the left pixel and a pair for the right one, 8 bytes; a window
@@ -26,5 +30,9 @@ struct engine_windows engine_windows(int32_t steps, int32_t columns, int32_t dis
 // result means nothing.
 uint64_t engine_block(const uint32_t *weights, const uint32_t *values, const struct engine_windows *windows,
     const struct engine_panel *panel);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "engine.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A column is four input rows of four channels, as pairs of int16: for each channel rows 0 and 1, then rows 2 and 3.
 enum { ENGINE_COLUMN_WORDS = 2 * ENGINE_CONV_CHANNELS };
 
@@ -15,5 +19,9 @@ void engine_pair_columns(const int8_t *const rows[ENGINE_COLUMN_ROWS], int32_t d
 typedef void engine_convolve_columns(
     const uint32_t *columns, const struct engine_depthwise_channel *channels, int32_t count, int8_t *results);
 engine_convolve_columns engine_convolve_each_column, engine_convolve_every_other_column;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "engine.h"
 #include "engine_window.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // All values come out minus the input's zero point, padding as zeros.
 
 // ENGINE_ROWS: widen the window's input rows that are `used`, side by side: for each pixel, each row's channels. If
@@ -20,5 +24,9 @@ void engine_pack_rows(const struct engine_conv2d *layer, const struct engine_row
 // for each pair, for each column of the pool's window, layer->steps steps.
 void engine_copy_patches(
     const struct engine_conv2d *layer, const uint32_t *rows, int32_t first, int32_t count, uint32_t *patches);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

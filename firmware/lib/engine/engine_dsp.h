@@ -9,6 +9,13 @@
 
 #if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
 #include <arm_acle.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32
 
 // Bytes 0 and 2, sign-extended to a pair.
 static inline uint32_t engine_even_bytes(uint32_t bytes) {
@@ -222,5 +229,9 @@ static inline uint32_t engine_bytes(int32_t first, int32_t second, int32_t third
     return ((uint32_t)first & 0xFF) | ((uint32_t)second & 0xFF) << 8 | ((uint32_t)third & 0xFF) << 16 |
            (uint32_t)fourth << 24;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include "engine.h"
 #include "engine_dsp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 static inline int32_t engine_wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
@@ -62,5 +66,9 @@ static inline int8_t engine_finish(int32_t sum, struct engine_factor factor, con
     const int32_t scaled = engine_wrapping_add(engine_scale(sum, factor), result->zero_point);
     return engine_clamp(scaled, result->minimum, result->maximum);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

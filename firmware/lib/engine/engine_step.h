@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // 11 instructions for 16 products. Sums take 8 of the 14 registers, the two addresses 2, a step's values and weights
 // 2 each; a compiler spills some of them, and that is why this is written by hand. In r4-r11 the sums of a channel
 // stand side by side, left pixel first; r2 and r3 hold the values, r12 and lr the weights.
@@ -29,5 +33,9 @@ static inline const char *engine_step_entry(const char *loop, int32_t steps) {
     const int32_t first_steps = (steps - 1) % UNROLLED_STEPS + 1;       // taken in the first pass
     return loop + (UNROLLED_STEPS - first_steps) * STEP_CODE_BYTES + 1; // + 1: in Thumb state
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

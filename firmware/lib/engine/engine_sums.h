@@ -7,6 +7,10 @@
 #include "engine.h"
 #include "engine_dsp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Channels of a quad, which are summed together.
 enum { ENGINE_QUAD_CHANNELS = 4 };
 
@@ -48,5 +52,9 @@ static inline int32_t engine_sum_values(int32_t sum, const int8_t *value, int32_
 // Adds row y of an image to the sums of its `depth` channels, which start again at row 0; returns whether it was the
 // last row.
 bool engine_sum_row(const struct engine_rows *image, int32_t y, int32_t depth, int32_t *sums);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

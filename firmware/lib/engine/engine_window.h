@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Window positions begin..end-1 are inside; position k is at origin + k * dilation.
 struct engine_span {
     int32_t origin;
@@ -15,7 +19,12 @@ static inline struct engine_span engine_span(int32_t origin, int32_t window, int
     const int32_t begin = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
     const int32_t fitting = size > origin ? (size - origin + dilation - 1) / dilation : 0;
     const int32_t end = fitting < window ? fitting : window;
-    return (struct engine_span){origin, begin, end < begin ? begin : end};
+    const struct engine_span span = {origin, begin, end < begin ? begin : end};
+    return span;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -32,7 +32,7 @@ __attribute__((naked, noinline)) void engine_winograd_copy(const uint32_t *weigh
 
 // On the stack: [sp] the end of the plane, [sp, 4] where its sums go, [sp, 8] its bytes, [sp, 12] the entry, [sp, 16]
 // the end of the last plane. Sums that run on need not be cleared, and cost the transform back no more than others.
-__attribute__((naked, noinline)) void engine_winograd_block(
+__attribute__((naked, noinline, used)) void engine_winograd_block(
     const uint32_t *weights, const uint32_t *values, const struct engine_plane *plane, uint32_t *sums) {
     // clang-format off
     __asm volatile(
@@ -54,6 +54,7 @@ __attribute__((naked, noinline)) void engine_winograd_block(
         "mov r10, #0\n"
         "mov r11, #0\n"
         "bx r12\n"
+        ".globl engine_winograd_steps\n" // also where link-time optimisation puts engine_plane elsewhere
         "engine_winograd_steps:\n"
         "1:\n" SIXTEEN_STEPS
         "ldr r2, [sp]\n"

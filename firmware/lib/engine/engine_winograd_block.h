@@ -4,6 +4,10 @@
 
 #include "engine_block.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { ENGINE_WINOGRAD_SUMS = ENGINE_WINOGRAD_PLANES * ENGINE_BLOCK_SUMS };
 
 // How long a plane is.
@@ -29,5 +33,9 @@ void engine_winograd_block(
 // values; pixels are `pixel` bytes apart. What comes back, biases included, must fit into 29 bits and a sign.
 void engine_winograd_finish(
     const uint32_t *sums, const struct engine_panel *panel, int8_t *upper, int8_t *lower, int32_t pixel);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -45,6 +45,10 @@
 
 #include "frontend_fft.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum frontend_status {
     FRONTEND_OK = 0,
     FRONTEND_BAD_CONFIG = -1,       // the tables contradict themselves: regenerate them
@@ -173,5 +177,9 @@ void frontend_finish_image(const struct frontend_config *config, float *image);
 
 // Standardises and quantises one feature of a band.
 int8_t frontend_quantise(const struct frontend_config *config, size_t mel, float feature);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "frontend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Magnitude (power 1) or its square (power 2) of a spectrum as frontend_fft() leaves it, in place: n_fft / 2 + 1 bins.
 // Returns the frame's level: the sum of all squares, or for power 1 the square root of that.
 float frontend_power(const struct frontend_config *config, float *spectrum);
@@ -20,5 +24,9 @@ void frontend_log(const struct frontend_config *config, float *column);
 // Standardises and quantises a column: [mels] -> every `stride`-th of `features`.
 void frontend_quantise_column(
     const struct frontend_config *config, const float *column, int8_t *features, size_t stride);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "frontend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // The samples under the window of a frame: those of [inside, beyond) are there, all others are padding.
 struct frontend_frame {
     const int16_t *samples; // sample i of the window is samples[first + i]
@@ -22,5 +26,9 @@ uint32_t frontend_window(const struct frontend_config *config, const struct fron
 
 // How many of the n_fft - win_length zeros lie before the window.
 uint32_t frontend_window_offset(const struct frontend_config *config);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

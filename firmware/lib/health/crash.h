@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Why the board started, according to its registers.
 enum reset_cause {
     RESET_UNKNOWN = 0,
@@ -49,5 +53,9 @@ void crash_request(uint8_t type);
 struct crash crash_last(void);
 
 void crash_forget(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // The constants of model, front end and bundle in flash, and the CRC-32 that the build has given them.
 struct self_test_constants {
     const uint8_t *bytes;
@@ -25,5 +29,9 @@ struct self_test_stack {
 
 // Bytes of the stack that were ever written since, at least: what was reserved and never written does not show.
 size_t self_test_stack_used(const struct self_test_stack *stack);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

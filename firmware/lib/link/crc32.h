@@ -5,7 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // CRC of `count` bytes that follow bytes whose CRC is `before`; `before` is 0 at the start. Of "123456789": 0xCBF43926.
 uint32_t crc32(uint32_t before, const uint8_t *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "protocol.h" // LINK_VERSION, LINK_MAX_PAYLOAD, LINK_ANSWER
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LINK_HEADER_BYTES 4
 #define LINK_CRC_BYTES 4
 #define LINK_MAX_FRAME (LINK_HEADER_BYTES + LINK_MAX_PAYLOAD + LINK_CRC_BYTES)
@@ -57,5 +61,9 @@ typedef void (*link_write)(const uint8_t *bytes, size_t count);
 // Sends the frame whose payload the caller has put at frame + LINK_HEADER_BYTES; fills in header and CRC.
 // payload_bytes is at most LINK_MAX_PAYLOAD.
 void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, size_t payload_bytes, link_write write);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 static inline uint16_t read_u16(const uint8_t *bytes) {
     return (uint16_t)(bytes[0] | bytes[1] << 8);
 }
@@ -21,5 +25,9 @@ static inline void write_u32(uint8_t *bytes, uint32_t value) {
     write_u16(bytes, (uint16_t)(value & 0xFFFFu));
     write_u16(bytes + 2, (uint16_t)(value >> 16));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

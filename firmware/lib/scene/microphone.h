@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct microphone {
     uint32_t rate; // Hz
 
@@ -21,5 +25,9 @@ struct microphone {
     // Samples since start() that were lost because the earlier ones were not read in time.
     uint32_t (*lost)(void);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

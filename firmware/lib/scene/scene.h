@@ -20,6 +20,10 @@
 #include "microphone.h"
 #include "self_test.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SCENE_IDENTITY_BYTES 8
 #define SCENE_MAX_SMOOTHING 16 // most results that a stream can average
 #define SCENE_REJECTED 0xFF    // instead of a class: no class is likely enough
@@ -139,5 +143,9 @@ void scene_receive(struct scene *scene, const uint8_t *bytes, size_t count);
 
 // Takes a piece of sound from the microphone if a stream reads it; false if there is none to take now.
 bool scene_listen(struct scene *scene);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

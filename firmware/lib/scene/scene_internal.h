@@ -5,6 +5,10 @@
 #include "little_endian.h"
 #include "scene.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A request's payload, its length known to be one that the request allows.
 struct scene_request {
     const uint8_t *payload;
@@ -71,5 +75,9 @@ enum scene_status scene_stream_write(struct scene *scene, struct scene_request r
 // scene_probe.c
 enum scene_status scene_probe_write(struct scene *scene, struct scene_request request, struct scene_answer *answer);
 enum scene_status scene_probe_read(struct scene *scene, struct scene_request request, struct scene_answer *answer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

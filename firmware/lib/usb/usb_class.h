@@ -4,6 +4,10 @@
 
 #include "usb_transfer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // 115200 baud, no parity, one stop bit, 8 bits; DTR off.
 void usb_class_reset(struct usb_device *device);
 
@@ -13,5 +17,9 @@ struct usb_step usb_set_line_state(struct usb_device *device, const struct usb_r
 
 // The data stage of usb_set_line_coding().
 struct usb_step usb_line_coding_received(struct usb_device *device, const uint8_t *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 
 #include "usb_types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Identity must outlive the device. The state is that after a bus reset.
 void usb_init(struct usb_device *device, const struct usb_identity *identity, const struct usb_hardware *hardware);
 
@@ -29,5 +33,9 @@ struct usb_step usb_received(struct usb_device *device, const uint8_t *bytes, si
 
 // Whether a program on the host has opened the serial port.
 bool usb_is_open(const struct usb_device *device);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "usb_types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What a SETUP packet says: USB 2.0, table 9-2.
 struct usb_request {
     uint8_t type, request;
@@ -19,5 +23,9 @@ struct usb_step usb_answer(
 
 // What follows a packet that the host has acknowledged: the answer's next one, or the status stage.
 struct usb_step usb_answer_next(struct usb_device *device);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "usb_types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define USB_TRANSMIT_BYTES 2048u // a power of two, and room for the largest frame
 
 // State. Fields are private but for `dropped`. All zero: nothing to send.
@@ -28,5 +32,9 @@ bool usb_transmit_is_due(const struct usb_transmit *transmit);
 
 // The port is closed: forgets what was not taken.
 void usb_transmit_discard(struct usb_transmit *transmit);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define USB_PACKET_BYTES 64u // the largest packet of endpoint 0 and of the bulk endpoints, at full speed
 #define USB_SETUP_BYTES 8u
 #define USB_STRING_LENGTH 63u // characters of the longest string; what is beyond is cut off
@@ -68,5 +72,9 @@ struct usb_device {
     uint8_t line_coding[USB_LINE_CODING_BYTES];
     uint8_t scratch[2u + 2u * USB_STRING_LENGTH]; // answers that are made when they are asked for
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
+from SCons.Subst import Literal
 
 env = DefaultEnvironment()
 platform = env.PioPlatform()
@@ -19,7 +20,14 @@ BOARD = FIRMWARE / "boards" / board.get("build.folder", board.id)  # boards that
 sys.path.insert(0, str(FIRMWARE / "platform" / "builder"))
 from seal import seal  # noqa: E402 - SCons reads this file from elsewhere
 
-VERSION = re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
+def version():
+    """Return the version of the checkout, or of the package that has written this project."""
+    written = FIRMWARE / "VERSION"
+    if written.is_file():
+        return written.read_text().strip()
+    return re.search(r'^version = "(.+)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
 
 MACHINE = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -42,6 +50,12 @@ SOURCES = {
     "lib/usb": SMALL,
     **({"lib/tflm": ENGINE} if LIBRARY else {}),
 }
+
+
+def word(argument):
+    """Return an argument that the shell must take as it is: of others SCons quotes only those with a space."""
+    return Literal(str(argument))
+
 
 env.Replace(
     AR="arm-none-eabi-gcc-ar",
@@ -75,7 +89,7 @@ env.Append(
     ],
     CFLAGS=["-std=c11", *board.get("build.extra_flags", [])],
     CPPDEFINES=[
-        ("TINYSCENE_VERSION", env.StringifyMacro(VERSION)),
+        ("TINYSCENE_VERSION", env.StringifyMacro(version())),
         ("BOARD_BAUD", f"{env.GetProjectOption('monitor_speed')}u"),
     ],
     CPPPATH=[FIRMWARE / "boards", *(FIRMWARE / folder for folder in SOURCES if not folder.startswith("boards/"))],
@@ -85,8 +99,8 @@ env.Append(
         "--specs=nano.specs",
         "-Wl,--gc-sections",
         "-Wl,--no-warn-rwx-segments",
-        f"-Wl,-Map={env.subst('$BUILD_DIR')}/firmware.map",  # not a variable: SCons quotes before it substitutes
-        f"-T{BOARD / 'linker.ld'}",
+        word(f"-Wl,-Map={env.subst('$BUILD_DIR')}/firmware.map"),
+        word(f"-T{BOARD / 'linker.ld'}"),
     ],
     LIBPATH=[FIRMWARE / "boards" / "common"],
     LIBS=["m"],
@@ -147,7 +161,7 @@ def build():
 def upload_by_openocd():
     """Write through the ST-LINK that is on the board, read back, compare, start."""
     package = platform.get_package_dir("tool-openocd")
-    scripts = ["-s", str(Path(package) / "openocd" / "scripts")] if package else []
+    scripts = ["-s", word(Path(package) / "openocd" / "scripts")] if package else []
     commands = ["-f", board.get("upload.openocd_script"), "-c", "program {$SOURCE} verify reset exit"]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=scripts + commands, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
     return [

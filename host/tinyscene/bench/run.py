@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.markup import escape
 from rich.table import Column, Table
 
 from tinyscene import files
@@ -135,5 +134,5 @@ def _table(rows: Sequence[Figures]) -> Table:
     for column in bench_docs.COLUMNS:
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(row.network, row.engine, *map(escape, bench_docs.cells(row)))
+        table.add_row(row.network, row.engine, *bench_docs.cells(row))
     return table

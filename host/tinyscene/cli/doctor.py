@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyscene.console import console
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT, relative_to_repository
 from tinyscene.tflm.packs import pins as pack_pins, store
 from tinyscene.toolchain import cmsis_dsp, native
 
@@ -143,7 +143,7 @@ def _newlib() -> Finding:
 
 def _cmsis_dsp() -> Finding:
     folder = cmsis_dsp.FOLDER  # appears in one step, complete
-    found = str(folder.relative_to(REPOSITORY)) if folder.is_dir() else None
+    found = str(relative_to_repository(folder)) if folder.is_dir() else None
     return Finding("CMSIS-DSP sources", found, SETUP)
 
 
@@ -169,7 +169,7 @@ def _serial() -> Iterator[Finding]:
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(REPOSITORY).free / 2**30
+    free = shutil.disk_usage(PROJECT).free / 2**30
     return Finding(
         "disk space",
         f"{free:.0f} GiB free" if free >= DISK_GIB else None,

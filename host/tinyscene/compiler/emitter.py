@@ -32,6 +32,10 @@ def header(planned: PlannedGraph, launches: Sequence[Launch], memory: MemoryPlan
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define {upper}_ARENA_BYTES {memory.arena_bytes}
 #define {upper}_INPUT_BYTES {source.bytes} // {source.dtype} {list(source.shape)}
 #define {upper}_OUTPUT_BYTES {result.bytes} // {result.dtype} {list(result.shape)}
@@ -43,6 +47,10 @@ void {prefix}_run({_parameters(planned)});
 // The same, and what each of the {upper}_LAYERS layers takes, in ticks of a clock that wraps at 2^32.
 void {prefix}_profile(
     {_parameters(planned)}, uint32_t (*clock)(void), uint32_t *ticks);
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

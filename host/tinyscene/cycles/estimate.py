@@ -21,9 +21,9 @@ from tinyscene.cycles.image import FRONT_END, NETWORK
 from tinyscene.device import DeviceInfo, find_bundle, samples_write
 from tinyscene.device.emulators import BOARDS, Machine, ask
 from tinyscene.errors import LinkError, ToolError
-from tinyscene.firmware import BUILDS, Request, boards
+from tinyscene.firmware import BUILDS, Request, boards, project
 from tinyscene.frontend import signals
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT
 
 CHUNK = 500  # samples in a request
 SIGNAL = "noise"  # a clip of signals.clips; the front end takes longer for frames that float32 cannot resolve
@@ -135,10 +135,11 @@ def built_image(env: str, bundle: Path | None = None) -> Path:
         raise ToolError(f"no model of the board {env!r}; available: {', '.join(estimated())}")
     elf = BUILDS / env / "firmware.elf"
     if bundle:
+        project.prepare()
         with error_console.status(f"building {env}"):
             result = subprocess.run(
                 [sys.executable, "-m", "platformio", "run", "-e", env],
-                cwd=REPOSITORY,
+                cwd=PROJECT,
                 env=os.environ | {"TINYSCENE_BUNDLE": str(bundle.resolve())},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -23,7 +23,7 @@ from tinyscene.errors import ConfigError, DatasetError
 from tinyscene.evaluation import metrics, render_scores
 from tinyscene.firmware import boards
 from tinyscene.frontend import LIBROSA, features
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT
 
 FRONTENDS = {"features": LIBROSA, "audio": "c"}  # mode: front end of the features that the boards' networks get
 
@@ -216,7 +216,7 @@ def _default_journal(bundle: Bundle, options: Options) -> Path:
     if options.as_json:
         start = options.as_json.with_suffix("")
     else:
-        start = REPOSITORY / "runs" / f"device-{bundle.name}-{Path(options.split).stem}"
+        start = PROJECT / "runs" / f"device-{bundle.name}-{Path(options.split).stem}"
     return start.with_name(f"{start.name}.{options.mode}.{bundle.identity[:8]}.journal.jsonl")
 
 

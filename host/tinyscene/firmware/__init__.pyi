@@ -1,4 +1,4 @@
-from . import boards as boards, export as export, sizes as sizes
+from . import boards as boards, export as export, project as project, sizes as sizes
 from .boards import Board as Board, Qemu as Qemu, Unicorn as Unicorn
 from .protocol import (
     ANSWER as ANSWER,

@@ -23,7 +23,7 @@ from tinyscene.bundle import DESCRIPTION_FILE, MODEL_FILE, Bundle
 from tinyscene.compiler import pipeline as compiler
 from tinyscene.console import console
 from tinyscene.errors import BundleError, TinysceneError
-from tinyscene.firmware import protocol, runtimes
+from tinyscene.firmware import project, protocol, runtimes
 from tinyscene.firmware.runtimes import Built, Choice
 from tinyscene.frontend import Quantisation, host as frontend_host
 from tinyscene.paths import GENERATED
@@ -58,9 +58,11 @@ def report(
 ) -> None:
     """Export a bundle and print what was generated: the command `tinyscene export`."""
     choice = Choice(compiler.checked_optimize(optimize), runtime, kernels)
-    out = choice.folder if out is None else out
     source = Path(bundle).resolve()
     loaded = Bundle.load(source)
+    if out is None:
+        out = choice.folder
+        project.prepare()
     inputs = [source / DESCRIPTION_FILE, source / MODEL_FILE, *_our_modules()]
     hashes = {str(path): _sha256(path.read_bytes()) for path in inputs}
     record = {"bundle": str(source), **dataclasses.asdict(choice), "inputs": hashes}
@@ -188,7 +190,15 @@ HEADER = """\
 
 #include "scene.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern const struct scene_bundle scene_bundle;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
 """

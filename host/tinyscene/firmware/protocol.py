@@ -85,6 +85,10 @@ def header() -> str:
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define LINK_VERSION {VERSION}
 #define LINK_MAX_PAYLOAD {MAX_PAYLOAD}
 #define LINK_ANSWER 0x{ANSWER:02X} /* set in the type of an answer */
@@ -102,6 +106,10 @@ enum scene_request_type {{
 /* X(type, least and most bytes of the payload, whether it needs an undamaged bundle, the function that answers) */
 #define SCENE_REQUESTS(X) \\
 {requests}
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

@@ -14,9 +14,9 @@ from rich.table import Table
 from tinyscene.console import console
 from tinyscene.errors import ToolError
 from tinyscene.firmware import stack_usage
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT
 
-BUILDS = REPOSITORY / ".pio" / "build"
+BUILDS = PROJECT / ".pio" / "build"
 
 # Pattern of "object file:section", group. The first one that matches counts.
 _GROUPS = (

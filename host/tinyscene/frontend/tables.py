@@ -79,6 +79,10 @@ def _header(config: FrontendConfig) -> str:
 
 #include "frontend.h"
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define FRONTEND_SAMPLE_RATE {config.sample_rate}
 #define FRONTEND_CLIP_SAMPLES {config.clip_samples}
 #define FRONTEND_N_FFT {config.n_fft}
@@ -89,6 +93,10 @@ def _header(config: FrontendConfig) -> str:
 #define FRONTEND_WORK_FLOATS {work_floats(config)}
 
 extern const struct frontend_config frontend_tables;
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

@@ -14,7 +14,7 @@ from tinyscene.bundle import Bundle
 from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
 from tinyscene.evaluation import comparison, teacher_scores
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT
 from tinyscene.training import STUDENT_FOLDERS, run_files
 
 EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
@@ -209,7 +209,7 @@ def _read_bundle(path: Path) -> tuple[Bundle | None, list[str]]:
         return None, []
     named = Path(path.read_text(errors="replace").strip())
     try:
-        return Bundle.load(named if named.is_absolute() else REPOSITORY / named), []
+        return Bundle.load(named if named.is_absolute() else PROJECT / named), []
     except BundleError as error:
         return None, [f"The bundle of this run: {error}."]
 

@@ -83,6 +83,10 @@ def header(graph: Graph, arena_bytes: int) -> str:
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define MODEL_ARENA_BYTES {arena_bytes} // the least with which it runs, found on the emulated board
 #define MODEL_INPUT_BYTES {source.bytes} // {source.dtype} {list(source.shape)}
 #define MODEL_OUTPUT_BYTES {result.bytes} // {result.dtype} {list(result.shape)}
@@ -94,6 +98,10 @@ void model_run(void *arena, const int8_t *input, int8_t *output);
 
 // The same, and what each of the MODEL_LAYERS operators takes, in ticks of a clock that wraps at 2^32.
 void model_profile(void *arena, const int8_t *input, int8_t *output, uint32_t (*clock)(void), uint32_t *ticks);
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

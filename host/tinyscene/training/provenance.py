@@ -12,7 +12,7 @@ from tinyscene.augment import AugmentConfig
 from tinyscene.data import Dataset
 from tinyscene.frontend import engines as feature_engines
 from tinyscene.networks import keras
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import IS_INSTALLED, PROJECT, REPOSITORY
 from tinyscene.training.config import RunConfig
 
 
@@ -80,11 +80,13 @@ def _licence(path: Path) -> str:
 def _plain(path: Path) -> str:
     """Return a path as it is in the repository, else its name."""
     resolved = Path(path).resolve()
-    return str(resolved.relative_to(REPOSITORY)) if resolved.is_relative_to(REPOSITORY) else resolved.name
+    return str(resolved.relative_to(PROJECT)) if resolved.is_relative_to(PROJECT) else resolved.name
 
 
 def commit() -> str:
-    """Return the commit that this checkout is at, or "unknown" if git cannot tell."""
+    """Return the commit that this checkout is at, or "unknown" if git cannot tell, or there is no checkout."""
+    if IS_INSTALLED:
+        return "unknown"
     try:
         answer = subprocess.run(
             ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, check=True

@@ -21,7 +21,7 @@ from tinyscene.errors import DatasetError, TinysceneError
 from tinyscene.evaluation import FLOAT, INT8, render_scores
 from tinyscene.frontend import features
 from tinyscene.networks import distribution
-from tinyscene.paths import REPOSITORY, relative_to_repository
+from tinyscene.paths import PROJECT, relative_to_repository
 from tinyscene.training import (
     config as configuration,
     duration,
@@ -58,7 +58,7 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     if fold is not None:
         settings = dataclasses.replace(settings, data=dataclasses.replace(settings.data, folds=fold))
     dataset = Dataset(data)
-    folder = Path(run) if run is not None else REPOSITORY / "runs" / Path(out).resolve().name
+    folder = Path(run) if run is not None else PROJECT / "runs" / Path(out).resolve().name
     this = Run(folder, settings, dataset, provenance.describe(dataset, config, out, settings, fold))
     run_folder.claim(folder, settings, this.origin["data_fingerprint"])
     parts = training_parts.of_run(this)

@@ -27,7 +27,7 @@ def test_what_cannot_be_emulated(env: str, engine: str | None, said: str) -> Non
 
 def test_nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an image the message says how to build one."""
-    monkeypatch.setattr(emulator, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(emulator, "PROJECT", tmp_path)
     with pytest.raises(ToolError, match=r"firmware\.elf is not there; build it with: pio run -e mps2"):
         built_image("mps2")
     image = tmp_path / ".pio" / "build" / "mps2" / "firmware.elf"
@@ -86,11 +86,13 @@ def test_port_is_taken() -> None:
 
 def test_renode_is_missing_or_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says where to get it, or what it said last."""
-    monkeypatch.setattr(emulator, "built_image", lambda _: tmp_path / "firmware.elf")
+    monkeypatch.setattr(emulator, "built_image", lambda _: tmp_path / "my image (1).elf")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match=r"renode is not on the PATH; install it from renode\.io"):
         run("nano33ble", "renode", 0)
-    (tmp_path / "renode").write_text("#!/bin/sh\necho first\necho last words\nexit 3\n")
+    script = """#!/bin/sh\nprintf '%s' "$5" >"${0%/*}/said"\necho first\necho last words\nexit 3\n"""
+    (tmp_path / "renode").write_text(script)
     (tmp_path / "renode").chmod(0o755)
     with pytest.raises(ToolError, match="renode ended with code 3: last words"):
         run("nano33ble", "renode", 0)
+    assert (tmp_path / "said").read_text().startswith(f"$bin=@{tmp_path}/my\\ image\\ (1).elf; ")

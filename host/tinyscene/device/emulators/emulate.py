@@ -110,7 +110,8 @@ def _in_renode(elf: Path, env: str, port: int) -> None:
         raise ToolError(f"{RENODE} is not on the PATH; install it from renode.io, or omit --engine")
     with listen(port) as listener:  # finds a free port, which Renode takes next
         port = listener.getsockname()[1]
-    script = f"$bin=@{elf}; $port={port}; include @{RENODE_FOLDER / env}.resc; start"
+    resc = RENODE_FOLDER / f"{env}.resc"
+    script = f"$bin={_in_renode_script(elf)}; $port={port}; include {_in_renode_script(resc)}; start"
     with tempfile.TemporaryFile("w+") as said:
         command = [program, "--disable-gui", "--port", "0", "-e", script]
         process = subprocess.Popen(
@@ -126,6 +127,11 @@ def _in_renode(elf: Path, env: str, port: int) -> None:
         finally:
             process.terminate()
             process.wait()
+
+
+def _in_renode_script(path: Path) -> str:
+    """Return a path as Renode's monitor reads it, which ends it at a space that has no backslash."""
+    return "@" + str(path).replace(" ", "\\ ")
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:

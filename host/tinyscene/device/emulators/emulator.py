@@ -12,7 +12,7 @@ from typing import IO
 
 from tinyscene.errors import ToolError
 from tinyscene.firmware import Qemu, boards
-from tinyscene.paths import REPOSITORY
+from tinyscene.paths import PROJECT
 
 HOST = "127.0.0.1"
 PROGRAM = "qemu-system-arm"
@@ -202,7 +202,7 @@ def built_image(env: str) -> Path:
     Raises:
         ToolError: it has not been built.
     """
-    elf = REPOSITORY / ".pio" / "build" / env / "firmware.elf"
+    elf = PROJECT / ".pio" / "build" / env / "firmware.elf"
     if not elf.is_file():
         raise ToolError(f"{elf} is not there; build it with: pio run -e {env} (or make firmware, for all boards)")
     return elf
