@@ -12,14 +12,14 @@ import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 
-from tinyscene import files
+from tinyscene import files, places
 from tinyscene.bundle.probabilities import softmax
 from tinyscene.errors import BundleError, ConfigError
 from tinyscene.frontend import FrontendConfig, Normalisation, Quantisation
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
-DESCRIPTION_FILE = "bundle.toml"
+DESCRIPTION_FILE = places.BUNDLE_FILE
 CARD_FILE = "MODEL_CARD.md"
 
 
@@ -147,6 +147,7 @@ class Bundle:
             BundleError: a file is missing, damaged, of another format version, or the parts do not fit together.
         """
         folder = Path(folder)
+        places.require_bundle(folder)
         try:
             description = tomllib.loads((folder / DESCRIPTION_FILE).read_text())
             model = (folder / MODEL_FILE).read_bytes()
