@@ -133,7 +133,9 @@ def test_old_spellings_work_with_a_hint(
     assert second.startswith("error: ")
 
 
-@pytest.mark.parametrize("command", ["verify README.md --board moon", "emulate mps2 --emulator steam"])
+@pytest.mark.parametrize(
+    "command", ["verify README.md --board moon", "verify README.md --runtime moon", "emulate mps2 --emulator steam"]
+)
 def test_a_choice_that_is_none_is_refused(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

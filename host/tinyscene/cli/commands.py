@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tinyscene import __version__
 from tinyscene.cli import data, device, measuring, models, packs, thesis, training
 from tinyscene.cli.options import hint
 from tinyscene.console import console, error_console
@@ -133,6 +132,8 @@ app = typer.Typer(
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     """Acoustic scene classification on microcontrollers: from a folder of clips to a board that classifies."""
     if version:
+        from tinyscene import __version__
+
         console.print(f"tinyscene {__version__}")
         raise typer.Exit
 

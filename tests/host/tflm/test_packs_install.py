@@ -359,7 +359,7 @@ def test_a_missing_pack_is_named_with_the_remedy(
         selection.resolve()
     assert packs_report.list_packs() == 1
     assert "tinyscene packs install" in capsys.readouterr().out
-    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json"])
+    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json", "-"])
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert leaving.value.code == 1
