@@ -264,3 +264,11 @@ def test_a_message_says_what_a_path_is(
     error = capsys.readouterr().err
     assert said.format(things) in error
     assert "free some space" not in error
+
+
+def test_the_demo_prints_a_path_as_it_was_given(tmp_path: Path) -> None:
+    command = [sys.executable, REPOSITORY / "scripts" / "demo", "--data", "/nowhere"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert "error: /nowhere is not a folder: it is missing; name a data set" in said.stderr
+    assert "../" not in said.stdout + said.stderr
