@@ -71,8 +71,8 @@ Board Classifies As The Host Does
     Should Contain    ${verified}    agrees at every stage
     ${made}=    Run Process    ${TINYSCENE}    data    synth    ${SCRATCH}/scenes    --clips-per-scene    10    timeout=300s
     Should Be Equal As Integers    ${made.rc}    0    msg=${made.stderr}
-    Ask    evaluate    --bundle    ${BUNDLE}    --data    ${SCRATCH}/scenes    --split    fold1_evaluate.csv    --mode    audio
-    ...    --limit    3    --journal    ${SCRATCH}/${board}.jsonl    --diff    ${SCRATCH}/${board}.tsv
+    Ask    evaluate    ${BUNDLE}    --data    ${SCRATCH}/scenes    --split    fold1_evaluate.csv    --mode    audio
+    ...    --clips    3    --journal    ${SCRATCH}/${board}.jsonl    --diff    ${SCRATCH}/${board}.tsv
     ${differences}=    Get File    ${SCRATCH}/${board}.tsv
     Should Contain X Times    ${differences}    \n    1    msg=clips that the board classifies otherwise: ${differences}
 

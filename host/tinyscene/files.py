@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import places
 from tinyscene.errors import TinysceneError
 from tinyscene.paths import cache_directory
 
@@ -309,7 +310,8 @@ def writing(path: Path) -> Iterator[None]:
 def _cannot_write(path: Path, error: OSError) -> TinysceneError:
     cached = Path(path).is_relative_to(cache_directory())
     elsewhere = "point TINYSCENE_CACHE to another place" if cached else "choose another place"
-    return TinysceneError(f"cannot write {path}: {error.strerror or error}; free some space or {elsewhere}")
+    remedy = places.remedy(path, error, elsewhere)
+    return TinysceneError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

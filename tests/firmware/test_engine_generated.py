@@ -49,7 +49,7 @@ def failures(models: list[bytes], on: verify.Target) -> list[str]:
     except TinysceneError:
         reports = [_alone(model, on) for model in models]
     return [
-        f"{_save(model)} --on {on} --vectors {VECTORS} --seed {SEED}: {report}"
+        f"{_save(model)} --board {on} --vectors {VECTORS} --seed {SEED}: {report}"
         for model, report in zip(models, reports, strict=True)
         if not (isinstance(report, verify.VerifyReport) and report.mismatches == 0)
     ]
@@ -84,5 +84,5 @@ def test_a_failing_network_is_saved(
     monkeypatch.setitem(globals(), "FAILED", folder)
     (message,) = failures(networks[:3], "host")
     (path,) = folder.iterdir()
-    assert message.startswith(f"tinyscene verify {path} --on host --vectors 6 --seed 11: ")
+    assert message.startswith(f"tinyscene verify {path} --board host --vectors 6 --seed 11: ")
     assert path.read_bytes() == networks[1]

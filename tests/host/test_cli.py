@@ -9,7 +9,9 @@ import pytest
 
 import runs
 from tinyscene import __version__, cli
+from tinyscene.device.emulators import emulate
 from tinyscene.errors import TinysceneError
+from tinyscene.experiments import search_run
 from tinyscene.report import page as report_page
 
 VERBS = (
@@ -85,7 +87,6 @@ def folder(tmp_path: Path) -> Path:
         "data synth {}/nonsense.toml/data --clips-per-scene 10",
         "features {}/nowhere",
         "features {}/empty",
-        "features {}/empty --preset nothing",
         "features {}/empty --config {}/nonsense.toml",
         "features {}/empty --preset p1 --bundle {}/bundle",
         "features {}/empty --estimate --scheduler tcp://127.0.0.1:1",
@@ -110,17 +111,15 @@ def folder(tmp_path: Path) -> Path:
         "compile {}/nonsense.tflite --out {}/out",
         "verify {}/nowhere.tflite",
         "verify {}/nonsense.tflite",
-        "verify {}/nonsense.tflite --on moon",
         "export {}/nowhere --out {}/out",
         "export {}/bundle --out {}/out",
         "emulate moon",
-        "emulate mps2 --engine steam",
         f"device info --port {NO_BOARD}",
-        f"device check {{}}/bundle --port {NO_BOARD}",
-        f"device check {{}}/nowhere --port {NO_BOARD}",
+        f"device check --bundle {{}}/bundle --port {NO_BOARD}",
+        f"device check --bundle {{}}/nowhere --port {NO_BOARD}",
         f"device classify --port {NO_BOARD} {{}}/nowhere.wav",
         f"device stream --port {NO_BOARD} --seconds 1",
-        f"device evaluate --port {NO_BOARD} --bundle {{}}/bundle --data {{}}/empty --split x.csv",
+        f"device evaluate --port {NO_BOARD} {{}}/bundle --data {{}}/empty --split x.csv",
         f"device verify --port {NO_BOARD}",
         f"device verify --port {NO_BOARD} --bundle {{}}/nowhere",
         f"device reboot --port {NO_BOARD}",
@@ -143,32 +142,41 @@ def test_a_mistake_is_one_sentence(
 
 
 def test_brackets_in_a_message_are_not_markup(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def write(_: Path) -> Path:
         raise TinysceneError("a[bold]b[/bold] " + "long " * 100)
 
+    (tmp_path / "config.toml").write_text("")
+
     monkeypatch.setattr(report_page, "write", write)
-    assert tinyscene(monkeypatch, "report", "x") == 1
+    assert tinyscene(monkeypatch, "report", tmp_path) == 1
     assert capsys.readouterr().err.startswith("error: a[bold]b[/bold] long")
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(_: Path) -> Path:
         raise ZeroDivisionError
 
+    (tmp_path / "config.toml").write_text("")
     monkeypatch.setattr(report_page, "write", write)
     with pytest.raises(ZeroDivisionError):
-        tinyscene(monkeypatch, "report", "x")
+        tinyscene(monkeypatch, "report", tmp_path)
 
 
-def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def write(_: Path) -> Path:
+def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(*_: object) -> Path:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(report_page, "write", write)
-    assert tinyscene(monkeypatch, "report", "x") == 130
-    assert "run the same command to resume" in capsys.readouterr().err
+    monkeypatch.setattr(emulate, "run", write)
+    monkeypatch.setattr(search_run, "report", write)
+    (tmp_path / "config.toml").write_text("")
+    for words in (("report", tmp_path), ("emulate", "mps2")):
+        assert tinyscene(monkeypatch, *words) == 130
+        assert capsys.readouterr().err == "stopped\n", "the same command starts again"
+    assert tinyscene(monkeypatch, "search", tmp_path / "config.toml", "--data", tmp_path) == 130
+    assert capsys.readouterr().err == "stopped; run the same command to resume\n"
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

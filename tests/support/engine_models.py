@@ -241,6 +241,12 @@ def _reshapes(net: ModelBuilder) -> Ref:
     return net.reshape(net.conv(net.reshape(x, (1, 10, 2, 4)), 2, (2, 2)), (1, 40), by_options=True)
 
 
+def _expanded(net: ModelBuilder) -> Ref:
+    """A convolution over time, as Keras's Conv1D is converted: between EXPAND_DIMS and SQUEEZE."""
+    x = net.squeeze(net.conv(net.expand(net.input((1, 20, 5)), -3), 4, (1, 3)), (-3,))
+    return net.squeeze(net.conv(net.expand(x, 1), 1, (1, 2)), ())
+
+
 def _branches(net: ModelBuilder) -> Ref:
     """Buffers of many lifetimes, side by side."""
     x = _image(net, 8, 8, 4)

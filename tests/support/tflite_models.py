@@ -282,6 +282,22 @@ class ModelBuilder:
             return self.op("RESHAPE", [source.index], output, options, "ReshapeOptions")
         return self.op("RESHAPE", [source.index, self.constant(shape, "INT32")], output)
 
+    def squeeze(self, source: Ref, axes: tuple[int, ...]) -> Ref:
+        """SQUEEZE of axes of size 1; none given: of all of them."""
+        gone = [axis % len(source.shape) for axis in axes]
+        gone = gone or [axis for axis, size in enumerate(source.shape) if size == 1]
+        shape = tuple(size for axis, size in enumerate(source.shape) if axis not in gone)
+        options = schema().SqueezeOptionsT(squeezeDims=np.asarray(axes, np.int32) if axes else None)
+        output = self.activation(shape, source.scale, source.zero_point)
+        return self.op("SQUEEZE", [source.index], output, options, "SqueezeOptions")
+
+    def expand(self, source: Ref, axis: int) -> Ref:
+        """EXPAND_DIMS before an axis."""
+        at = axis % (len(source.shape) + 1)
+        output = self.activation((*source.shape[:at], 1, *source.shape[at:]), source.scale, source.zero_point)
+        inputs = [source.index, self.constant(np.int32(axis), "INT32")]
+        return self.op("EXPAND_DIMS", inputs, output, schema().ExpandDimsOptionsT(), "ExpandDimsOptions")
+
     def quantize(self, source: Ref, scale: float, zero_point: int) -> Ref:
         """QUANTIZE to int8."""
         output = self.activation(source.shape, scale, zero_point)

@@ -3,9 +3,11 @@
 import dataclasses
 from typing import Any
 
-from tinyscene.augment.waveform import ALL as ALL_MICROPHONES, MICROPHONES
 from tinyscene.errors import ConfigError
 from tinyscene.sections import choice, limited, section
+
+ALL, EIGHT = "all", "eight"  # microphones: all of a folder, or `waveform.EIGHT_MICROPHONES`
+MICROPHONES = (ALL, EIGHT)
 
 SPECAUGMENT: dict[str, dict[str, Any]] = {
     "LD": {"frequency_masks": 2, "frequency_mask_width": 27, "time_masks": 2, "time_mask_width": 100},
@@ -44,7 +46,7 @@ class AugmentConfig:
     time_masks: int = limited(0, low=0, high=100)
     time_mask_width: int = limited(8, low=1, high=10_000)
     impulse_responses: str | None = None
-    microphones: str = choice(ALL_MICROPHONES, among=MICROPHONES)
+    microphones: str = choice(ALL, among=MICROPHONES)
     impulse_response_probability: float = limited(0.4, low=0, high=1)
     time_stretch: float = limited(0.0, low=0, high=0.5)
     time_stretch_probability: float = limited(0.2, low=0, high=1)

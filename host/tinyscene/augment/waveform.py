@@ -16,6 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from tinyscene import files
+from tinyscene.augment.settings import ALL as ALL, EIGHT as EIGHT, MICROPHONES as MICROPHONES
 from tinyscene.data import NATIVE_RATE, resample
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import Signal
@@ -32,8 +33,6 @@ EIGHT_MICROPHONES = (
     "IR_OktavaMK18Silver",
     "Sony_C37Fet",
 )
-ALL, EIGHT = "all", "eight"
-MICROPHONES = (ALL, EIGHT)
 RATIO = 4.0  # ratio of the compressor: this many dB over the threshold become one
 DETECTOR_SECONDS = 0.01
 QUIETEST = 1e-10  # mean square, -100 dB; below it a signal counts as silence

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.table import Column, Table
 
 from tinyscene import files
-from tinyscene.bench import bakenn, docs as bench_docs, engine as bench_engine, frontend, networks, tflm
+from tinyscene.bench import bakenn, docs as bench_docs, engine as bench_engine, frontend, networks, start, tflm
 from tinyscene.bench.engine import Engine, Figures
 from tinyscene.bundle import MODEL_FILE
 from tinyscene.compiler import complexity, plan_model, verify
@@ -116,9 +116,10 @@ def report(as_json: Path | None, docs: bool = False) -> None:
     if docs:
         bench_docs.write(rows, bench_docs.PAGE)
     frames = frontend.measure()
+    begun = start.measure()
     if as_json:
         as_dicts = {"rows": [*map(dataclasses.asdict, rows)], "frontend": [*map(dataclasses.asdict, frames)]}
-        files.write_json(as_json, as_dicts)
+        files.write_json(as_json, as_dicts | {"start": dataclasses.asdict(begun)})
     console.print("Networks, an inference")
     console.print(_table(rows))
     for note in bench_docs.notes(rows):
@@ -126,6 +127,7 @@ def report(as_json: Path | None, docs: bool = False) -> None:
     for table in frontend.tables(frames):
         console.print("\nFront ends, instructions a frame")
         console.print(table)
+    console.print(f"\n{begun}", highlight=False)
 
 
 def _table(rows: Sequence[Figures]) -> Table:

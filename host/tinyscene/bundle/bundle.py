@@ -11,7 +11,7 @@ import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 
-from tinyscene import files
+from tinyscene import files, places
 from tinyscene.bundle.probabilities import softmax
 from tinyscene.errors import BundleError, ConfigError
 from tinyscene.frontend import FrontendConfig, Normalisation, Quantisation
@@ -19,7 +19,7 @@ from tinyscene.sections import choice, limited, section, typed
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
-DESCRIPTION_FILE = "bundle.toml"
+DESCRIPTION_FILE = places.BUNDLE_FILE
 CARD_FILE = "MODEL_CARD.md"
 LARGEST_MODEL = 1 << 28  # bytes; no board has 1 % of it
 SMALLEST_SCALE = 1e-30  # of a quantisation
@@ -149,6 +149,7 @@ class Bundle:
             BundleError: a file is missing, damaged, of another format version, or the parts do not fit together.
         """
         folder = Path(folder)
+        places.require_bundle(folder)
         try:
             description = files.read_toml(folder / DESCRIPTION_FILE)
             model = files.read_bounded(folder / MODEL_FILE, LARGEST_MODEL)

@@ -1,28 +1,46 @@
 """Boards, real and emulated: `tinyscene emulate` and `tinyscene device`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tinyscene.cli.options import DataOption, JsonOption, PortOption
+from tinyscene.cli.options import (
+    OUT_FILE,
+    BundleArgument,
+    DataOption,
+    FormerBundle,
+    JsonOption,
+    PortOption,
+    SplitOption,
+    boards_like,
+    bundle_option,
+    file_such_as,
+    former_bundle,
+)
+
+SOUND = "a sound file (WAV, FLAC, ...)"
 
 app = typer.Typer(no_args_is_help=True, help="Talk to a board, real or emulated, over its serial port.")
 
 
 def emulate(
-    env: Annotated[
-        str, typer.Argument(help="PlatformIO environment of a built image: mps2, nano33ble, mps2_tflm, ...")
+    board: Annotated[
+        str,
+        typer.Argument(
+            help="Board, or an image of it, that was built: mps2, nano33ble, mps2_tflm, ...", autocompletion=boards_like
+        ),
     ],
-    engine: Annotated[
-        str | None, typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that knows ENV.")
+    emulator: Annotated[
+        Literal["qemu", "unicorn", "renode"] | None,
+        typer.Option(help="qemu (mps2), unicorn or renode (the boards); default: the first that knows BOARD."),
     ] = None,
-    port: Annotated[int, typer.Option(help="TCP port of the serial line; 0: any free one.")] = 0,
+    tcp_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the serial line; 0: any free one.")] = 0,
 ) -> None:
     """Boot the built image in an emulator, print the URL of its serial port, and run until Ctrl-C."""
     from tinyscene.device.emulators import emulate
 
-    emulate.run(env, engine, port)
+    emulate.run(board, emulator, tcp_port)
 
 
 @app.command("info")
@@ -55,21 +73,24 @@ def device_crash(
 @app.command("check")
 def device_check(
     bundle: Annotated[
-        Path | None, typer.Argument(help="The bundle that it should carry; default: the one exported last.")
+        Path | None, bundle_option("The bundle that it should carry; default: the one exported last.")
     ] = None,
     port: Annotated[str | None, typer.Option(help="pyserial URL of the board; default: the only ST-LINK's.")] = None,
+    former: FormerBundle = None,
 ) -> None:
     """Check that a flashed board runs the right bundle; exit code 3 if no port was found."""
     from tinyscene.device import check
 
-    raise typer.Exit(check.report(bundle, port))
+    former_bundle(former)
+    raise typer.Exit(check.report(bundle or former, port))
 
 
 @app.command("stream")
 def device_stream(
     port: PortOption,
     audio: Annotated[
-        Path | None, typer.Option(help="Play this audio file to the board through the serial port.")
+        Path | None,
+        typer.Option(help="Play this audio file to the board through the serial port.", callback=file_such_as(SOUND)),
     ] = None,
     microphone: Annotated[bool, typer.Option("--microphone", help="Let the board listen to its microphone.")] = False,
     every: Annotated[
@@ -88,7 +109,10 @@ def device_stream(
 
 
 @app.command("classify")
-def device_classify(port: PortOption, audio: Path) -> None:
+def device_classify(
+    port: PortOption,
+    audio: Annotated[Path, typer.Argument(help="The clip: a sound file.", callback=file_such_as(SOUND))],
+) -> None:
     """Send one clip as audio and print the board's prediction."""
     from tinyscene.device import monitor
 
@@ -98,11 +122,13 @@ def device_classify(port: PortOption, audio: Path) -> None:
 @app.command("evaluate")
 def device_evaluate(
     port: Annotated[list[str], typer.Option(help="pyserial URL of a board; several boards share the clips.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle that the boards must carry.")],
+    bundle: BundleArgument,
     data: DataOption,
-    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
-    mode: Annotated[str, typer.Option(help="features (INT8 images) or audio (PCM).")] = "features",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only this many clips, spread evenly over the list.")] = None,
+    split: SplitOption,
+    mode: Annotated[
+        Literal["features", "audio"], typer.Option(help="What is sent: features (INT8 images) or audio (PCM).")
+    ] = "features",
+    clips: Annotated[int | None, typer.Option(min=1, help="Only this many clips, spread evenly over the list.")] = None,
     subset: Annotated[
         int | None,
         typer.Option(min=2, help="Only this many clips, stratified by scene, device and location; with intervals."),
@@ -113,10 +139,14 @@ def device_evaluate(
     ] = None,
     as_json: JsonOption = None,
     submission: Annotated[
-        Path | None, typer.Option(help="Also write the predictions as a DCASE 2022 task 1 submission (CSV).")
+        Path | None,
+        typer.Option(help="Also write the predictions as a DCASE 2022 task 1 submission (CSV).", callback=OUT_FILE),
     ] = None,
     diff: Annotated[
-        Path | None, typer.Option(help="Also run the host's INT8 kernels, and list each clip that differs here (TSV).")
+        Path | None,
+        typer.Option(
+            help="Also run the host's INT8 kernels, and list each clip that differs here (TSV).", callback=OUT_FILE
+        ),
     ] = None,
 ) -> None:
     """Score boards on a list of clips, over their serial ports; the same command resumes."""
@@ -129,7 +159,7 @@ def device_evaluate(
             data=data,
             split=split,
             mode=mode,
-            limit=limit,
+            limit=clips,
             subset=subset,
             seed=seed,
             journal=journal,
@@ -144,7 +174,7 @@ def device_evaluate(
 def device_verify(
     port: PortOption,
     bundle: Annotated[
-        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+        Path | None, bundle_option("The bundle that the board carries; default: found by its identity.")
     ] = None,
     as_json: JsonOption = None,
 ) -> None:
@@ -181,15 +211,15 @@ def device_reboot(
 def device_profile(
     port: PortOption,
     bundle: Annotated[
-        Path | None, typer.Option(help="The bundle that the board carries; default: found by its identity.")
+        Path | None, bundle_option("The bundle that the board carries; default: found by its identity.")
     ] = None,
     predict: Annotated[
         bool, typer.Option("--predict", help="Also estimate the board's built image, as `tinyscene cycles` does.")
     ] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the times to this PNG file.", callback=OUT_FILE)] = None,
     as_json: JsonOption = None,
 ) -> None:
     """Have a board measure the time of its front end and of each layer of its network."""
     from tinyscene.cycles import profile
 
-    profile.report(port, bundle, predict, plot, as_json)
+    profile.report(port, bundle, predict, figure, as_json)

@@ -20,7 +20,7 @@ def choose_frontend(preset: str | None, bundle: Path | None, config: Path | None
     if bundle is not None:
         return Bundle.load(bundle).frontend
     if config is not None:
-        from tinyscene.training import config as configuration  # imports Keras, which the others do not need
+        from tinyscene.training import config as configuration  # which the others do not need
 
         return configuration.load(config).frontend
     return frontend_config.preset(preset or DEFAULT_PRESET)

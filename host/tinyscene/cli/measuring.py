@@ -1,11 +1,22 @@
 """Measurements: of networks and front ends on the emulated board, of boards, and of the two runtimes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tinyscene.cli.options import DataArgument, DataOption, JsonOption
+from tinyscene.cli.options import (
+    OUT_FOLDER,
+    BundleArgument,
+    ClipsOption,
+    DataArgument,
+    DataOption,
+    FormerBundle,
+    JsonOption,
+    SplitOption,
+    bundle_option,
+    former_bundle,
+)
 
 frontend_app = typer.Typer(no_args_is_help=True, help="Compare the C front end with librosa, and at other rates.")
 
@@ -21,20 +32,22 @@ def bench(
 
 
 def cycles(
-    bundle: Annotated[Path | None, typer.Argument(help="Build the images for this bundle first.")] = None,
-    board: Annotated[str | None, typer.Option(help="stm32l496 or nano33ble; default: both.")] = None,
+    bundle: Annotated[Path | None, bundle_option("Build the images for this bundle first.")] = None,
+    board: Annotated[Literal["stm32l496", "nano33ble"] | None, typer.Option(help="Default: both.")] = None,
     as_json: JsonOption = None,
+    former: FormerBundle = None,
 ) -> None:
     """Estimate cycles and milliseconds of a clip on the boards, by running the built images on models of them."""
+    former_bundle(former)
     from tinyscene.cycles import estimate
 
-    estimate.report(bundle, board, as_json)
+    estimate.report(bundle or former, board, as_json)
 
 
 @frontend_app.command("check")
 def frontend_check(
     data: DataArgument,
-    clips: Annotated[int, typer.Option(min=1, help="Clips to compare, evenly spread.")] = 200,
+    clips: ClipsOption = 200,
 ) -> None:
     """Compare the C front end with librosa on clips, preset by preset, and count its instructions."""
     from tinyscene.bench import frontend_check
@@ -45,7 +58,7 @@ def frontend_check(
 @frontend_app.command("rates")
 def frontend_rates(
     data: DataArgument,
-    bundle: Annotated[Path | None, typer.Option(help="Bundle to compare; default: models/student.")] = None,
+    bundle: Annotated[Path | None, bundle_option("Bundle to compare; default: models/student.")] = None,
     split: Annotated[str | None, typer.Option(help="List in evaluation_setup, or a path; default: all clips.")] = None,
 ) -> None:
     """Compare a bundle with itself at other sampling rates: features, and predictions."""
@@ -56,7 +69,9 @@ def frontend_rates(
 
 @frontend_app.command("golden")
 def frontend_golden(
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: tests/golden.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default: tests/golden.", callback=OUT_FOLDER)
+    ] = None,
 ) -> None:
     """Write the golden vectors that the tests compare librosa, the host's C and the board's C with."""
     from tinyscene.frontend import golden
@@ -65,10 +80,10 @@ def frontend_golden(
 
 
 def compare_runtimes(
-    bundle: Path,
+    bundle: BundleArgument,
     data: DataOption,
-    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
-    clips: Annotated[int, typer.Option(min=1, help="Clips to compare, evenly spread.")] = 200,
+    split: SplitOption,
+    clips: ClipsOption = 200,
 ) -> None:
     """Send clips to the emulated boards mps2 and mps2_tflm, and report which outputs and operators differ."""
     from tinyscene.bench import tflm_compare

@@ -1,11 +1,19 @@
 """A model and its C: what it costs, compiling it, verifying it, exporting it to the firmware."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tinyscene.cli.options import JsonOption, OptimizeOption
+from tinyscene.cli.options import (
+    OUT_FOLDER,
+    BundleArgument,
+    JsonOption,
+    ModelArgument,
+    OptimizeOption,
+    Runtime,
+    boards_like,
+)
 from tinyscene.errors import ConfigError
 from tinyscene.networks import NETWORKS
 
@@ -21,8 +29,8 @@ def complexity(
 
 
 def compile_(
-    model: Path,
-    out: Annotated[Path, typer.Option(help="Folder for the C sources.")],
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option(help="Folder for the C sources.", callback=OUT_FOLDER)],
     optimize: OptimizeOption = "memory",
 ) -> None:
     """Compile an INT8 .tflite model to C11 with a static arena, and print its memory plan."""
@@ -32,35 +40,39 @@ def compile_(
 
 
 def verify(
-    model: Annotated[Path, typer.Argument(help="A .tflite file or a bundle.")],
-    on: Annotated[str, typer.Option(help="host or mps2.")] = "host",
+    model: ModelArgument,
+    board: Annotated[
+        Literal["host", "mps2"], typer.Option(help="Where the C runs: this machine, or the emulated board.")
+    ] = "host",
     vectors: Annotated[int, typer.Option(min=1, help="Number of random inputs to compare.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 1,
     optimize: OptimizeOption = "memory",
     runtime: Annotated[
-        str, typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, from the package tflite-micro.")
+        Runtime,
+        typer.Option(help="engine: the compiled C; tflm: TensorFlow Lite Micro, from the package tflite-micro."),
     ] = "engine",
     as_json: JsonOption = None,
 ) -> None:
     """Compare the compiled C, or TensorFlow Lite Micro, with TensorFlow Lite's reference kernels, byte for byte."""
-    from tinyscene.compiler import verify
+    if runtime == "engine":
+        from tinyscene.compiler import verify
+
+        raise typer.Exit(verify.report(model, board, vectors, seed, as_json, optimize))
+    if (board, optimize) != ("host", "memory"):
+        raise ConfigError("--runtime tflm is verified on the host and has no --optimize; drop --board and --optimize")
     from tinyscene.tflm import verify as verify_tflm
 
-    if runtime not in ("engine", "tflm"):
-        raise ConfigError(f"there is no runtime {runtime!r}; choose engine or tflm")
-    if runtime == "engine":
-        raise typer.Exit(verify.report(model, on, vectors, seed, as_json, optimize))
-    if (on, optimize) != ("host", "memory"):
-        raise ConfigError("--runtime tflm is verified on the host and has no --optimize; drop --on and --optimize")
     raise typer.Exit(verify_tflm.report(model, vectors, seed, as_json))
 
 
 def export(
-    bundle: Path,
-    out: Annotated[Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.")] = None,
+    bundle: BundleArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the C sources; default: firmware/generated.", callback=OUT_FOLDER)
+    ] = None,
     optimize: OptimizeOption = "memory",
-    runtime: Annotated[str, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
-    kernels: Annotated[str, typer.Option(help="Kernels of tflm: cmsis-nn, or tinyscene.")] = "cmsis-nn",
+    runtime: Annotated[Runtime, typer.Option(help="engine, or tflm: TensorFlow Lite Micro.")] = "engine",
+    kernels: Annotated[Literal["cmsis-nn", "tinyscene"], typer.Option(help="Kernels of tflm.")] = "cmsis-nn",
 ) -> None:
     """Generate the firmware's C (model, front end, labels, identity) from a bundle."""
     from tinyscene.firmware import export
@@ -69,9 +81,9 @@ def export(
 
 
 def at_rate(
-    bundle: Path,
+    bundle: BundleArgument,
     rate: Annotated[int, typer.Argument(help="Hz, such as 41667, the fastest of the nRF52840's microphone interface.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle.", callback=OUT_FOLDER)],
 ) -> None:
     """Write a bundle of the same network for sound sampled at another rate, without training."""
     from tinyscene.bundle import at_rate as at_rate_bundle
@@ -80,12 +92,14 @@ def at_rate(
 
 
 def size(
-    environments: Annotated[
+    boards: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ENV]...", help="mps2, stm32l496, nano33ble; default: what is built."),
+        typer.Argument(
+            metavar="[BOARD]...", autocompletion=boards_like, help="mps2, stm32l496, nano33ble; default: what is built."
+        ),
     ] = None,
 ) -> None:
     """Show what takes the flash and the RAM of built images, by group, and how much stack they can need."""
     from tinyscene.firmware import sizes
 
-    sizes.report(environments or [])
+    sizes.report(boards or [])

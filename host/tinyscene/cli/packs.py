@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from tinyscene.cli.options import JsonOption
+
 app = typer.Typer(no_args_is_help=True, help="CMSIS-Packs for firmware with TensorFlow Lite Micro.")
 
 
@@ -32,9 +34,7 @@ def packs_list() -> None:
 
 @app.command("files")
 def packs_files(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print sources, includes, defines and packs as JSON.")
-    ] = False,
+    as_json: JsonOption = None,
 ) -> None:
     """Print the files of the packs that make up TensorFlow Lite Micro for a Cortex-M4."""
     from tinyscene.tflm.packs import report as packs_report

@@ -5,8 +5,20 @@ from typing import Annotated
 
 import typer
 
-from tinyscene.cli.options import DataOption, JsonOption
+from tinyscene.cli.options import (
+    OUT_FILE,
+    OUT_FOLDER,
+    SEARCH,
+    DataOption,
+    JsonOption,
+    ResponsesOption,
+    file_such_as,
+)
 from tinyscene.console import console
+
+RunsOption = Annotated[
+    Path, typer.Option(help="Folder of the runs; the same command resumes there.", callback=OUT_FOLDER)
+]
 
 app = typer.Typer(no_args_is_help=True, help="Run the thesis's tables and compare its figures with ours.")
 
@@ -27,12 +39,8 @@ def experiment_list() -> None:
 def experiment_run(
     name: Annotated[str, typer.Argument(help="A table, or one row of it: table/row.")],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command resumes there.")] = Path(
-        "runs/experiments"
-    ),
-    impulse_responses: Annotated[
-        Path | None, typer.Option(help="Folder of microphones' impulse responses (MicIRP), for rows that use them.")
-    ] = None,
+    out: RunsOption = Path("runs/experiments"),
+    impulse_responses: ResponsesOption = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -42,6 +50,9 @@ def experiment_run(
     as_json: JsonOption = None,
 ) -> None:
     """Train and score a row or a whole table, and print it with the thesis's figures; finished rows are not rerun."""
+    from tinyscene.experiments import rows
+
+    rows.find(name)  # before Keras is imported: a mistake in it is said at once
     from tinyscene.experiments import experiment_run
 
     experiment_run.report(name, data, impulse_responses, out, budget, as_json)
@@ -49,10 +60,8 @@ def experiment_run(
 
 @app.command("augmentations")
 def augmentations(
-    out: Annotated[Path, typer.Argument(help="PNG file.")],
-    impulse_responses: Annotated[
-        Path | None, typer.Option(help="Folder of microphones' impulse responses; the first one is used.")
-    ] = None,
+    out: Annotated[Path, typer.Argument(help="PNG file.", callback=OUT_FILE)],
+    impulse_responses: ResponsesOption = None,
 ) -> None:
     """Draw the effect of each augmentation on one clip."""
     from tinyscene.experiments import augmentation_figure
@@ -61,12 +70,10 @@ def augmentations(
 
 
 def search(
-    config: Path,
+    config: Annotated[Path, typer.Argument(help="TOML file of the search.", callback=file_such_as(SEARCH))],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; the same command resumes there.")] = Path(
-        "runs/search"
-    ),
-    figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.")] = None,
+    out: RunsOption = Path("runs/search"),
+    figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.", callback=OUT_FILE)] = None,
     as_json: JsonOption = None,
 ) -> None:
     """Try the networks that CONFIG (TOML) lists, in rounds, and print the front of accuracy, instructions and RAM."""

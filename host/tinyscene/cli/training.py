@@ -1,33 +1,51 @@
 """Training: runs and their bundles, their scores, and the reports about them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tinyscene.cli.options import DataOption, JsonOption, WorkersOption
+from tinyscene.cli.options import (
+    CONFIGURATION,
+    FOLDER,
+    OUT_FOLDER,
+    RUN,
+    BundleArgument,
+    DataOption,
+    Frontend,
+    JsonOption,
+    RunArgument,
+    SplitOption,
+    WorkersOption,
+    file_such_as,
+)
 from tinyscene.console import console
 
 
 def train(
-    config: Path,
+    config: Annotated[Path, typer.Argument(help="TOML file of the run.", callback=file_such_as(CONFIGURATION))],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Bundle to write, such as models/student.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the bundle.")] = None,
+    out: Annotated[Path, typer.Option(help="Bundle to write, such as models/student.", callback=OUT_FOLDER)],
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the bundle.", callback=OUT_FOLDER)
+    ] = None,
     fold: Annotated[int | None, typer.Option(help="Train on this fold only, whatever the configuration says.")] = None,
 ) -> None:
     """Train, distil, quantise and bundle according to CONFIG (TOML); the same command resumes an interrupted run."""
+    from tinyscene.training import config as configuration
+
+    configuration.load(config)  # before Keras is imported: a mistake in it is said at once
     from tinyscene.training import run as training_run
 
     training_run.run(config, data, out, run, fold)
 
 
 def evaluate(
-    bundle: Path,
+    bundle: BundleArgument,
     data: DataOption,
-    split: Annotated[str, typer.Option(help="List in the TAU format: a path, or a name in evaluation_setup.")],
+    split: SplitOption,
     frontend: Annotated[
-        str, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
+        Frontend, typer.Option(help="librosa, or c: the firmware's front end compiled for the host.")
     ] = "librosa",
     workers: WorkersOption = None,
     as_json: JsonOption = None,
@@ -38,14 +56,14 @@ def evaluate(
     scoring.report(bundle, data, split, frontend, workers, as_json)
 
 
-def report(run: Annotated[Path, typer.Argument(help="Folder of a training run.")]) -> None:
+def report(run: RunArgument) -> None:
     """Write one HTML page about a run: curves, confusion, tables, complexity, and the board's figures."""
     from tinyscene.report import page as report_page
 
     console.print(f"report: {report_page.write(run)}")
 
 
-def card(bundle: Path) -> None:
+def card(bundle: BundleArgument) -> None:
     """Write the model card of a bundle again, from the contents of its folder."""
     from tinyscene.training import model_card
 
@@ -53,10 +71,10 @@ def card(bundle: Path) -> None:
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
-    run_b: Annotated[Path, typer.Argument(help="Folder of another one, on the same clips.")],
+    run_a: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.", callback=RUN)],
+    run_b: Annotated[Path, typer.Argument(help="Folder of another one, on the same clips.", callback=RUN)],
     data: DataOption,
-    kind: Annotated[str, typer.Option(help="int8 or float predictions.")] = "int8",
+    kind: Annotated[Literal["int8", "float"], typer.Option(help="Which predictions.")] = "int8",
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Keep the logits as they are: no temperature of the other folds.")
     ] = False,
@@ -69,9 +87,11 @@ def compare(
 
 
 def microphones(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validated run.")],
+    run: RunArgument,
     data: DataOption,
-    impulse_responses: Annotated[Path, typer.Option(help="Folder of microphones' impulse responses (MicIRP).")],
+    impulse_responses: Annotated[
+        Path, typer.Option(help="Folder of microphones' impulse responses (MicIRP).", callback=FOLDER)
+    ],
     count: Annotated[int, typer.Option(min=1, help="Number of microphones to draw.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same microphones.")] = 1,
     as_json: JsonOption = None,

@@ -3,10 +3,10 @@
 DCASE 2022 Task 1 allows 128 K parameters (K = 1000), all INT8, zeros counted, and 30 million multiply-accumulates
 (MACs) for one second of audio. Its counter, NeSsi, reads the .tflite file and counts
 
-- as parameters: the bytes of every constant tensor, so that an int32 bias counts four times and the axes of a MEAN or
-  the shape of a RESHAPE count too;
+- as parameters: the bytes of every constant tensor, once for each operator that reads it, so that an int32 bias counts
+  four times and the axes of a MEAN or the shape of a RESHAPE count too;
 - as MACs: convolutions, pooling (window area of each output), MEAN and ADD (one a value), and fully connected layers
-  (size of the input's last dimension times outputs).
+  (size of the input's last dimension times outputs, of each row).
 
 The true counts are weights and biases, one each, and the multiply-accumulates of convolutions and fully connected
 layers.
@@ -137,10 +137,9 @@ def _build(name: str) -> Any:
 
 def _measure_graph(graph: Graph) -> Complexity:
     layers = tuple(_layer(graph, op) for op in graph.ops)
-    constants = [tensor for tensor in graph.tensors if tensor.is_constant]
     weights = {tensor.index: tensor for op in graph.ops for tensor in _parameters(graph, op)}.values()
     parameters, macs = sum(tensor.elements for tensor in weights), sum(layer.macs for layer in layers)
-    nessi_parameters = sum(tensor.file_bytes for tensor in constants)
+    nessi_parameters = sum(layer.nessi_parameters for layer in layers)
     nessi_macs = sum(layer.nessi_macs for layer in layers)
     excess = _excess(max(parameters, nessi_parameters), max(macs, nessi_macs))
     wide = [tensor for op in graph.ops for tensor in _parameters(graph, op)[:1] if tensor.dtype != "int8"]
@@ -219,7 +218,7 @@ def _nessi_macs(op: Op, macs: int, inputs: list[Tensor], outputs: list[Tensor]) 
     if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return macs
     if op.kind == "FULLY_CONNECTED":
-        return inputs[0].shape[-1] * outputs[0].shape[-1] if inputs[0].shape and outputs[0].shape else 0
+        return inputs[0].shape[-1] * outputs[0].elements if inputs[0].shape and outputs[0].shape else 0
     if isinstance(op.options, PoolOptions):
         return outputs[0].elements * math.prod(op.options.window)
     if op.kind == "MEAN":

@@ -134,6 +134,13 @@ class MeanOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SqueezeOptions:
+    """SQUEEZE: the axes that it removes, which may count from the end; none: all of size 1."""
+
+    axes: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class LeakyReluOptions:
     """LEAKY_RELU: the factor of negative values."""
 
@@ -163,6 +170,7 @@ Options = (
     | ConcatenationOptions
     | SoftmaxOptions
     | MeanOptions
+    | SqueezeOptions
     | LeakyReluOptions
     | GeluOptions
     | FoldedOptions

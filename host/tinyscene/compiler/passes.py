@@ -5,9 +5,10 @@ import math
 from collections.abc import Mapping
 
 from tinyscene.compiler import folding, fusion
-from tinyscene.compiler.graph import ITEM_BYTES, Graph, Op, Tensor
+from tinyscene.compiler.graph import ITEM_BYTES, Graph, Op, SqueezeOptions, Tensor
 
-ALIASES = ("RESHAPE",)
+ALIASES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")  # operators whose result is the same bytes in another shape
+FIXED = "convert with a fixed input shape (batch 1)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,13 +93,21 @@ def plan(graph: Graph, winograd: frozenset[int] = frozenset()) -> PlannedGraph:
 
 
 def _is_wanted(graph: Graph, op: Op, view: Tensor) -> bool:
-    """Return whether a reshape's second input, if it has one, is its output's shape; -1 stands for any size."""
+    """Return whether an alias's axes or its second input, if it has one, give its output's shape; -1: any size."""
+    source = graph.input(op, 0).shape
+    if isinstance(op.options, SqueezeOptions):
+        gone = {axis % len(source) for axis in op.options.axes if -len(source) <= axis < len(source)}
+        gone = gone or {axis for axis, size in enumerate(source) if size == 1}
+        return view.shape == tuple(size for axis, size in enumerate(source) if axis not in gone)
     wanted = graph.optional_input(op, 1)
     if wanted is None:
-        return True
+        return op.kind == "RESHAPE"
     if wanted.data is None:
-        raise graph.refusal(op, wanted, "the new shape is not a constant of the file; convert with a fixed input shape")
+        raise graph.refusal(op, wanted, f"the new shape is not a constant of the file; {FIXED}")
     sizes = wanted.data.reshape(-1).tolist()
+    if op.kind == "EXPAND_DIMS":
+        places = [axis % (len(source) + 1) for axis in sizes if -len(source) - 1 <= axis <= len(source)]
+        return len(places) == len(sizes) == 1 and view.shape == (*source[: places[0]], 1, *source[places[0] :])
     return len(sizes) == len(view.shape) and all(
         pair[0] in (-1, pair[1]) for pair in zip(sizes, view.shape, strict=True)
     )

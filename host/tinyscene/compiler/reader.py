@@ -172,7 +172,7 @@ class _Reader:
         if len(shape) > MAX_RANK:
             raise self.error(f"{place}: {len(shape)} dimensions are more than {MAX_RANK}")
         if any(size < 0 for size in shape) or any(size < 0 for size in signature[1:]):
-            raise self.error(f"{place}: its shape is dynamic; convert the model with a fixed input shape")
+            raise self.error(f"{place}: its shape is dynamic; convert the model with a fixed input shape (batch 1)")
         if any(size == 0 for size in shape):
             raise self.error(f"{place}: a dimension of {list(shape)} is zero")
         if math.prod(shape) > MAX_ELEMENTS:
@@ -297,6 +297,11 @@ def _mean(options: Any) -> Options:
     return ir.MeanOptions(bool(options.KeepDims()))
 
 
+def _squeeze(options: Any) -> Options:
+    axes = options.SqueezeDimsAsNumpy()  # 0 if there are none
+    return ir.SqueezeOptions(() if isinstance(axes, int) else tuple(int(axis) for axis in axes[:MAX_RANK]))
+
+
 def _leaky_relu(options: Any) -> Options:
     return ir.LeakyReluOptions(options.Alpha())
 
@@ -316,6 +321,7 @@ OPTION_READERS: dict[str, tuple[type, Callable[[Any], Options]]] = {
     "CONCATENATION": (tflite.ConcatenationOptions, _concatenation),
     "SOFTMAX": (tflite.SoftmaxOptions, _softmax),
     "MEAN": (tflite.ReducerOptions, _mean),
+    "SQUEEZE": (tflite.SqueezeOptions, _squeeze),
     "SUB": (tflite.SubOptions, _elementwise),
     "DIV": (tflite.DivOptions, _elementwise),
     "LEAKY_RELU": (tflite.LeakyReluOptions, _leaky_relu),

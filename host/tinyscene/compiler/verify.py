@@ -1,7 +1,8 @@
 """Compare the compiled C with TensorFlow Lite's reference kernels, byte for byte, on the host or the emulated board."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +14,7 @@ from tinyscene.compiler import execution, reader
 from tinyscene.compiler.compiled import CompiledModel
 from tinyscene.compiler.pipeline import Optimize, checked_optimize, model_path, plan_model
 from tinyscene.console import console, error_console
-from tinyscene.errors import ToolError
+from tinyscene.errors import ModelError, ToolError
 
 Target = Literal["host", "mps2"]
 
@@ -121,23 +122,45 @@ def verify(
         ModelError: the model is damaged or unsupported, or the C wrote outside its buffers.
         ToolError: a compiler or the emulator is missing or failed.
     """
-    return verify_all([reader.content(model)], on, vectors, seed, optimize)[0]
+    names = [str(model)] if isinstance(model, Path) else None
+    return verify_all([reader.content(model)], on, vectors, seed, optimize, names)[0]
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the name of a model before what a ModelError of TensorFlow Lite says of it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
 
 
 def verify_all(
-    models: Sequence[bytes], on: Target, vectors: int, seed: int, optimize: Optimize = "memory"
+    models: Sequence[bytes],
+    on: Target,
+    vectors: int,
+    seed: int,
+    optimize: Optimize = "memory",
+    names: Sequence[str] | None = None,
 ) -> list[VerifyReport]:
-    """Verify several models in one library or image, which takes a fraction of the time; arguments as for `verify`."""
-    compiled = [plan_model(model, optimize=optimize) for model in models]
+    """Verify several models in one library or image, which takes a fraction of the time.
+
+    Args and Raises: as for `verify`; `names` stand for the models in messages.
+    """
+    called = names or ["the model"] * len(models)
+    compiled = [plan_model(model, name, optimize) for model, name in zip(models, called, strict=True)]
     inputs = [model_inputs(model, vectors, seed) for model in compiled]
     runs = (execution.run_on_host if on == "host" else execution.run_on_mps2)(compiled, inputs)
-    return [_compare(*each) for each in zip(models, compiled, inputs, runs, strict=True)]
+    return [_compare(*each) for each in zip(called, models, compiled, inputs, runs, strict=True)]
 
 
-def _compare(model: bytes, compiled: CompiledModel, inputs: NDArray[Any], run: execution.Run) -> VerifyReport:
+def _compare(
+    name: str, model: bytes, compiled: CompiledModel, inputs: NDArray[Any], run: execution.Run
+) -> VerifyReport:
     from tinyscene.networks import run_reference
 
-    expected = run_reference(model, inputs).reshape(len(inputs), -1)
+    with named(name):
+        expected = run_reference(model, inputs).reshape(len(inputs), -1)
     bits = f"u{expected.itemsize}"  # floats must agree in every bit
     where = np.argwhere(run.outputs.view(bits) != expected.view(bits))
     wide = np.float64 if expected.dtype == np.float32 else np.int64

@@ -1,4 +1,4 @@
-// Test image of `tinyscene verify --on mps2`: runs each model of the generated table on its vectors of inputs.bin,
+// Test image of `tinyscene verify --board mps2`: runs each model of the generated table on its vectors of inputs.bin,
 // writes the outputs to outputs.bin and the instructions of each inference, as uint32, to instructions.bin.
 //
 // The arena is exactly as large as the model says, filled with rubbish before each run, between guards that are checked

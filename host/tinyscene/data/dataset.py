@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 
+from tinyscene import places
 from tinyscene.data import audio_folder
 from tinyscene.data.clip_audio import NATIVE_RATE, pcm16, probe_clip, read_clip
 from tinyscene.data.clip_list import SCENES, Clip, Place, parse_name, read_list, scan_list
@@ -58,10 +59,7 @@ class Dataset:
             DatasetError: it is not a folder.
         """
         self.root = Path(root)
-        if not self.root.is_dir():
-            raise DatasetError(
-                f"{self.root} is not a folder; name a data set in the TAU layout (meta.csv, evaluation_setup, audio)"
-            )
+        places.require_data(self.root)
         setup = self.root / "evaluation_setup"
         self.lists = setup if setup.is_dir() else self.root
         self.meta = _first_file(self.root / "meta.csv", self.root / "meta.csv.gz")

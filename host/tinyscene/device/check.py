@@ -32,7 +32,7 @@ def report(bundle: Path | None, port: str | None) -> int:
     """
     expected = Bundle.load(bundle).identity if bundle else export.read_record().get("identity")
     if expected is None:
-        raise ToolError("nothing was exported yet; name the bundle: tinyscene device check BUNDLE")
+        raise ToolError("nothing was exported yet; name the bundle: tinyscene device check --bundle BUNDLE")
     url = port or st_link_port()
     if url is None:
         error_console.print(

@@ -190,7 +190,7 @@ def _check(options: Options) -> None:
     if options.mode not in FRONTENDS:
         raise ConfigError(f"no mode {options.mode!r}; modes are {', '.join(FRONTENDS)}")
     if options.limit and options.subset:
-        raise ConfigError("both --limit and --subset choose clips; use only one of them")
+        raise ConfigError("both --clips and --subset choose clips; use only one of them")
 
 
 def _choose(clips: list[Clip], options: Options) -> list[Clip]:

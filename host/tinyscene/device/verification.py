@@ -38,7 +38,7 @@ LOOK_AT = {
     "`tinyscene export`",
     "log": "frontend_log() in frontend_stages.c, and its constants in the tables",
     "features": "hop and padding of the frames, what happens at a clip's end, and the tables of the normalisation",
-    "outputs": "the network's C: `tinyscene verify BUNDLE --on mps2` shows whether it is wrong, or this build of it",
+    "outputs": "the network's C: `tinyscene verify BUNDLE --board mps2` shows whether it is wrong, or this build of it",
 }
 EXTREMES = ("lowest", "highest", "random", "smooth")  # the inputs of make_inputs
 

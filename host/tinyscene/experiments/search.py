@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinyscene import files
+from tinyscene import files, places
 from tinyscene.errors import ConfigError
 from tinyscene.experiments.network_cost import Cost
 from tinyscene.sections import limited, section
@@ -101,6 +101,7 @@ def load(path: Path) -> Search:
     Raises:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
+    places.require_file(path, "a search such as experiments/search.toml")
     try:
         return _parse(files.read_toml(path))
     except (OSError, ValueError) as error:

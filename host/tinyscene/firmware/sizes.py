@@ -1,6 +1,6 @@
 """What takes the flash and the RAM of a built image, by group: read from the linker's map.
 
-`make size` builds the boards and prints the tables; `tinyscene size ENV...` prints those of images that are already
+`make size` builds the boards and prints the tables; `tinyscene size BOARD...` prints those of images that are already
 built.
 """
 

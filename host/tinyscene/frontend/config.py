@@ -8,7 +8,6 @@ import math
 import warnings
 from typing import Any, Literal, get_args, get_origin
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
@@ -261,6 +260,8 @@ def preset(name: str) -> FrontendConfig:
 @functools.lru_cache(maxsize=16)
 def mel_filters(config: FrontendConfig) -> NDArray[np.float32]:
     """Return librosa's mel filters with `mel_gains` and held bands, [n_mels, n_fft // 2 + 1]; read only."""
+    import librosa  # takes a second: not before an image is wanted
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters detected")  # a legitimate choice of n_mels and n_fft
         filters = librosa.filters.mel(
@@ -282,6 +283,8 @@ def mel_filters(config: FrontendConfig) -> NDArray[np.float32]:
 
 def _covered(config: FrontendConfig, top: float) -> int:
     """Return how many mel bands, from the lowest, have at least half of their area below `top` Hz; at least one."""
+    import librosa  # takes a second: not before an image is wanted
+
     fmax = config.sample_rate / 2 if config.fmax is None else config.fmax
     edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=fmax, htk=config.htk)
     low, peak, high = edges[:-2], edges[1:-1], edges[2:]
@@ -328,6 +331,8 @@ def log_mel(samples: NDArray[np.floating], config: FrontendConfig) -> NDArray[np
     Returns:
         [n_mels, frames] float32, in the units of `config.log`.
     """
+    import librosa  # takes a second: not before an image is wanted
+
     spectrum = librosa.stft(
         np.asarray(samples, np.float64),
         n_fft=config.n_fft,

@@ -6,6 +6,7 @@ it with TensorFlow.
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,11 @@ def _interpreter(model: bytes, every_tensor: bool = False) -> Any:  # a tf.lite.
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
+        if missing := re.search(r"Didn't find op for builtin opcode '(\w+)'", str(error)):
+            raise ModelError(
+                f"TensorFlow Lite has no reference kernel for {missing[1]}; verify cannot compare it, "
+                "nor can evaluate run it: use another operator, or compile it unverified"
+            ) from error
         raise ModelError(f"TensorFlow Lite cannot load the model ({reason}); convert it again") from error
     return interpreter
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from tinyscene import __version__, figures, files
+from tinyscene import __version__, figures, files, places
 from tinyscene.bundle import Bundle
 from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, TinysceneError
@@ -105,8 +105,7 @@ def load(run_dir: Path) -> Run:
     Raises:
         TinysceneError: the folder holds nothing of a run, or a file in it is damaged.
     """
-    if not run_dir.is_dir():
-        raise TinysceneError(f"{run_dir} is not a folder; name the folder of a run, such as runs/student")
+    places.require_run(run_dir)
     run = _load(run_dir)
     if not (run.config or run.histories or run.evaluation or run.folds):
         raise TinysceneError(

@@ -9,7 +9,7 @@ import tflite
 from numpy.typing import NDArray
 
 from tinyscene import files
-from tinyscene.compiler import make_inputs, model_path, reader
+from tinyscene.compiler import make_inputs, model_path, named, reader
 from tinyscene.console import console, error_console
 from tinyscene.tflm import interpreter
 
@@ -73,7 +73,8 @@ def verify(model: bytes | Path, vectors: int = 64, seed: int = 1) -> TflmReport:
     from tinyscene.networks import input_of, run_reference
 
     content = reader.content(model)
-    shape, dtype = input_of(content)
+    with named(str(model) if isinstance(model, Path) else "the model"):
+        shape, dtype = input_of(content)
     inputs = _inputs(shape, dtype, vectors, seed)
     expected = run_reference(content, inputs[:, 0] if shape[0] == 1 else inputs).reshape(vectors, -1)
     actual = interpreter.run(content, inputs)[0].reshape(vectors, -1)

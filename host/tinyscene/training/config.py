@@ -8,7 +8,7 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyscene import files
+from tinyscene import files, places
 from tinyscene.augment import AugmentConfig, settings as augment_settings
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import FrontendConfig, config as frontend_config
@@ -187,10 +187,9 @@ def load(path: Path) -> RunConfig:
     Raises:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
+    places.require_file(path, "a run configuration such as configs/student.toml")
     try:
         table = files.read_toml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist; name a run configuration such as configs/student.toml") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as TOML ({files.reason(error)}); correct it") from error
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import engine_models
-from tinyscene.bench import docs as bench_docs, engine as bench_engine, run as bench_run
+from tinyscene.bench import docs as bench_docs, engine as bench_engine, run as bench_run, start
 from tinyscene.bench.engine import Figures, Measurement
 from tinyscene.compiler import execution
 from tinyscene.errors import TinysceneError
@@ -45,6 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_run.tflm, "is_installed", lambda: False)
     frame = bench_run.frontend.StepCounts("p1", "tinyscene", "measured", {"window": 123, "FFT": 45_678}, 45_801, 140.0)
     monkeypatch.setattr(bench_run.frontend, "measure", lambda: [frame])
+    monkeypatch.setattr(bench_run.start, "measure", lambda: start.Start(0.25))
 
 
 @pytest.mark.usefixtures("quick")
@@ -78,7 +79,14 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     printed = capsys.readouterr().out
     for words in ("recorded", "1.23", "refused: operator[3]:", "* student: without its [end]", "45,801"):
         assert words in printed
+    assert "tinyscene --help: 0.25 s of processor time; limit 0.4 s" in printed
+    assert written["start"] == {"processor_seconds": 0.25, "limit_seconds": 0.4}
     assert written["frontend"][0]["steps"] == {"window": 123, "FFT": 45_678}
+
+
+def test_the_time_of_help_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    assert start.measure(1).processor_seconds > 0
+    assert capfd.readouterr() == ("", ""), "what the command prints is not shown"
 
 
 def test_a_measured_engine_has_no_recorded_row() -> None:

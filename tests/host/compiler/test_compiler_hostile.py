@@ -14,7 +14,7 @@ import pytest
 import engine_models
 from tflite_models import ModelBuilder, pack, schema, unpack
 from tinyscene.compiler import emitter, reader
-from tinyscene.compiler.kernels.choices import CHOICES
+from tinyscene.compiler.kernels.choices import CHOICES, OF_OPEN_SHAPES
 from tinyscene.compiler.passes import ALIASES
 from tinyscene.compiler.pipeline import compile_model, plan_model
 from tinyscene.errors import ModelError
@@ -260,9 +260,28 @@ def reshape_to_another_shape(net: ModelBuilder) -> Any:
     return x
 
 
+def expanded_to_another_shape(net: ModelBuilder) -> Any:
+    x = net.conv(net.expand(net.input((1, 4, 2)), 1), 3, (1, 1))
+    net.model.buffers[1].data = np.array([3], np.int32).view(np.uint8)
+    return x
+
+
+def squeezed_to_another_shape(net: ModelBuilder) -> Any:
+    x = net.squeeze(net.conv(net.input((1, 1, 4, 2)), 1, (1, 1)), (1,))
+    net.graph.operators[-1].builtinOptions.squeezeDims = np.array([3], np.int32)
+    return x
+
+
+def shape_of_an_open_batch(net: ModelBuilder) -> Any:
+    return net.op("SHAPE", [net.input((1, 6)).index], net.activation((2,), 1.0, 0))
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
+        (expanded_to_another_shape, r"op 0 \(EXPAND_DIMS\), tensor \d+ .*\[1, 4, 2\] cannot become \[1, 1, 4, 2\]"),
+        (squeezed_to_another_shape, r"op 1 \(SQUEEZE\), tensor \d+ .*\[1, 1, 4, 1\] cannot become \[1, 4, 1\]"),
+        (shape_of_an_open_batch, r"op 0 \(SHAPE\).*convert with a fixed input shape \(batch 1\)"),
         (scales_far_apart, r"op 0 \(QUANTIZE\): its scales are 1e\+40 apart"),
         (relu_of_tiny_scale, r"op 0 \(RELU6\): its scale of 1e-30 is too small for RELU6"),
         (mean_of_another_shape, r"op 0 \(MEAN\), tensor 1 .*\[1, 1, 1, 5\] instead of \[1, 5\]"),
@@ -282,7 +301,9 @@ def test_unsupported_models_are_refused(recipe: Callable[[ModelBuilder], Any], m
         plan_model(net.finish(recipe(net)))
 
 
-@pytest.mark.parametrize("kind", sorted({*reader.OP_NAMES.values()} - {*CHOICES, *ALIASES, *reader.OPTION_READERS}))
+@pytest.mark.parametrize(
+    "kind", sorted({*reader.OP_NAMES.values()} - {*CHOICES, *ALIASES, *OF_OPEN_SHAPES, *reader.OPTION_READERS})
+)
 def test_every_other_operator_is_refused(kind: str) -> None:
     net = ModelBuilder(3)
     x = net.input((1, 6))

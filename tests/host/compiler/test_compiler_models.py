@@ -1,5 +1,6 @@
 """The compiled C gives TensorFlow Lite's bytes: every operator at any quantisation, and networks as converted."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import tensorflow as tf
 import engine_models
 from tinyscene.compiler import execution, verify
 from tinyscene.compiler.pipeline import plan_model
+from tinyscene.errors import ModelError
 from tinyscene.networks.backend import keras
 from tinyscene.networks.conversion import convert
 from tinyscene.paths import REPOSITORY
+from tinyscene.tflm import verify as tflm_verify
 
 layers = keras.layers
 SHIPPED = sorted((REPOSITORY / "models").glob("*/model.tflite"))
@@ -122,3 +125,28 @@ def test_a_wrong_byte_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert verify.report(path, "host", vectors=4, seed=1, as_json=tmp_path / "verify.json") == 1
     assert "input 2, output 3" in capsys.readouterr().out
     assert '"mismatches": 1' in (tmp_path / "verify.json").read_text()
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_convolution_over_time_with_the_batch_open_or_fixed(batch: int | None) -> None:
+    source = keras.Input(batch_shape=(batch, 40, 5))
+    network = keras.Model(source, layers.GlobalAveragePooling1D()(layers.Conv1D(8, 3, activation="relu")(source)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    random = np.random.default_rng(0)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([random.normal(size=(1, 40, 5)).astype(np.float32)] for _ in range(9))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    assert_same(converter.convert())
+
+
+def test_what_the_reference_lacks_and_what_is_no_model_is_said_of_the_file(tmp_path: Path) -> None:
+    net = engine_models.ModelBuilder(3)
+    elu, text = tmp_path / "elu.tflite", tmp_path / "text.tflite"
+    elu.write_bytes(net.finish(net.quantize(net.function("ELU", net.dequantize(net.input((1, 6)))), 0.1, 0)))
+    text.write_text("this is no model")
+    with pytest.raises(ModelError, match=r"elu\.tflite: .*no reference kernel for ELU; verify cannot compare it"):
+        verify.verify(elu)
+    for check in (verify.verify, tflm_verify.verify):
+        with pytest.raises(ModelError, match=r"text\.tflite: "):
+            check(text)

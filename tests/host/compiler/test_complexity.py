@@ -63,10 +63,28 @@ def test_json_of_a_file(tmp_path: Path) -> None:
     assert [layer["kind"] for layer in counts["layers"]] == ["CONV_2D", "MEAN"]
 
 
-def test_nessi_counts_a_dense_layer_by_its_last_dimension() -> None:
+def test_nessi_counts_a_dense_layer_by_its_last_dimension_once_for_each_row() -> None:
     net = ModelBuilder(1)
     rows = complexity.measure(net.finish(net.dense(net.input((4, 8)), 5)))
-    assert (rows.macs, rows.nessi_macs) == (4 * 8 * 5, 8 * 5)
+    assert (rows.macs, rows.nessi_macs) == (4 * 8 * 5, 4 * 8 * 5)
+
+
+def test_nessi_counts_a_constant_for_each_operator_that_reads_it(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    net = ModelBuilder(1)
+    source = net.input((1, 5, 4, 3))
+    shape = net.constant((1, 4, 5, 3), "INT32")
+    first = net.op("RESHAPE", [source.index, shape], net.activation((1, 4, 5, 3), source.scale, source.zero_point))
+    second = net.op("RESHAPE", [first.index, shape], net.activation((1, 4, 5, 3), source.scale, source.zero_point))
+    path = tmp_path / "twice.tflite"
+    path.write_bytes(net.finish(net.conv(second, 6, (3, 2))))
+    assert complexity.report(str(path), None) == 0
+    counts = complexity.measure(path)
+    assert counts.nessi_parameters == 6 * 18 + 24 + 2 * 16
+    assert counts.parameters == 6 * 18 + 6, "weights are ours once, however often they are read"
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    column = [int(row[-2].replace(",", "")) for row in rows if row and row[0].isdecimal()]
+    (line,) = (row for row in rows if row[:3] == ["as", "NeSsi", "counts"])
+    assert sum(column) == int(line[3].replace(",", "")), "the column adds up to the line below it"
 
 
 def test_limits_say_what_is_too_much(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_what_is_not_there_is_said(folder: Path, tmp_path: Path) -> None:
         dataset.list("fold9")
     with pytest.raises(DatasetError, match=r"fold3_test\.csv:1: the list has no labels .*use .*_evaluate"):
         list(dataset.list("fold3_test"))
-    with pytest.raises(DatasetError, match="nowhere is not a folder; name a data set"):
+    with pytest.raises(DatasetError, match="nowhere is not a folder: it is missing; name a data set"):
         Dataset(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=r"has no meta\.csv, no lists and no audio"):

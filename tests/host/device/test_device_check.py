@@ -70,7 +70,7 @@ def test_the_bundle_exported_last_is_the_default(port: FakePort, monkeypatch: py
     monkeypatch.setattr(export, "read_record", lambda: {"identity": IDENTITY})
     assert check.report(None, port.url) == 0
     monkeypatch.setattr(export, "read_record", dict)
-    with pytest.raises(ToolError, match="name the bundle: tinyscene device check BUNDLE"):
+    with pytest.raises(ToolError, match="name the bundle: tinyscene device check --bundle BUNDLE"):
         check.report(None, port.url)
 
 

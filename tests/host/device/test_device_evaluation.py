@@ -488,7 +488,7 @@ def test_a_subset_has_intervals(
     with FakePort(board) as port:
         options = Options(ports=[port.url], bundle=folder, data=data, split=SPLIT, subset=6)
         report(replace(options, as_json=tmp_path / "d.json"))
-        with pytest.raises(TinysceneError, match="both --limit and --subset"):
+        with pytest.raises(TinysceneError, match="both --clips and --subset"):
             report(replace(options, limit=3))
     result = json.loads((tmp_path / "d.json").read_text())
     assert result["clips"] == 6

@@ -14,9 +14,9 @@ from tinyscene.errors import ToolError
 @pytest.mark.parametrize(
     ("env", "engine", "said"),
     [
-        ("nano33ble", "qemu", "qemu cannot emulate nano33ble; choose --engine unicorn or renode"),
+        ("nano33ble", "qemu", "qemu cannot emulate nano33ble; choose --emulator unicorn or renode"),
         ("mps3", None, "no emulator knows the environment 'mps3'; choose disco_l496, mps2, nano33ble, stm32l496"),
-        ("mps2", "renode", "renode cannot emulate mps2; choose --engine qemu"),
+        ("mps2", "renode", "renode cannot emulate mps2; choose --emulator qemu"),
     ],
 )
 def test_what_cannot_be_emulated(env: str, engine: str | None, said: str) -> None:

@@ -307,7 +307,9 @@ def test_a_damaged_file_is_named(run: Path, name: str, content: str, said: str) 
     assert not (run / "report.html").exists()
 
 
-@pytest.mark.parametrize(("name", "said"), [("nowhere", "is not a folder"), ("", "holds no run")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "is not the folder of a run: it is missing"), ("", "holds no run")]
+)
 def test_not_a_run(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(TinysceneError, match=said):
         report_page.write(tmp_path / name)

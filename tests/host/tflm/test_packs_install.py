@@ -188,9 +188,21 @@ def test_no_network(pinfile: Path, server: Server) -> None:
         pinfile.write_text(pins_text(url=url))
         with pytest.raises(ToolError, match=f"cannot download .*{why}.*--from"):
             install.run()
-    for url in ("http://127.0.0.1:9/x.pidx", server.url):
-        with pytest.raises(ToolError, match=r"index of packs .* leads to no tensorflow\.micro 1\.2\.0; check"):
+    for url, why in (("http://127.0.0.1:9/x.pidx", "refused"), (server.url, "404 Not Found")):
+        with pytest.raises(ToolError, match=rf"cannot download {url}.*{why}"):
             install.run(url)
+    assert states() == NOTHING
+
+
+def test_an_index_whose_packs_cannot_be_had(server: Server, tmp_path: Path) -> None:
+    write_packs(tmp_path / "served", server.url)
+    for path in (tmp_path / "served").glob("*.pdsc"):
+        path.unlink()
+    with pytest.raises(ToolError, match=r"cannot download .*tensorflow\.micro\.pdsc \(404 Not Found\)"):
+        install.run(server.url)
+    (tmp_path / "served" / "index.pidx").write_text("<index/>")
+    with pytest.raises(ToolError, match=r"index of packs .* leads to no tensorflow\.micro 1\.2\.0; check"):
+        install.run(server.url)
     assert states() == NOTHING
 
 
@@ -347,7 +359,7 @@ def test_a_missing_pack_is_named_with_the_remedy(
         selection.resolve()
     assert packs_report.list_packs() == 1
     assert "tinyscene packs install" in capsys.readouterr().out
-    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json"])
+    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json", "-"])
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert leaving.value.code == 1

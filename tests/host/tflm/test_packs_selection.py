@@ -71,7 +71,7 @@ def test_tensorflow_lite_micro_for_a_cortex_m4(
         f"ARM/core/{VERSION}/LICENSE.txt",
     ]
     capsys.readouterr()
-    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json"])
+    monkeypatch.setattr("sys.argv", ["tinyscene", "packs", "files", "--json"])  # as a flag, it was
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert leaving.value.code == 0

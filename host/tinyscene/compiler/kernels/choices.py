@@ -13,7 +13,7 @@ from tinyscene.compiler.folding import FOLDED
 from tinyscene.compiler.graph import Op
 from tinyscene.compiler.kernels import conv2d, dense, depthwise, elementwise, layout, pooling, softmax, tables
 from tinyscene.compiler.kernels.call import KernelCall, Site
-from tinyscene.compiler.passes import PlannedGraph
+from tinyscene.compiler.passes import ALIASES, FIXED, PlannedGraph
 from tinyscene.compiler.quantisation import FactorError
 
 CHOICES: dict[str, Callable[[Site], KernelCall]] = {
@@ -34,6 +34,9 @@ CHOICES: dict[str, Callable[[Site], KernelCall]] = {
     "SOFTMAX": softmax.softmax,
 }
 
+# What the converter writes where the size of the batch is open: they compute shapes.
+OF_OPEN_SHAPES = ("PACK", "REDUCE_PROD", "SHAPE", "STRIDED_SLICE")
+
 
 def choose(planned: PlannedGraph, op: Op) -> KernelCall:
     """Return the call that carries out `op`, and with it the pool that joined it.
@@ -42,9 +45,10 @@ def choose(planned: PlannedGraph, op: Op) -> KernelCall:
         ModelError: no kernel computes it exactly; the message names op, tensor and reason.
     """
     if op.kind not in CHOICES:
-        supported = ", ".join(sorted({*CHOICES, "RESHAPE"} - {FOLDED}))
+        supported = ", ".join(sorted({*CHOICES, *ALIASES} - {FOLDED}))
         output = planned.graph.tensors[op.outputs[0]] if op.outputs else None
-        raise planned.graph.refusal(op, output, f"this operator is not supported; supported are {supported}")
+        remedy = FIXED if op.kind in OF_OPEN_SHAPES else f"supported are {supported}"
+        raise planned.graph.refusal(op, output, f"this operator is not supported; {remedy}")
     site = Site(planned, op)
     try:
         with np.errstate(all="ignore"):  # overflow is refused later

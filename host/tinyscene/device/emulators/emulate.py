@@ -47,7 +47,7 @@ def run(env: str, engine: str | None, port: int) -> None:
         raise ToolError(f"no emulator knows the environment {env!r}; choose {', '.join(names)}")
     chosen = engine or next(iter(able))
     if chosen not in able:
-        raise ToolError(f"{chosen} cannot emulate {env}; choose --engine {' or '.join(able)}")
+        raise ToolError(f"{chosen} cannot emulate {env}; choose --emulator {' or '.join(able)}")
     elf = emulator.built_image(env)
     with _asked_to_end():
         able[chosen][board](elf, board, port)
@@ -107,7 +107,7 @@ def serve(machine: Machine, listener: socket.socket) -> None:
 def _in_renode(elf: Path, env: str, port: int) -> None:
     program = shutil.which(RENODE)
     if program is None:
-        raise ToolError(f"{RENODE} is not on the PATH; install it from renode.io, or omit --engine")
+        raise ToolError(f"{RENODE} is not on the PATH; install it from renode.io, or omit --emulator")
     with listen(port) as listener:  # finds a free port, which Renode takes next
         port = listener.getsockname()[1]
     resc = RENODE_FOLDER / f"{env}.resc"

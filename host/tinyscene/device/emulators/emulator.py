@@ -27,7 +27,7 @@ def _machine(env: str) -> Qemu:
     """
     machine = boards.named(boards.of_environment(env)).qemu
     if machine is None:
-        raise ToolError(f"{PROGRAM} has no machine for {env}; choose another --engine")
+        raise ToolError(f"{PROGRAM} has no machine for {env}; choose another --emulator")
     return machine
 
 
@@ -78,7 +78,7 @@ class Emulator:
         if not _knows(program, self._machine):
             raise ToolError(
                 f"{program} does not know {self._machine.machine}; install QEMU {self._machine.since} or newer "
-                "(Debian has it in backports), or choose another --engine"
+                "(Debian has it in backports), or choose another --emulator"
             )
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stop() closes it
         # We listen and QEMU inherits the socket, so that the port is known and taken before QEMU starts.

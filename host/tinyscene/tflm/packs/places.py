@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tinyscene.errors import ToolError
-from tinyscene.tflm.packs import pdsc
+from tinyscene.tflm.packs import download, pdsc
 from tinyscene.tflm.packs.pins import Pin
 
+INDEX = "index.pidx"
 Location = str | Path  # the URL of a .pack file, the path of one, or the folder of an unpacked pack
 
 
@@ -58,8 +60,9 @@ def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
     """Fetch the descriptions that an index lists with cmsis-pack-manager, and take the packs' URLs from these."""
     from cmsis_pack_manager import Cache
 
-    url = url if url.endswith(".pidx") else f"{url.rstrip('/')}/index.pidx"
+    url = url if url.endswith(".pidx") else f"{url.rstrip('/')}/{INDEX}"
     with tempfile.TemporaryDirectory() as scratch:
+        download.fetch(url, Path(scratch) / INDEX, lambda *_: None)  # the manager does not say why it found nothing
         listed = Path(scratch) / "indices"
         listed.write_text(f"{url}\n")
         # silent, with time-outs
@@ -71,9 +74,22 @@ def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
         return {pin: _described(pin, Path(scratch), url) for pin in pins}
 
 
+def _fetch_description(pin: Pin, folder: Path) -> None:
+    """Fetch a pack's description from where the index says it is, so that the reason of a failure is said."""
+    try:
+        entries = ElementTree.parse(folder / INDEX).getroot().iterfind("pindex/pdsc")
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return
+    for entry in entries:
+        if (entry.get("vendor"), entry.get("name")) == (pin.vendor, pin.name):
+            name = f"{pin.id}.pdsc"
+            download.fetch(f"{entry.get('url', '').rstrip('/')}/{name}", folder / f"again-{name}", lambda *_: None)
+
+
 def _described(pin: Pin, folder: Path, index: str) -> str:
     for path in sorted(folder.glob(f"{pin.id}.*.pdsc")):
         package = pdsc.read(path)
         if package.id == pin.id and pin.version in package.releases:
             return package.releases[pin.version] or f"{package.url.rstrip('/')}/{pin.archive}"
+    _fetch_description(pin, folder)
     raise ToolError(f"the index of packs {index} leads to no {pin}; check the address, or install from another place")

@@ -1,11 +1,12 @@
 """`tinyscene packs list` and `tinyscene packs files`."""
 
-import json
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tinyscene import files
 from tinyscene.console import console
 from tinyscene.tflm.packs import store
 from tinyscene.tflm.packs.install import said
@@ -26,11 +27,11 @@ def list_packs() -> int:
     return int(None in packs.values())
 
 
-def list_files(as_json: bool) -> None:
-    """Print what to compile: as JSON (`Sources.to_json`), or in words."""
+def list_files(as_json: Path | None) -> None:
+    """Print what to compile, or write it to a file as JSON (`Sources.to_json`)."""
     sources = resolve()
     if as_json:
-        print(json.dumps(sources.to_json(), indent=2))
+        files.write_json(as_json, sources.to_json())
         return
     for path in sources.sources:
         print(path)

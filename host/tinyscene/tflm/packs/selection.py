@@ -43,7 +43,7 @@ class Sources:
     licences: tuple[Path, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the keys of `tinyscene packs files --json`; paths are absolute."""
+        """Return the keys of `tinyscene packs files --json FILE`; paths are absolute."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
             key: value if isinstance(value, dict) else [str(item) for item in value] for key, value in values.items()
