@@ -1,5 +1,10 @@
 from . import check as check, doubts as doubts, synth as synth
-from .clip_audio import NATIVE_RATE as NATIVE_RATE, at_rate as at_rate
+from .clip_audio import (
+    FLOATS as FLOATS,
+    NATIVE_RATE as NATIVE_RATE,
+    at_rate as at_rate,
+    check_samples as check_samples,
+)
 from .clip_list import Clip as Clip, read_list as read_list
 from .dataset import (
     SCENES as SCENES,

@@ -262,8 +262,10 @@ def _cannot_open(url: str, error: Exception) -> str:
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error).removeprefix(f"Could not open port {url}: ")
     if url.startswith("socket://"):
-        if not re.search(r":\d+$", url):
+        if not (number := re.search(r":(\d+)$", url)):
             reason = "it does not end in a port number"
+        elif not 0 < int(number[1]) < 0x10000:
+            reason = f"{number[1]} is no port number, which lie between 1 and 65535"
         return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
     if "permission" in whole:
         return (

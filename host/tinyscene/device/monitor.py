@@ -12,7 +12,7 @@ from rich.table import Table
 from tinyscene import files
 from tinyscene.bundle import softmax
 from tinyscene.console import console, error_console
-from tinyscene.data import pcm16, resample
+from tinyscene.data import FLOATS, check_samples, pcm16, resample
 from tinyscene.device import health
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
@@ -134,12 +134,20 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
         int16 [n * clip_samples]: whole clips; the rest of the file is dropped.
 
     Raises:
-        DatasetError: not an audio file, or shorter than one clip.
+        DatasetError: no such file, not an audio file, shorter than one clip, or with samples that are not finite or
+            beyond full scale.
     """
     try:
-        signal, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        files.require_regular(path)
+        with soundfile.SoundFile(str(path)) as stream:
+            signal, rate = stream.read(dtype="float32", always_2d=True), stream.samplerate
+            floats = stream.subtype in FLOATS
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} does not exist; name a WAV, FLAC, OGG or MP3 file") from error
     except (soundfile.SoundFileError, OSError) as error:
-        raise DatasetError(f"{path} cannot be read as audio ({error}); name a WAV, FLAC, OGG or MP3 file") from error
+        reason = getattr(error, "error_string", None) or files.reason(error)
+        raise DatasetError(f"{path} cannot be read as audio ({reason}); name a WAV, FLAC, OGG or MP3 file") from error
+    check_samples(path, signal, floats)
     samples = signal.mean(axis=1)
     if rate != sample_rate:
         samples = resample(samples, rate, sample_rate)

@@ -330,6 +330,7 @@ def test_sequences_begin_anywhere(board: FakeBoard, monkeypatch: pytest.MonkeyPa
     [
         ("socket://127.0.0.1:1", "tinyscene emulate mps2"),
         ("socket://127.0.0.1", "it does not end in a port number; start an emulator"),
+        ("socket://127.0.0.1:99999", "99999 is no port number, which lie between 1 and 65535; start an emulator"),
         ("/dev/ttyNONE9", "check the cable; the ports here are: /dev/ttyACM0 (ST-LINK)"),
         ("nonsense://x", "check the cable"),
     ],
