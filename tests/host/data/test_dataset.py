@@ -27,6 +27,7 @@ from tinyscene.data.dataset import (
     read_list,
     scan_list,
 )
+from tinyscene.paths import REPOSITORY
 
 NAME = "audio/park-london-96-2689-3-s1.wav"
 CLIP = Clip(NAME, "park", "london-96", "london", "s1", 2)
@@ -88,6 +89,12 @@ def test_lists_are_read_lazily(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"l\.csv:3: 'moon' is none of the ten scenes; scenes are airport, bus"):
         next(rows)
     assert [type(row).__name__ for row in scan_list(path)] == ["Clip", "DefectError", "Clip"]
+
+
+def test_the_how_to_says_which_labels_are_taken() -> None:
+    """Anybody's own classes are refused row by row otherwise, without having been warned."""
+    text = (REPOSITORY / "docs" / "HOWTO-own-data.md").read_text()
+    assert all(scene in text.split("## 1.")[0] for scene in SCENES)
 
 
 HEADER = "filename\tscene_label\n"
