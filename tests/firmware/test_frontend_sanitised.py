@@ -34,7 +34,7 @@ def test_no_step_leaves_its_memory_or_overflows(name, tmp_path):
     includes = [f"-I{folder}" for folder in code.include]
     program = tmp_path / "program"
     command = [
-        native.host_compiler(),
+        *native.host_compiler(),
         *native.C_FLAGS,
         *FLAGS,
         *includes,

@@ -54,7 +54,7 @@ def corpus() -> Iterator[bytes]:
     yield record(0x01, b"") + record(0x02, b"") + record(RAW, b"hello\r\n\0") + record(0x02, b"")
 
 
-def build_fuzzer(folder: Path, compiler: str, flags: tuple[str, ...], driver: tuple[Path, ...] = ()) -> Path:
+def build_fuzzer(folder: Path, compiler: list[str], flags: tuple[str, ...], driver: tuple[Path, ...] = ()) -> Path:
     """Build fuzz_scene.c with all that is behind it and a bundle that takes no time; write the corpus beside it."""
     export_bundle(tiny_bundle(frontend=CONFIG), folder / "generated")
     (folder / "corpus").mkdir()
@@ -63,7 +63,7 @@ def build_fuzzer(folder: Path, compiler: str, flags: tuple[str, ...], driver: tu
     libraries = [FIRMWARE_LIB / name for name in ("link", "scene", "health", "frontend", "engine")]
     folders = [*libraries, folder / "generated"]
     sources = [HERE / "fuzz_scene.c", *driver, *(path for lib in folders for path in sorted(lib.glob("*.c")))]
-    command = [compiler, *native.C_FLAGS, *SANITISE, *flags, *(f"-I{path}" for path in folders), *map(str, sources)]
+    command = [*compiler, *native.C_FLAGS, *SANITISE, *flags, *(f"-I{path}" for path in folders), *map(str, sources)]
     result = subprocess.run([*command, "-lm", "-o", str(folder / "fuzzer")], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[:4000]
     return folder / "fuzzer"
@@ -89,4 +89,4 @@ def test_hostile_bytes(fuzzer: Path, seed: int) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True)
-    print(build_fuzzer(target, "clang", ("-fsanitize=fuzzer,address,undefined",)))
+    print(build_fuzzer(target, ["clang"], ("-fsanitize=fuzzer,address,undefined",)))

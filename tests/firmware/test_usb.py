@@ -406,7 +406,7 @@ def test_nothing_leaves_its_memory_whatever_a_host_sends(tmp_path: Path) -> None
     """A million random packets under AddressSanitizer and UndefinedBehaviorSanitizer."""
     program = tmp_path / "usb"
     sources = [SANITISED, *sorted(USB.glob("*.c"))]
-    command = [native.host_compiler(), *native.C_FLAGS, *FLAGS, f"-I{USB}", *map(str, sources), "-o", str(program)]
+    command = [*native.host_compiler(), *native.C_FLAGS, *FLAGS, f"-I{USB}", *map(str, sources), "-o", str(program)]
     subprocess.run(command, check=True)
     run = subprocess.run([program], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[:2000]

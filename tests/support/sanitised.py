@@ -50,6 +50,6 @@ def run(
 
 
 def _build(arguments: list) -> None:
-    command = [native.host_compiler(), *FLAGS, f"-I{execution.ENGINE}", *map(str, arguments)]
+    command = [*native.host_compiler(), *FLAGS, f"-I{execution.ENGINE}", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
