@@ -243,6 +243,29 @@ def test_entries_that_leave_the_pack(name: str, tmp_path: Path) -> None:
     assert leftovers() == []
 
 
+@pytest.mark.parametrize("target", ["/dev/zero", "/etc", "src"])
+def test_links_in_a_folder_are_not_followed(target: str, tmp_path: Path) -> None:
+    """One to /dev/zero filled the disk, one to a folder copied that in."""
+    folder = write_unpacked(tmp_path / "unpacked")
+    (folder / CORE / "more").symlink_to(target)
+    with pytest.raises(ToolError, match=r"more is a link or a device, which a pack does not have; remove it"):
+        install.run(str(folder))
+    assert states()[CORE] is None
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_ENTRIES", 1), ("MAX_BYTES", 10)])
+def test_a_pack_beyond_bounds_is_refused_before_anything_is_copied(
+    limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_packs(tmp_path / "packs")
+    monkeypatch.setattr(archive, limit, value)
+    for place in (write_unpacked(tmp_path / "unpacked"), tmp_path / "packs"):
+        with pytest.raises(ToolError, match=r"has more than|entries; fetch|unpacks to more than"):
+            install.run(str(place))
+    assert leftovers() == []
+
+
 @pytest.mark.parametrize(
     ("entries", "match"),
     [

@@ -173,5 +173,5 @@ def test_a_configuration_may_begin_with_a_byte_order_mark(tmp_path: Path) -> Non
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(ConfigError, match=r"no\.toml is missing; name a run configuration such as"):
         run_config.load(tmp_path / "no.toml")

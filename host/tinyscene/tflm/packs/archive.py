@@ -1,5 +1,6 @@
 """Unpack a .pack file, or copy an unpacked pack, and check that it is the expected pack."""
 
+import os
 import shutil
 import stat
 import zipfile
@@ -10,7 +11,10 @@ from tinyscene.errors import ToolError
 from tinyscene.tflm.packs import pdsc
 from tinyscene.tflm.packs.pins import Pin
 
+MAX_ENTRIES = 50_000  # the largest pack of software that we know has a tenth of it
 MAX_BYTES = 2**30  # largest size unpacked; CMSIS-Packs of software have a hundredth of it
+
+_VERSION_CONTROL = ".git"
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -23,6 +27,8 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as source:
             entries = source.infolist()
+            if len(entries) > MAX_ENTRIES:
+                raise ToolError(f"{archive} has {len(entries):,} entries; fetch it from a source you trust")
             for entry in entries:
                 _check_entry(archive, entry)
             if sum(entry.file_size for entry in entries) > MAX_BYTES:
@@ -35,8 +41,26 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def copy(unpacked: Path, folder: Path) -> None:
-    """Copy an unpacked pack into a new folder, without the files of version control."""
-    shutil.copytree(unpacked, folder, ignore=shutil.ignore_patterns(".git"))
+    """Copy an unpacked pack into a new folder, without the files of version control.
+
+    Raises:
+        ToolError: it has links or other things that are neither files nor folders, or is too large; nothing was copied.
+    """
+    found = entries = 0
+    for place, folders, names in os.walk(unpacked):
+        folders[:] = [name for name in folders if name != _VERSION_CONTROL]
+        for path in (Path(place) / name for name in (*folders, *names)):
+            status = path.stat(follow_symlinks=False)
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+                raise ToolError(
+                    f"{path} is a link or a device, which a pack does not have; remove it, or unpack it again"
+                )
+            found, entries = found + status.st_size, entries + 1
+            if found > MAX_BYTES or entries > MAX_ENTRIES:
+                raise ToolError(
+                    f"{unpacked} has more than {MAX_ENTRIES:,} files or {MAX_BYTES >> 20} MiB; name a pack's folder"
+                )
+    shutil.copytree(unpacked, folder, ignore=shutil.ignore_patterns(_VERSION_CONTROL))
 
 
 def check(folder: Path, pin: Pin, source: str) -> None:
