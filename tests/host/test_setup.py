@@ -120,7 +120,7 @@ def test_readme_begins_with_two_commands_and_a_shell() -> None:
         ". .venv/bin/activate",
     ]
     for target in ("demo", "test"):
-        command = ["make", "--dry-run", target]
+        command = ["make", "--no-print-directory", "--dry-run", target]  # it may run under make
         recipe = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
         assert "scripts/setup" in recipe.splitlines()[0]
 
