@@ -8,8 +8,10 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-CARRIED = ("configs", "experiments", "firmware", "models", "tests/golden", "docs/RESULTS.md")
-CARRIED_FILES = ("platformio.ini", "pyproject.toml")
+CARRIED = (
+    *("configs", "experiments", "firmware", "models", "tests/golden"),
+    *("docs/RESULTS.md", "platformio.ini", "pyproject.toml"),
+)
 LEFT_OUT = shutil.ignore_patterns("generated*", "__pycache__", ".*")
 
 
@@ -22,7 +24,7 @@ class BuildWithCheckout(build_py):
             return
         to = Path(self.build_lib) / "tinyscene" / "_checkout"
         shutil.rmtree(to, ignore_errors=True)
-        for name in (*CARRIED, *CARRIED_FILES):
+        for name in CARRIED:
             source, target = HERE / name, to / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():

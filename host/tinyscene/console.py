@@ -32,9 +32,6 @@ class _PlainConsole(Console):
     def __init__(self, **settings: Any) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, **settings)
 
-    def print(self, *objects: Any, **settings: Any) -> None:
-        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **settings)
-
     def render_str(self, text: str, **settings: Any) -> Any:
         return super().render_str(printable(text), **settings)
 

@@ -31,12 +31,6 @@ from tinyscene.paths import cache_directory
 
 STANDARD_OUTPUT = Path("-")  # as a file to write
 LARGEST_TOML = 1 << 24  # bytes; the largest bundle.toml that we know has 2 % of it
-_KINDS = (
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
 
 
 # Reading
@@ -71,7 +65,7 @@ def _require_regular(status: os.stat_result, path: Path) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
-        kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")
+        kind = places.special(status.st_mode) or "something else"
         raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
 
 
@@ -137,7 +131,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A link is followed, and an existing file keeps its permissions. "-" is standard output; a pipe, a device or an open
     stream (/dev/stdout) is written to at the end, not replaced. On any exception the temporary file is removed and
-    `path` stays as it was. Write into the temporary file: one that is replaced, as compilers do, is no longer locked.
+    `path` stays as it was. Write into the temporary file: one that is replaced, as compilers do, is no longer locked,
+    see `making`.
 
     Raises:
         TinysceneError: the file cannot be written (no space, no permission); the message names `path`.
@@ -288,6 +283,22 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path]:
+    """Yield where a program that replaces its output, as compilers do, is to make `path`; then it takes that place.
+
+    The folder there is its own: other files that are made on the way go into it, and are removed with it.
+
+    Raises:
+        TinysceneError: the file cannot be written; the message names `path`.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(path.parent, path.name) as scratch:
+            yield scratch / path.name
+            (scratch / path.name).replace(path)
 
 
 def _clear(folder: Path) -> None:

@@ -13,12 +13,18 @@ BUNDLE_FILE = "bundle.toml"
 RUN_FILES = ("config.toml", "evaluation.json", "history.jsonl", "bundle.txt")
 DATA_FILES = ("meta.csv", "meta.csv.gz", "evaluation_setup")
 MODEL_IDENTIFIER = slice(4, 8), b"TFL3"  # where a .tflite file has it, and what
+CONFIGURATION, SEARCH = "a run configuration such as configs/student.toml", "a search such as experiments/search.toml"
 _SPECIAL = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def special(mode: int) -> str | None:
+    """Return what a thing that is neither file nor folder is, by its mode (`os.stat_result.st_mode`); None: unknown."""
+    return next((name for test, name in _SPECIAL if test(mode)), None)
 
 
 def what(path: Path) -> str:
@@ -34,7 +40,7 @@ def what(path: Path) -> str:
     if stat.S_ISDIR(status.st_mode):
         return _folder(path)
     if not stat.S_ISREG(status.st_mode):
-        return next((name for test, name in _SPECIAL if test(status.st_mode)), "no regular file")
+        return special(status.st_mode) or "no regular file"
     if path.name == BUNDLE_FILE:
         return "the description of a bundle"
     return "a .tflite model" if _is_model(path) else "a file"
@@ -102,9 +108,9 @@ def require_run(path: Path) -> None:
     Raises:
         TinysceneError: the message says what it is, and what to name.
     """
-    found = what(path)
     if path.is_dir() and _is_run(path):
         return
+    found = what(path)
     if found in ("a folder", "an empty folder"):
         raise TinysceneError(
             f"{path} holds no run: neither config.toml nor evaluation.json is there; "
@@ -144,7 +150,7 @@ def require_file(path: Path, example: str) -> None:
 
     Args:
         path: the file.
-        example: what to name instead, such as "a run configuration such as configs/student.toml".
+        example: what to name instead, such as CONFIGURATION.
 
     Raises:
         ConfigError: the message says what it is, and what to name.

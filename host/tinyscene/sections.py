@@ -70,18 +70,7 @@ def check_type(place: str, value: Any, hint: Any) -> None:
     kinds = _kinds(hint)
     accepted = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
-        names = " or ".join(
-            {
-                dict: "a table",
-                list: "a list",
-                str: "text",
-                int: "a whole number",
-                float: "a number",
-                bool: "true or false",
-            }[kind]
-            for kind in kinds
-        )
-        raise ConfigError(f"{place} is {value!r}; it must be {names}")
+        raise ConfigError(f"{place} is {value!r}; it must be {' or '.join(_NAMES[kind] for kind in kinds)}")
 
 
 def _kinds(hint: Any) -> tuple[type, ...]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import runs
-from tinyscene import __version__, cli
+from command_line import run as tinyscene
+from tinyscene import __version__
 from tinyscene.device.emulators import emulate
 from tinyscene.errors import TinysceneError
 from tinyscene.experiments import search_run
@@ -58,16 +59,6 @@ VERBS = (
 )
 # A TCP port that nothing listens on: what a board that was unplugged looks like.
 NO_BOARD = "socket://127.0.0.1:1"
-
-
-def tinyscene(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run a command line in this process; returns its exit code."""
-    monkeypatch.setattr(sys, "argv", ["tinyscene", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 0
-    return 0
 
 
 @pytest.fixture

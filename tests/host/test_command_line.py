@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 import runs
+from command_line import run
 from tinyscene import cli, places
 from tinyscene.cli.commands import OLD
 from tinyscene.frontend.config import PRESETS
@@ -50,15 +51,6 @@ def kind(parameter: Any) -> str:
         annotation = inner
     names = {str: "text", Path: "path", int: "integer"}
     return "choice" if get_origin(annotation) is Literal else names.get(annotation, str(annotation))
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *command: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["tinyscene", *map(str, command)])
-    try:
-        cli.main()
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 0
-    return 0
 
 
 def shown() -> list[tuple[str, str, Any]]:

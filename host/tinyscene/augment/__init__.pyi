@@ -7,11 +7,9 @@ from . import (
     waveform as waveform,
 )
 from .lists import Recording as Recording
-from .settings import SPECAUGMENT as SPECAUGMENT, AugmentConfig as AugmentConfig
+from .settings import ALL as ALL, EIGHT as EIGHT, SPECAUGMENT as SPECAUGMENT, AugmentConfig as AugmentConfig
 from .variants import Images as Images, VariantGroup as VariantGroup
 from .waveform import (
-    ALL as ALL,
-    EIGHT as EIGHT,
     EIGHT_MICROPHONES as EIGHT_MICROPHONES,
     Microphone as Microphone,
     impulse_responses as impulse_responses,

@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from tinyscene import files
-from tinyscene.augment.settings import ALL as ALL, EIGHT as EIGHT, MICROPHONES as MICROPHONES
+from tinyscene.augment.settings import EIGHT
 from tinyscene.data import NATIVE_RATE, resample
 from tinyscene.errors import ConfigError
 from tinyscene.frontend import Signal

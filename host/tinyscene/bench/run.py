@@ -127,7 +127,7 @@ def report(as_json: Path | None, docs: bool = False) -> None:
     for table in frontend.tables(frames):
         console.print("\nFront ends, instructions a frame")
         console.print(table)
-    console.print(f"\n{begun}", highlight=False)
+    console.print(f"\n{begun}")
 
 
 def _table(rows: Sequence[Figures]) -> Table:

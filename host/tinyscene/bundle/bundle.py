@@ -15,14 +15,13 @@ from tinyscene import files, places
 from tinyscene.bundle.probabilities import softmax
 from tinyscene.errors import BundleError, ConfigError
 from tinyscene.frontend import FrontendConfig, Normalisation, Quantisation
-from tinyscene.sections import choice, limited, section, typed
+from tinyscene.sections import choice, section, typed
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
 DESCRIPTION_FILE = places.BUNDLE_FILE
 CARD_FILE = "MODEL_CARD.md"
 LARGEST_MODEL = 1 << 28  # bytes; no board has 1 % of it
-SMALLEST_SCALE = 1e-30  # of a quantisation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,8 +197,8 @@ class Bundle:
             classes=_names(fields.classes),
             frontend=frontend,
             normalisation=Normalisation(mean, std),
-            input=_quantisation("input", fields.input),
-            output=_quantisation("output", fields.output),
+            input=section(Quantisation, "input", fields.input),
+            output=section(Quantisation, "output", fields.output),
             output_kind=fields.output_kind,
             model=model,
             provenance=fields.provenance,
@@ -228,18 +227,7 @@ class _Normalisation:
     std: list
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Quantisation:
-    scale: float = limited(low=SMALLEST_SCALE, high=1 / SMALLEST_SCALE)
-    zero_point: int = limited(low=-128, high=127)
-
-
 _FIELDS = tuple(field.name for field in dataclasses.fields(_Description))
-
-
-def _quantisation(place: str, table: dict[str, Any]) -> Quantisation:
-    fields = section(_Quantisation, place, table)
-    return Quantisation(fields.scale, fields.zero_point)
 
 
 def _numbers(place: str, values: list[Any]) -> tuple[float, ...]:

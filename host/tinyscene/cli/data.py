@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tinyscene import places
 from tinyscene.cli.options import (
-    CONFIGURATION,
     OUT_FOLDER,
     DataArgument,
     Frontend,
@@ -48,7 +48,7 @@ def features_(
     bundle: Annotated[Path | None, bundle_option("Front end: that of this bundle.")] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="Front end: that of this training run (TOML).", callback=file_such_as(CONFIGURATION)),
+        typer.Option(help="Front end: that of this training run (TOML).", callback=file_such_as(places.CONFIGURATION)),
     ] = None,
     frontend: Annotated[
         Frontend, typer.Option(help="c: the firmware's front end compiled for the host; or librosa.")

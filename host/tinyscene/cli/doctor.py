@@ -52,8 +52,7 @@ def report() -> int:
     for finding in findings:
         missing = finding.found is None
         words = ("ok", "green") if not missing else ("missing", "red") if finding.required else ("optional", "yellow")
-        mark = Text(*words)
-        table.add_row(mark, finding.what, finding.found or "", finding.remedy if missing else "")
+        table.add_row(Text(*words), finding.what, finding.found or "", finding.remedy if missing else "")
     console.print(table)
     lacking = [finding.what for finding in findings if finding.required and finding.found is None]
     console.print(f"missing: {', '.join(lacking)}" if lacking else "everything required is here")

@@ -18,9 +18,6 @@ Frontend = Literal["librosa", "c"]
 Optimize = Literal["memory", "speed"]
 Runtime = Literal["engine", "tflm"]
 
-CONFIGURATION = "a run configuration such as configs/student.toml"
-SEARCH = "a search such as experiments/search.toml"
-
 
 def checked(require: Callable[[Path], None]) -> Callable[[typer.Context, Any], Any]:
     """Return a callback that refuses a path, or one of several, by a function of `places`; None is left alone."""
@@ -75,7 +72,7 @@ FormerBundle = Annotated[Path | None, typer.Argument(hidden=True, callback=BUNDL
 
 def hint(old: str, new: str) -> None:
     """Say on standard error that an old spelling has a new one."""
-    error_console.print(f"hint: {old} is now {new}", markup=False, highlight=False, soft_wrap=True)
+    error_console.print(f"hint: {old} is now {new}", soft_wrap=True)
 
 
 def former_bundle(bundle: Path | None) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from tinyscene import places
 from tinyscene.cli.options import (
     OUT_FILE,
     OUT_FOLDER,
-    SEARCH,
     DataOption,
     JsonOption,
     ResponsesOption,
@@ -70,7 +70,7 @@ def augmentations(
 
 
 def search(
-    config: Annotated[Path, typer.Argument(help="TOML file of the search.", callback=file_such_as(SEARCH))],
+    config: Annotated[Path, typer.Argument(help="TOML file of the search.", callback=file_such_as(places.SEARCH))],
     data: DataOption,
     out: RunsOption = Path("runs/search"),
     figure: Annotated[Path | None, typer.Option(help="SVG file for the fronts.", callback=OUT_FILE)] = None,

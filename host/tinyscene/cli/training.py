@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from tinyscene import places
 from tinyscene.cli.options import (
-    CONFIGURATION,
     FOLDER,
     OUT_FOLDER,
     RUN,
@@ -23,7 +23,7 @@ from tinyscene.console import console
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file of the run.", callback=file_such_as(CONFIGURATION))],
+    config: Annotated[Path, typer.Argument(help="TOML file of the run.", callback=file_such_as(places.CONFIGURATION))],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Bundle to write, such as models/student.", callback=OUT_FOLDER)],
     run: Annotated[

@@ -1,6 +1,5 @@
 from . import check as check, doubts as doubts, synth as synth
 from .clip_audio import (
-    FLOATS as FLOATS,
     NATIVE_RATE as NATIVE_RATE,
     at_rate as at_rate,
     check_samples as check_samples,

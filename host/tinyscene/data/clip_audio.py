@@ -11,7 +11,7 @@ from tinyscene.data.defects import DefectError, Kind
 from tinyscene.data.resampling import resample
 
 NATIVE_RATE = 44100  # Hz, the rate of every clip on disk
-FLOATS = ("FLOAT", "DOUBLE")  # subtypes of libsndfile whose samples may have any value
+_FLOATS = ("FLOAT", "DOUBLE")  # subtypes of libsndfile whose samples may have any value
 
 
 def probe_clip(path: Path, samples: int = NATIVE_RATE) -> None:
@@ -53,23 +53,23 @@ def read_clip(path: Path, sample_rate: int = NATIVE_RATE, clip_samples: int = NA
         with soundfile.SoundFile(str(path)) as stream:
             _check_format(path, stream.channels, stream.samplerate, stream.frames, samples)
             signal = stream.read(dtype="float32")
-            floats = stream.subtype in FLOATS
+            subtype = stream.subtype
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
     _check_format(path, 1, NATIVE_RATE, len(signal), samples)
-    check_samples(path, signal, floats)
+    check_samples(path, signal, subtype)
     return at_rate(signal, sample_rate, clip_samples)
 
 
-def check_samples(path: Path, signal: NDArray[np.float32], floats: bool) -> None:
+def check_samples(path: Path, signal: NDArray[np.float32], subtype: str) -> None:
     """Refuse samples that no recording has; decoders of lossy formats may overshoot, which saturates as elsewhere.
 
     Raises:
-        DefectError: a sample is NaN or infinite, or beyond full scale in a file of `FLOATS`.
+        DefectError: a sample is NaN or infinite, or beyond full scale in a file whose `subtype` is of floats.
     """
     if not np.isfinite(signal).all():
         raise DefectError(Kind.UNREADABLE, path, None, "has samples that are not finite", "restore it")
-    if floats and (peak := float(np.abs(signal).max(initial=0))) > 1:
+    if subtype in _FLOATS and (peak := float(np.abs(signal).max(initial=0))) > 1:
         problem = f"has samples beyond full scale, up to {peak:.5g}"
         raise DefectError(Kind.BEYOND_FULL_SCALE, path, None, problem, "scale them to lie between -1 and 1")
 

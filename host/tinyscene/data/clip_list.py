@@ -103,11 +103,12 @@ def scan_list(
             while line := stream.readline(_LONGEST_ROW):
                 number += 1
                 size += len(line)
-                blank += not line.strip()
+                is_blank = not line.strip()
+                blank += is_blank
                 if problem := _no_list(len(line), size, blank):
                     yield DefectError(Kind.MALFORMED_LIST, path, number, problem, "name a list in the TAU format")
                     return
-                if line.strip():
+                if not is_blank:
                     yield parser.parse(line, number)
             if number - blank == 1:
                 yield DefectError(Kind.MALFORMED_LIST, path, number, "the list has no rows", "restore it or remove it")

@@ -12,7 +12,7 @@ from rich.table import Table
 from tinyscene import files
 from tinyscene.bundle import softmax
 from tinyscene.console import console, error_console
-from tinyscene.data import FLOATS, check_samples, pcm16, resample
+from tinyscene.data import check_samples, pcm16, resample
 from tinyscene.device import health
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
@@ -141,13 +141,13 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
         files.require_regular(path)
         with soundfile.SoundFile(str(path)) as stream:
             signal, rate = stream.read(dtype="float32", always_2d=True), stream.samplerate
-            floats = stream.subtype in FLOATS
+            subtype = stream.subtype
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist; name a WAV, FLAC, OGG or MP3 file") from error
     except (soundfile.SoundFileError, OSError) as error:
         reason = getattr(error, "error_string", None) or files.reason(error)
         raise DatasetError(f"{path} cannot be read as audio ({reason}); name a WAV, FLAC, OGG or MP3 file") from error
-    check_samples(path, signal, floats)
+    check_samples(path, signal, subtype)
     samples = signal.mean(axis=1)
     if rate != sample_rate:
         samples = resample(samples, rate, sample_rate)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tinyscene import figures
-from tinyscene.augment import SPECAUGMENT, AugmentConfig, Microphone, images as augment_images, variants, waveform
+from tinyscene.augment import ALL, SPECAUGMENT, AugmentConfig, Microphone, images as augment_images, variants, waveform
 from tinyscene.data import SCENES, synth
 from tinyscene.figures import FILL, INK, MUTED
 from tinyscene.frontend import Variant, config as frontend_config
@@ -130,5 +130,5 @@ def write(out: Path, impulse_responses: Path | None) -> None:
     """
     microphone = MADE_UP
     if impulse_responses is not None:
-        microphone = waveform.microphones(impulse_responses, waveform.ALL)[0]
+        microphone = waveform.microphones(impulse_responses, ALL)[0]
     figures.save_png(draw(microphone), out)

@@ -101,7 +101,7 @@ def load(path: Path) -> Search:
     Raises:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
-    places.require_file(path, "a search such as experiments/search.toml")
+    places.require_file(path, places.SEARCH)
     try:
         return _parse(files.read_toml(path))
     except (OSError, ValueError) as error:

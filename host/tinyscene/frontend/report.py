@@ -7,7 +7,6 @@ from pathlib import Path
 from tinyscene import files
 from tinyscene.console import console
 from tinyscene.data import Clip, Dataset
-from tinyscene.errors import DatasetError
 from tinyscene.frontend import features
 from tinyscene.frontend.config import FrontendConfig
 
@@ -20,8 +19,6 @@ def choose_clips(data: Path, split: str | None) -> tuple[Dataset, list[Clip]]:
     """
     dataset = Dataset(data)
     clips = list(dataset.clips() if split is None else dataset.list(split, labelled=False))
-    if not clips:
-        raise DatasetError(f"{split or data} has no clips; choose another one")
     return dataset, clips
 
 

@@ -5,13 +5,17 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene.sections import limited
+
+SMALLEST_SCALE = 1e-30
+
 
 @dataclasses.dataclass(frozen=True)
 class Quantisation:
     """Affine INT8 quantisation of TensorFlow Lite: real = scale * (q - zero_point), per tensor."""
 
-    scale: float
-    zero_point: int
+    scale: float = limited(low=SMALLEST_SCALE, high=1 / SMALLEST_SCALE)  # where it is read from a file
+    zero_point: int = limited(low=-128, high=127)
 
     def quantise(self, values: NDArray[np.floating]) -> NDArray[np.int8]:
         """Return round-half-away(values / scale) + zero_point, saturated; float32 arithmetic, as on the board."""

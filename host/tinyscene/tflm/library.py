@@ -91,8 +91,6 @@ def compilers() -> None:
 
 def _compile_all(sources: Sequence[Path], library: Library, folder: Path) -> list[Path]:
     compilers()
-    with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     wanted = {source: folder / f"{_key(source, library)}.o" for source in sources}
     missing = [source for source, target in wanted.items() if not target.exists()]
     with progress_bar(disable=not missing) as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -121,19 +119,14 @@ def _key(source: Path, library: Library) -> str:
 
 
 def _compile(source: Path, target: Path, library: Library) -> None:
-    with files.writing(target), files.scratch_folder(target.parent, target.name) as scratch:
-        made = scratch / target.name
+    with files.making(target) as made:
         _run([*_flags(source), *library.flags, "-c", str(source), "-o", str(made)], str(source))
-        made.replace(target)
 
 
 def _archive(objects: Sequence[Path], target: Path) -> Path:
     if not target.exists():
-        # in a folder of its own, as ar would add to a file that exists
-        with files.writing(target), files.scratch_folder(target.parent, target.name) as scratch:
-            made = scratch / target.name
+        with files.making(target) as made:  # ar would add to a file that exists
             _run([ARCHIVER, "rcs", str(made), *map(str, objects)], target.name)
-            made.replace(target)
     return target
 
 

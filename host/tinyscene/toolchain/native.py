@@ -73,12 +73,8 @@ def build_library(
     key = _content_key(sources, include, [*compiler, *C_FLAGS, *LINK_FLAGS, *flags])
     library = cache_directory() / "native" / f"{name}-{key}.so"
     if not library.exists():
-        with files.writing(library):
-            library.parent.mkdir(parents=True, exist_ok=True)
-            # a folder of its own, as other processes may build the library at the same time
-            with files.scratch_folder(library.parent, library.name) as scratch:
-                _compile(compiler, name, sources, include, flags, scratch)
-                (scratch / "library.so").replace(library)
+        with files.making(library) as made:  # other processes may build the library at the same time
+            _compile(compiler, name, sources, include, flags, made)
     return ctypes.CDLL(str(library), mode)
 
 
@@ -88,14 +84,14 @@ def _compile(
     sources: Sequence[Path],
     include: Sequence[Path],
     flags: Sequence[str],
-    scratch: Path,
+    library: Path,
 ) -> None:
     includes = [f"-I{folder}" for folder in include]
     objects: list[str] = []
     for source in sources:
-        objects.append(str(scratch / f"{len(objects)}.o"))
+        objects.append(str(library.parent / f"{len(objects)}.o"))
         _run([*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
-    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(scratch / "library.so")], name)
+    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(library)], name)
 
 
 def _run(command: list[str], name: str) -> None:

@@ -187,7 +187,7 @@ def load(path: Path) -> RunConfig:
     Raises:
         ConfigError: the file cannot be read, or a key in it is unknown, missing, of another type or impossible.
     """
-    places.require_file(path, "a run configuration such as configs/student.toml")
+    places.require_file(path, places.CONFIGURATION)
     try:
         table = files.read_toml(path)
     except (OSError, ValueError) as error:

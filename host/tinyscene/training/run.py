@@ -17,7 +17,7 @@ from tinyscene.bundle import Bundle, out_of_fold
 from tinyscene.compiler import complexity
 from tinyscene.console import console
 from tinyscene.data import Dataset, doubts
-from tinyscene.errors import DatasetError, TinysceneError
+from tinyscene.errors import TinysceneError
 from tinyscene.evaluation import FLOAT, INT8, render_scores
 from tinyscene.frontend import features
 from tinyscene.networks import distribution
@@ -63,8 +63,6 @@ def run(config: Path, data: Path, out: Path, run: Path | None = None, fold: int 
     run_folder.claim(folder, settings, this.origin["data_fingerprint"])
     parts = training_parts.of_run(this)
     for part in parts:
-        if not part.training:
-            raise DatasetError(f"{part.title} of {data} has no clips to train with; run: tinyscene data check {data}")
         doubts.say(part.title, [*doubts.of_training(part.training, this.classes), *doubts.of_test(part.test)])
     train_parts(parts)
     pooled = scores.pool(this, parts)
