@@ -142,10 +142,9 @@ def read_audio(path: Path, sample_rate: int, clip_samples: int) -> NDArray[np.in
         with soundfile.SoundFile(str(path)) as stream:
             signal, rate = stream.read(dtype="float32", always_2d=True), stream.samplerate
             subtype = stream.subtype
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path} does not exist; name a WAV, FLAC, OGG or MP3 file") from error
     except (soundfile.SoundFileError, OSError) as error:
-        reason = getattr(error, "error_string", None) or files.reason(error)
+        missing = isinstance(error, FileNotFoundError)
+        reason = "it does not exist" if missing else getattr(error, "error_string", None) or files.reason(error)
         raise DatasetError(f"{path} cannot be read as audio ({reason}); name a WAV, FLAC, OGG or MP3 file") from error
     check_samples(path, signal, subtype)
     samples = signal.mean(axis=1)

@@ -37,7 +37,7 @@ def test_samples_beyond_full_scale_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_audio_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nofile\.wav does not exist; name a WAV"):
+    with pytest.raises(DatasetError, match=r"nofile\.wav cannot be read as audio \(it does not exist\); name a WAV"):
         read_audio(tmp_path / "nofile.wav", 16_000, 16_000)
     os.mkfifo(tmp_path / "pipe.wav")
     with pytest.raises(DatasetError, match=r"pipe\.wav cannot be read as audio \(it is a pipe, not a file\)"):
