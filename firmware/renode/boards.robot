@@ -40,7 +40,7 @@ Boot
     Execute Command    include @${CURDIR}/${board}.resc
     Create Terminal Tester    sysbus.${SERIAL}[${board}]    timeout=60
     Start Emulation
-    Wait For Line On Uart    \# tinyscene .* board=${board} .*protocol=1    treatAsRegex=true
+    Wait For Line On Uart    \# tinyscene .* board=${board} .*protocol=2    treatAsRegex=true
 
 Ask
     [Documentation]    Runs `tinyscene device VERB --port ...`, which must succeed, and returns what it printed.

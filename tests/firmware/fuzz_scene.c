@@ -2,7 +2,8 @@
 //
 // The input is a series of records: a type, a length (u16, little endian), and as many bytes as that, or as are left.
 // Type 0xFF puts the bytes on the line as they are. Any other makes them the payload of a frame of this type, with a
-// right CRC: no fuzzer guesses one. Aborts when the board's side of docs/PROTOCOL.md is broken.
+// right CRC, a session that was opened and the next sequence: no fuzzer guesses these. Aborts when the board's side of
+// docs/PROTOCOL.md is broken.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 #include "scene.h"
 
 #define RAW 0xFF
-#define LAST_STATUS 8
+#define SESSION 1
+#define LAST_STATUS SCENE_STATUS_BAD_SESSION
 #define NEVER(what)                                                                                                    \
     do {                                                                                                               \
         if (what) {                                                                                                    \
@@ -104,19 +106,23 @@ static void start(void) {
 // Sends a frame; a request is answered by exactly one frame, the last that comes.
 static void request(uint8_t type, uint16_t sequence, const uint8_t *payload, size_t count) {
     uint8_t frame[LINK_MAX_FRAME];
-    memcpy(frame + LINK_HEADER_BYTES, payload, count);
+    if (count > 0) {
+        memcpy(frame + LINK_HEADER_BYTES, payload, count);
+    }
     static const uint8_t delimiter = 0;
     speak(&delimiter, 1); // ends what was raw before, which may have been a frame
     size_t before = answers;
-    link_send(frame, type, sequence, count, speak);
+    link_send(frame, type, (struct link_address){.sequence = sequence, .session = SESSION}, count, speak);
     bool is_request = type > 0 && type < LINK_ANSWER;
     NEVER(answers - before != (is_request ? 1u : 0u));
-    NEVER(is_request && (heard.type != (type | LINK_ANSWER) || heard.sequence != sequence));
+    NEVER(is_request && (heard.type != (type | LINK_ANSWER) || heard.address.sequence != sequence));
+    NEVER(is_request && heard.address.session != SESSION);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     start();
-    for (uint16_t sequence = 0; size >= 3; sequence++) {
+    request(SCENE_REQUEST_HELLO, 1, NULL, 0);
+    for (uint16_t sequence = 2; size >= 3; sequence++) {
         uint8_t type = input[0];
         size_t count = read_u16(input + 1);
         input += 3;

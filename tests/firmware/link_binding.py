@@ -12,7 +12,7 @@ from tinyscene.toolchain import native
 FOLDER = FIRMWARE_LIB / "link"
 SOURCES = sorted(FOLDER.glob("*.c"))
 
-MAX_FRAME = 4 + MAX_PAYLOAD + 4
+MAX_FRAME = 6 + MAX_PAYLOAD + 4
 NONE, FRAME, TEXT = 0, 1, 2
 ERRORS = {-1: "oversize", -2: "malformed", -3: "crc", -4: "version"}
 Write = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint8), ctypes.c_size_t)
@@ -31,13 +31,19 @@ class Receiver(ctypes.Structure):
     )
 
 
+class Address(ctypes.Structure):
+    """struct link_address."""
+
+    _fields_ = (("sequence", ctypes.c_uint16), ("session", ctypes.c_uint16))
+
+
 class Frame(ctypes.Structure):
     """struct link_frame."""
 
     _fields_ = (
         ("version", ctypes.c_uint8),
         ("type", ctypes.c_uint8),
-        ("sequence", ctypes.c_uint16),
+        ("address", Address),
         ("payload", ctypes.POINTER(ctypes.c_uint8)),
         ("payload_bytes", ctypes.c_size_t),
     )
@@ -51,7 +57,7 @@ def library() -> ctypes.CDLL:
     link.link_receiver_init.argtypes = (ctypes.POINTER(Receiver),)
     link.link_received.argtypes = (ctypes.POINTER(Receiver),)
     link.link_received.restype = Frame
-    link.link_send.argtypes = (ctypes.c_void_p, ctypes.c_uint8, ctypes.c_uint16, ctypes.c_size_t, Write)
+    link.link_send.argtypes = (ctypes.c_void_p, ctypes.c_uint8, Address, ctypes.c_size_t, Write)
     link.link_send.restype = None
     link.crc32.argtypes = (ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)
     link.crc32.restype = ctypes.c_uint32
@@ -87,12 +93,19 @@ class Events:
         """Return the frame that was received last."""
         frame = library().link_received(self.receiver)
         payload = bytes(frame.payload[: frame.payload_bytes])
-        return {"kind": "frame", "type": frame.type, "sequence": frame.sequence, "payload_hex": payload.hex()}
+        return {
+            "kind": "frame",
+            "type": frame.type,
+            "sequence": frame.address.sequence,
+            "session": frame.address.session,
+            "payload_hex": payload.hex(),
+        }
 
 
-def send(kind: int, sequence: int, payload: bytes) -> bytes:
+def send(kind: int, sequence: int, payload: bytes, session: int = 1) -> bytes:
     """Return what link_send() writes for a frame."""
     written = bytearray()
-    buffer = ctypes.create_string_buffer(bytes(4) + payload, MAX_FRAME)
-    library().link_send(buffer, kind, sequence, len(payload), Write(lambda data, count: written.extend(data[:count])))
+    buffer = ctypes.create_string_buffer(bytes(6) + payload, MAX_FRAME)
+    write = Write(lambda data, count: written.extend(data[:count]))
+    library().link_send(buffer, kind, Address(sequence, session), len(payload), write)
     return bytes(written)

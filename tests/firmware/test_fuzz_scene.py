@@ -51,7 +51,13 @@ def corpus() -> Iterator[bytes]:
     yield record(0x40, bytes(2) + sound[:128]) + b"".join(record(0x41, struct.pack("<BHH", k, 0, 20)) for k in range(5))
     yield record(0x13, b"") + record(0x14, b"\0\0\1\0")
     yield b"".join(record(kind, data) for kind, data in ((0x03, b"\0"), (0x04, b""), (0x05, b"\0"), (0x33, b"")))
-    yield record(0x01, b"") + record(0x02, b"") + record(RAW, b"hello\r\n\0") + record(0x02, b"")
+    yield (
+        record(0x06, b"")
+        + record(0x01, struct.pack("<HH", 0, 40))
+        + record(0x02, b"")
+        + record(RAW, b"hello\r\n\0")
+        + record(0x02, b"")
+    )
 
 
 def build_fuzzer(folder: Path, compiler: list[str], flags: tuple[str, ...], driver: tuple[Path, ...] = ()) -> Path:

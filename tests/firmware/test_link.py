@@ -11,6 +11,8 @@ import link_binding
 import pytest
 from cobs import cobs
 
+from tinyscene.firmware.protocol import VERSION
+
 TABLE = Path(__file__).parents[1] / "protocol_cases.json"
 CASES = json.loads(TABLE.read_text())
 FRAMES = [(case, frame) for case in CASES for frame in case["expect"] if frame["kind"] == "frame"]
@@ -38,29 +40,32 @@ def test_receiver_survives_the_whole_table_in_one_stream() -> None:
 
 @pytest.mark.parametrize(("case", "frame"), [pair for pair in FRAMES if len(pair[0]["expect"]) == 1])
 def test_sender_writes_what_the_table_has(case: dict[str, Any], frame: dict[str, Any]) -> None:
-    sent = link_binding.send(frame["type"], frame["sequence"], bytes.fromhex(frame["payload_hex"]))
+    payload = bytes.fromhex(frame["payload_hex"])
+    sent = link_binding.send(frame["type"], frame["sequence"], payload, frame["session"])
     assert sent.strip(b"\0") in bytes.fromhex(case["stream_hex"]).split(b"\0")
     assert sent[0] == sent[-1] == 0
 
 
 def test_header_of_another_version_can_be_read() -> None:
     events = link_binding.Events()
-    body = struct.pack("<BBH", 2, 0x01, 0x1234)
+    body = struct.pack("<BBH", 1, 0x01, 0x1234)
     events.feed(cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0")
     assert events.errors["version"] == 1
-    assert events.frame() == {"kind": "frame", "type": 0x01, "sequence": 0x1234, "payload_hex": ""}
+    frame = events.frame()
+    assert (frame["type"], frame["sequence"], frame["payload_hex"]) == (0x01, 0x1234, "")
 
 
 def test_random_payloads_go_there_and_back() -> None:
     source = random.Random(1)
     for length in [*range(260), 507, 508, 509, 761, 762, 763, link_binding.MAX_PAYLOAD]:
         payload = bytes(source.choices(range(256), [8] + [1] * 255, k=length))
-        sent = link_binding.send(0x7E, length, payload)
-        body = struct.pack("<BBH", 1, 0x7E, length) + payload
+        sent = link_binding.send(0x7E, length, payload, 0x4321)
+        body = struct.pack("<BBHH", VERSION, 0x7E, length, 0x4321) + payload
         assert sent == b"\0" + cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
         events = link_binding.Events()
         events.feed(sent)
-        assert events.seen == [{"kind": "frame", "type": 0x7E, "sequence": length, "payload_hex": payload.hex()}]
+        frame = {"kind": "frame", "type": 0x7E, "sequence": length, "session": 0x4321, "payload_hex": payload.hex()}
+        assert events.seen == [frame]
 
 
 def test_damage_never_makes_a_wrong_frame() -> None:
@@ -72,7 +77,8 @@ def test_damage_never_makes_a_wrong_frame() -> None:
     for sequence in range(2000):
         payload = source.randbytes(source.randrange(40))
         stream = bytearray(link_binding.send(0x10, sequence, payload))
-        sent_frames.append({"kind": "frame", "type": 0x10, "sequence": sequence, "payload_hex": payload.hex()})
+        frame = {"kind": "frame", "type": 0x10, "sequence": sequence, "session": 1, "payload_hex": payload.hex()}
+        sent_frames.append(frame)
         place = source.randrange(len(stream))
         damage = source.choice(["none", "lost", "flipped", "doubled"])
         if damage == "lost":

@@ -1,6 +1,7 @@
 """The firmware's answers to every request of docs/PROTOCOL.md, with a front end and a model that can be foretold."""
 
 import ctypes
+import itertools
 import math
 import struct
 import zlib
@@ -13,12 +14,15 @@ from cobs import cobs
 import native_board
 from conversation_cases import conversations
 from native_board import CELLS, CLASSES, CLIP_SAMPLES, HOP, WINDOW, library
-from tinyscene.firmware.protocol import Request, Status
+from tinyscene.device.description import DeviceInfo
+from tinyscene.firmware.export import MAX_CLASSES, MAX_NAME_BYTES
+from tinyscene.firmware.protocol import VERSION, Request, Status
 
-OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION, INTERNAL, BAD_MODEL = (
+OK, UNKNOWN, BAD_LENGTH, BAD_OFFSET, BAD_STATE, BAD_VALUE, BAD_VERSION, INTERNAL, BAD_MODEL, STALE, BAD_SESSION = (
     bytes([status]) for status in Status
 )
 LOGITS, PROBABILITIES = 0, 1
+SESSION = 1
 
 STAGES = 5
 CONVERSATIONS = conversations()
@@ -34,6 +38,11 @@ class Board:
         library().harness_reset(kind)
         self.sequence = 0x00FF
         self.text = b""
+        self.open()
+
+    def open(self) -> None:
+        """Open the session in which everything is asked."""
+        assert self.ask(Request.HELLO)[:1] == OK
 
     def receive(self, stream: bytes) -> bytes:
         """Send it bytes, and return what it writes."""
@@ -49,8 +58,8 @@ class Board:
         assert after == b""
         frame = cobs.decode(chunk)
         assert zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
-        assert frame[:4] == struct.pack("<BBH", 1, kind | 0x80, self.sequence)
-        return frame[4:-4]
+        assert frame[:6] == struct.pack("<BBHH", VERSION, kind | 0x80, self.sequence, SESSION)
+        return frame[6:-4]
 
     def write_samples(self, kind: int, samples: np.ndarray, start: int = 0, chunk: int = 130) -> None:
         """Send samples as Request.AUDIO_WRITE or Request.STREAM_WRITE requests, in chunks."""
@@ -83,24 +92,53 @@ def test_greeting_names_board_bundle_and_protocol() -> None:
     count = library().harness_greet(written, 200)
     assert (
         written.raw[:count]
-        == b"# tinyscene 1.2.3 board=harness bundle=foretold identity=0123456789abcdef protocol=1\r\n"
+        == b"# tinyscene 1.2.3 board=harness bundle=foretold identity=0123456789abcdef protocol=2\r\n"
     )
 
 
 def test_info(board: Board) -> None:
-    assert board.ask(Request.INFO) == OK + native_board.info_body()
+    described = native_board.info_body()
+    greeting = bytes.fromhex("0123456789abcdef") + struct.pack("<HBH", CELLS, CLASSES, len(described))
+    assert board.ask(Request.HELLO) == OK + greeting
+    assert len(OK + greeting) + 10 <= 24, "a frame that comes through where one byte in 30 is hurt"
+    assert board.ask(Request.INFO, struct.pack("<HH", 0, len(described))) == OK + described
+    for offset, count in itertools.product(range(len(described)), (1, 16)):
+        piece = described[offset : offset + count]
+        if len(piece) == count:
+            assert board.ask(Request.INFO, struct.pack("<HH", offset, count)) == OK + piece
+    for count in (len(described) + 1, 1023):
+        assert board.ask(Request.INFO, struct.pack("<HH", 0, count)) == BAD_OFFSET
+    assert board.ask(Request.INFO, struct.pack("<HH", len(described), 1)) == BAD_OFFSET
+
+
+def test_info_of_255_classes(board: Board) -> None:
+    """The description is longer than any frame."""
+    label = b"x" * MAX_NAME_BYTES
+    library().harness_label_all(label)
+    count = struct.unpack("<8sHBH", board.ask(Request.HELLO)[1:])[3]
+    pieces = [
+        board.ask(Request.INFO, struct.pack("<HH", offset, min(1000, count - offset)))
+        for offset in range(0, count, 1000)
+    ]
+    assert {piece[:1] for piece in pieces} == {OK}
+    described = DeviceInfo.unpack(b"".join(piece[1:] for piece in pieces))
+    assert described.labels == (label.decode(),) * MAX_CLASSES
+    assert count > 16 * 1024
+    library().harness_reset(LOGITS)
 
 
 def reboot(board: Board, mode: int) -> tuple[bytes, bytes]:
     """Return the answer's payload, and what the board wrote after the answer."""
-    written = board.receive(link_binding.send(Request.REBOOT, 1, bytes([mode])))
+    board.sequence += 1
+    written = board.receive(link_binding.send(Request.REBOOT, board.sequence, bytes([mode])))
     _, chunk, after = written.split(b"\0")
-    return cobs.decode(chunk)[4:-4], after
+    return cobs.decode(chunk)[6:-4], after
 
 
 @pytest.mark.parametrize("present", [False, True])
 def test_reboot_answers_first(board: Board, present: bool) -> None:
     library().harness_reset_with_boot_loader(present)
+    board.open()
     assert reboot(board, 0) == (OK, b"restarted")
     assert reboot(board, 1) == ((OK, b"boot loader") if present else (BAD_STATE, b""))
     assert reboot(board, 2) == (BAD_VALUE, b"")
@@ -115,7 +153,7 @@ def test_features_written_in_parts_are_classified(board: Board) -> None:
     assert board.ask(Request.FEATURES_WRITE, struct.pack("<H", 0) + image[:7]) == OK
     assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + image
     assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 19, 1)) == OK + image[19:]
-    answer = OK + struct.pack("<I", MODEL_MICROSECONDS) + expected_outputs(image)
+    answer = OK + struct.pack("<II", MODEL_MICROSECONDS, zlib.crc32(image)) + expected_outputs(image)
     assert board.ask(Request.FEATURES_RUN) == answer
     assert board.ask(Request.FEATURES_RUN) == answer
 
@@ -130,8 +168,9 @@ def test_profile_tells_what_each_layer_took(board: Board, clip: np.ndarray) -> N
     whole = sum(layers) + 2500 + 2 * LOOK_CYCLES
     for _ in range(2):
         answer = board.ask(Request.PROFILE_RUN)
-        assert answer[:11] == OK + struct.pack("<IIH", feeds * (250 + LOOK_CYCLES), whole, LAYERS)
-        assert answer[11:] == expected_outputs(expected_image(clip))
+        image = expected_image(clip)
+        numbers = struct.pack("<IIHI", feeds * (250 + LOOK_CYCLES), whole, LAYERS, zlib.crc32(image))
+        assert answer == OK + numbers + expected_outputs(image)
         assert board.ask(Request.PROFILE_READ, struct.pack("<HH", 0, 255)) == OK + struct.pack("<255I", *layers[:255])
         assert board.ask(Request.PROFILE_READ, struct.pack("<HH", 255, 45)) == OK + struct.pack("<45I", *layers[255:])
     assert board.ask(Request.AUDIO_END) == clip_answer, "a profile leaves the clip's answer alone"
@@ -155,10 +194,11 @@ def test_audio_is_classified(board: Board, clip: np.ndarray, chunk: int) -> None
     assert board.ask(Request.AUDIO_BEGIN) == OK
     board.write_samples(Request.AUDIO_WRITE, clip, chunk=chunk)
     answer = board.ask(Request.AUDIO_END)
-    status, frontend, model = struct.unpack_from("<BII", answer)
+    status, frontend, model, heard, seen = struct.unpack_from("<BIIII", answer)
     feeds = sum(math.ceil(len(clip[first : first + chunk]) / 64) for first in range(0, CLIP_SAMPLES, chunk))
     assert (status, frontend, model) == (0, feeds * (250 + 25) // 25, MODEL_MICROSECONDS)
-    assert answer[9:] == expected_outputs(expected_image(clip))
+    assert (heard, seen) == (zlib.crc32(clip.tobytes()), zlib.crc32(expected_image(clip)))
+    assert answer[17:] == expected_outputs(expected_image(clip))
     assert board.ask(Request.FEATURES_READ, struct.pack("<HH", 0, CELLS)) == OK + expected_image(clip)
     assert board.text == b""
 
@@ -175,9 +215,9 @@ def test_every_request_may_be_repeated(board: Board, clip: np.ndarray) -> None:
     for first in range(0, CLIP_SAMPLES, 100):
         assert ask_twice(Request.AUDIO_WRITE, struct.pack("<I", first) + clip[first : first + 100].tobytes()) == OK
     answer = ask_twice(Request.AUDIO_END)
-    assert answer[9:] == expected_outputs(expected_image(clip))
+    assert answer[17:] == expected_outputs(expected_image(clip))
     assert ask_twice(Request.FEATURES_WRITE, b"\0\0" + bytes(CELLS)) == OK
-    assert ask_twice(Request.FEATURES_RUN)[5:] == expected_outputs(bytes(CELLS))
+    assert ask_twice(Request.FEATURES_RUN)[9:] == expected_outputs(bytes(CELLS))
     assert board.ask(Request.AUDIO_END) == answer
     assert ask_twice(Request.STREAM_START, b"\0") == OK
     assert ask_twice(Request.STREAM_STOP) == OK
@@ -264,7 +304,7 @@ def test_a_probe_ends_what_is_under_way(board: Board, clip: np.ndarray) -> None:
         assert board.ask(Request.AUDIO_WRITE, struct.pack("<I", 100) + bytes(2)) == BAD_STATE
         assert board.ask(Request.AUDIO_BEGIN) == OK
         board.write_samples(Request.AUDIO_WRITE, clip)
-        assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+        assert board.ask(Request.AUDIO_END)[17:] == expected_outputs(expected_image(clip))
         assert board.ask(*probe)[:1] == OK
         assert board.ask(Request.AUDIO_END) == BAD_STATE
         assert board.ask(Request.STREAM_START, b"\0") == OK
@@ -281,7 +321,7 @@ def test_a_new_beginning_forgets_the_old_one(board: Board, clip: np.ndarray) -> 
     board.write_samples(Request.AUDIO_WRITE, clip[:500])
     assert board.ask(Request.AUDIO_BEGIN) == OK
     board.write_samples(Request.AUDIO_WRITE, clip)
-    assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+    assert board.ask(Request.AUDIO_END)[17:] == expected_outputs(expected_image(clip))
     assert board.ask(Request.STREAM_START, b"\0") == OK
     assert board.ask(Request.AUDIO_END) == BAD_STATE
 
@@ -304,13 +344,41 @@ def test_a_clip_is_right_whatever_was_refused(board: Board, clip: np.ndarray, of
     assert board.ask(Request.AUDIO_END) == BAD_STATE
     reached = 110 if offset == 100 else 100
     board.write_samples(Request.AUDIO_WRITE, clip[reached:], start=reached)
-    assert board.ask(Request.AUDIO_END)[9:] == expected_outputs(expected_image(clip))
+    assert board.ask(Request.AUDIO_END)[17:] == expected_outputs(expected_image(clip))
 
 
 def test_another_version_is_answered_with_bad_version(board: Board) -> None:
-    body = struct.pack("<BBH", 2, Request.INFO, 0x1234)
+    body = struct.pack("<BBH", 1, Request.INFO, 0x1234)
     written = board.receive(b"\0" + cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0")
-    assert cobs.decode(written.strip(b"\0"))[:-4] == struct.pack("<BBH", 1, Request.INFO | 0x80, 0x1234) + BAD_VERSION
+    answer = cobs.decode(written.strip(b"\0"))
+    assert answer[:4] == struct.pack("<BBH", VERSION, Request.INFO | 0x80, 0x1234)
+    assert answer[6:-4] == BAD_VERSION
+
+
+def test_only_the_newest_request_of_the_session_has_an_effect(board: Board) -> None:
+    """What a bridge or driver repeats is refused, from this session or another one, until the host greets again."""
+
+    def send(kind: int, payload: bytes, sequence: int, session: int = SESSION) -> bytes:
+        answer = cobs.decode(board.receive(link_binding.send(kind, sequence, payload, session)).strip(b"\0"))
+        assert answer[:6] == struct.pack("<BBHH", VERSION, kind | 0x80, sequence, session)
+        return answer[6:-4]
+
+    first, second = bytes(CELLS), bytes(range(CELLS))
+    at = board.sequence
+    assert send(Request.FEATURES_WRITE, b"\0\0" + first, at + 1) == OK
+    assert send(Request.FEATURES_WRITE, b"\0\0" + second, at + 2) == OK
+    assert send(Request.FEATURES_WRITE, b"\0\0" + first, at + 1) == STALE
+    assert send(Request.HELLO, b"", at) == STALE
+    assert send(Request.FEATURES_WRITE, b"\0\0" + first, at + 3, session=2) == BAD_SESSION
+    assert send(Request.FEATURES_WRITE, b"\0\0" + first, at + 3, session=0) == BAD_SESSION
+    assert send(Request.HELLO, b"", at + 3, session=0) == BAD_SESSION
+    assert send(Request.FEATURES_RUN, b"", at + 3)[9:] == expected_outputs(second)
+    assert send(Request.FEATURES_RUN, b"", at + 3)[9:] == expected_outputs(second), "the newest may be repeated"
+    assert send(Request.HELLO, b"", 1, session=2)[:1] == OK
+    assert send(Request.FEATURES_RUN, b"", at + 4) == BAD_SESSION
+    assert send(Request.FEATURES_RUN, b"", 2, session=2)[9:] == expected_outputs(second), "a greeting forgets nothing"
+    library().harness_boot(LOGITS, SOFTWARE)
+    assert send(Request.FEATURES_RUN, b"", 3, session=2) == BAD_SESSION
 
 
 @pytest.mark.parametrize("kind", [0x00, 0x80, Request.INFO | 0x80, 0xFF])
@@ -319,13 +387,13 @@ def test_what_is_no_request_is_not_answered(board: Board, kind: int) -> None:
 
 
 def test_text_and_damage_are_not_answered_but_counted(board: Board) -> None:
-    request = link_binding.send(Request.INFO, 1, b"")
+    request = link_binding.send(Request.STATISTICS, 1, b"")
     assert board.receive(b"hello?\r\n\0") == b""
     assert board.receive(request[:-3] + b"\0") == b""
-    assert board.receive(request.replace(b"\x01\x01", b"\x01\x02", 1)) == b""
+    assert board.receive(request.replace(b"\x02\x02", b"\x02\x03", 1)) == b""
     assert board.receive(b"\0" + b"\x80" * 2000 + b"\0") == b""
     board.ask(Request.FEATURES_RUN)
-    assert struct.unpack("<6I", board.ask(Request.STATISTICS)[1:]) == (2, 1, 77, 1, 1, 1)
+    assert struct.unpack("<6I", board.ask(Request.STATISTICS)[1:]) == (3, 1, 77, 1, 1, 1)
 
 
 POWER, SOFTWARE, WATCHDOG, LOCKUP = 1, 3, 4, 5  # causes of a reset
@@ -350,11 +418,14 @@ def test_a_crash_is_remembered_across_resets(board: Board) -> None:
     assert crash(board) == (POWER, NONE, 0, 0, 0, 0, 0, 0, 0)
     record(Request.FEATURES_RUN)
     library().harness_boot(LOGITS, SOFTWARE)
+    board.open()
     assert crash(board) == (SOFTWARE, FAULT, Request.FEATURES_RUN, 1, *REGISTERS)
     library().harness_boot(LOGITS, SOFTWARE)  # asked for, not a crash
+    board.open()
     assert crash(board) == (SOFTWARE, FAULT, Request.FEATURES_RUN, 1, *REGISTERS)
     record()
     library().harness_boot(LOGITS, SOFTWARE)
+    board.open()
     assert crash(board) == (SOFTWARE, FAULT, 0, 2, *REGISTERS)
     for _ in range(2):
         assert crash(board, forget=True) == (SOFTWARE, NONE, 0, 0, 0, 0, 0, 0, 0)
@@ -373,9 +444,11 @@ def test_the_request_under_way_is_noted(board: Board, clip: np.ndarray) -> None:
 def test_a_reset_by_the_hardware_is_a_crash_unless_one_was_recorded(board: Board, cause: int) -> None:
     library().crash_request(Request.AUDIO_END)
     library().harness_boot(LOGITS, cause)
+    board.open()
     assert crash(board) == (cause, UNWITNESSED, Request.AUDIO_END, 1, 0, 0, 0, 0, 0)
     record(Request.FEATURES_RUN)
     library().harness_boot(LOGITS, cause)  # the report of the fault did not end
+    board.open()
     assert crash(board) == (cause, FAULT, Request.FEATURES_RUN, 2, *REGISTERS)
 
 
@@ -404,7 +477,7 @@ def test_a_damaged_bundle_is_not_looked_at(board: Board, position: int) -> None:
     """From boot on, or from the self-test on that finds it."""
     library().harness_damage(position)
     requests = [
-        (Request.INFO, b""),
+        (Request.INFO, bytes(4)),
         (Request.FEATURES_WRITE, b"\0\0\1"),
         (Request.FEATURES_RUN, b""),
         (Request.FEATURES_READ, bytes(4)),
@@ -420,14 +493,16 @@ def test_a_damaged_bundle_is_not_looked_at(board: Board, position: int) -> None:
     assert board.ask(Request.SELF_TEST)[1] == 0
     assert {board.ask(*request) for request in requests} == {BAD_MODEL}
     library().harness_boot(LOGITS, SOFTWARE)
+    board.open()
     assert {board.ask(*request) for request in requests} == {BAD_MODEL}
     assert board.ask(0x7F) == UNKNOWN
+    assert board.ask(Request.HELLO) == OK + bytes(13)
     assert board.ask(Request.SELF_TEST)[1] == 0
     assert board.ask(Request.STATISTICS)[:1] == OK
     assert crash(board)[:2] == (SOFTWARE, NONE)
     written = ctypes.create_string_buffer(200)
     count = library().harness_greet(written, 200)
     greeting = (
-        b"# tinyscene 1.2.3 board=harness protocol=1: the bundle in its flash is damaged; flash the firmware again\r\n"
+        b"# tinyscene 1.2.3 board=harness protocol=2: the bundle in its flash is damaged; flash the firmware again\r\n"
     )
     assert written.raw[:count] == greeting

@@ -53,7 +53,7 @@ def board() -> Board:
 def status(board: Board) -> tuple[object, ...]:
     answer = board.ask(Request.STREAM_STATUS)
     assert answer[:1] == OK
-    return dataclasses.astuple(StreamStatus.unpack(answer[1:]))
+    return dataclasses.astuple(StreamStatus.unpack(answer[1:], CLASSES))
 
 
 def test_the_microphone_gives_a_line_a_clip_and_one_about_the_stream(board: Board) -> None:

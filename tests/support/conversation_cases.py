@@ -47,6 +47,11 @@ def stream_start(source: int, hop: int, smoothing: int, reject: int, gain: int, 
     return say(Ask.STREAM_START, struct.pack("<BHBBb", source, hop, smoothing, reject, gain), status)
 
 
+def info(offset: int, count: int, status: int = Status.OK) -> Exchange:
+    """Return INFO."""
+    return say(Ask.INFO, struct.pack("<HH", offset, count), status)
+
+
 def features_read(offset: int, count: int, status: int = Status.OK) -> Exchange:
     """Return FEATURES_READ."""
     return say(Ask.FEATURES_READ, struct.pack("<HH", offset, count), status)
@@ -63,8 +68,19 @@ def probe_read(stage: int, offset: int, count: int, status: int = Status.OK) -> 
 
 
 AT_REST = (
-    say(Ask.INFO),
-    say(Ask.INFO, b"\0", Status.BAD_LENGTH),
+    say(Ask.HELLO),
+    say(Ask.HELLO, b"\0", Status.BAD_LENGTH),
+    say(Ask.INFO, b"", Status.BAD_LENGTH),
+    say(Ask.INFO, bytes(5), Status.BAD_LENGTH),
+    info(0, 1),
+    info(0, 60),
+    info(50, 1),
+    info(0, 0, Status.BAD_VALUE),
+    info(0, 1024, Status.BAD_VALUE),
+    info(0, 1023, Status.BAD_OFFSET),
+    info(1023, 1, Status.BAD_OFFSET),
+    info(0xFFFF, 1, Status.BAD_OFFSET),
+    info(0xFFFF, 0xFFFF, Status.BAD_VALUE),
     say(Ask.STATISTICS),
     say(Ask.STATISTICS, b"\0", Status.BAD_LENGTH),
     say(Ask.FEATURES_WRITE, b"", Status.BAD_LENGTH),

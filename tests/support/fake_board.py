@@ -12,19 +12,20 @@ import struct
 import threading
 import time
 import tty
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.device.messages import DeviceInfo
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
-from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, Request, Status
+from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, VERSION, Request, Status
 from tinyscene.frontend.stage import Stage
 
 INFO = DeviceInfo(
-    protocol=1,
+    protocol=VERSION,
     identity="0123456789abcdef",
     clock_hz=25_000_000,
     sample_rate=8000,
@@ -125,12 +126,15 @@ class FakeBoard:
         self.streaming = self.profiled = False
         self.outputs: bytes | None = None
         self.frames_ok = self.inferences = 0
+        self.session = self.sequence = 0
 
     @property
     def banner(self) -> bytes:
         """The line that it prints when it starts."""
         i = self.info
-        line = f"# tinyscene {i.firmware} board={i.board} bundle={i.bundle} identity={i.identity} protocol=1\r\n"
+        line = (
+            f"# tinyscene {i.firmware} board={i.board} bundle={i.bundle} identity={i.identity} protocol={VERSION}\r\n"
+        )
         return line.encode()
 
     def receive(self, data: bytes) -> bytes:
@@ -142,7 +146,7 @@ class FakeBoard:
                 self.asked[event.type] += 1
                 text, status, body = self._answer(event)
                 payload = bytes([status]) + (body if status is Status.OK else b"")
-                sent += text + encode(Frame(event.type | ANSWER, event.sequence, payload))
+                sent += text + encode(Frame(event.type | ANSWER, event.sequence, payload, event.session))
         return sent
 
     def run_image(self) -> bytes:
@@ -159,6 +163,11 @@ class FakeBoard:
 
     def _answer(self, frame: Frame) -> tuple[bytes, Status, bytes]:
         payload = frame.payload
+        if not frame.session or (frame.session != self.session and frame.type != Request.HELLO):
+            return b"", Status.BAD_SESSION, b""
+        if frame.session == self.session and frame.sequence < self.sequence:
+            return b"", Status.STALE, b""
+        self.session, self.sequence = frame.session, frame.sequence
         if frame.type in set(Request) and (body := self.tells.get(Request(frame.type))) is not None:
             return b"", Status.OK, body
         if frame.type not in set(Request) - set(UNKNOWN):
@@ -166,8 +175,11 @@ class FakeBoard:
         if status := self.refuse.get(Request(frame.type)) or self._objection(Request(frame.type), payload):
             return b"", status, b""
         match frame.type:
+            case Request.HELLO:
+                return b"", Status.OK, self.info.greeting.pack()
             case Request.INFO:
-                return b"", Status.OK, self.info.pack()
+                offset, count = struct.unpack("<HH", payload)
+                return b"", Status.OK, self.info.pack()[offset : offset + count]
             case Request.STATISTICS:
                 return b"", Status.OK, struct.pack("<6I", self.frames_ok, 0, 0, 0, self.inferences, 0)
             case Request.REBOOT:
@@ -179,7 +191,7 @@ class FakeBoard:
                 return b"", Status.OK, b""
             case Request.FEATURES_RUN:
                 self.inferences += 1
-                return b"", Status.OK, struct.pack("<I", 1234) + self.run_image()
+                return b"", Status.OK, struct.pack("<II", 1234, zlib.crc32(self.image)) + self.run_image()
             case Request.FEATURES_READ:
                 offset, count = struct.unpack("<HH", payload)
                 return b"", Status.OK, bytes(self.image[offset : offset + count])
@@ -187,7 +199,8 @@ class FakeBoard:
                 self.inferences += 1
                 self.profiled = True
                 whole = sum(self.ticks) + 5
-                return b"", Status.OK, struct.pack("<IIH", 2500, whole, len(self.ticks)) + self.run_image()
+                numbers = struct.pack("<IIHI", 2500, whole, len(self.ticks), zlib.crc32(self.image))
+                return b"", Status.OK, numbers + self.run_image()
             case Request.PROFILE_READ:
                 offset, count = struct.unpack("<HH", payload)
                 if not self.profiled:
@@ -204,9 +217,10 @@ class FakeBoard:
                 if self.outputs is None and self.audio and whole and not self.streaming:
                     self.inferences += 1
                     self.outputs = self.run_audio(bytes(self.audio))
-                if self.outputs is None:
+                if self.outputs is None or self.audio is None:
                     return b"", Status.BAD_STATE, b""
-                return b"", Status.OK, struct.pack("<II", 100, 1234) + self.outputs
+                crcs = zlib.crc32(self.audio), zlib.crc32(self.image)
+                return b"", Status.OK, struct.pack("<IIII", 100, 1234, *crcs) + self.outputs
             case Request.STREAM_STOP:
                 if self.streaming:
                     self._end()
@@ -235,11 +249,12 @@ class FakeBoard:
             case Request.FEATURES_WRITE:
                 (offset,) = struct.unpack_from("<H", payload)
                 return Status.BAD_OFFSET if offset + len(payload) - 2 > self.info.features else None
-            case Request.FEATURES_READ:
+            case Request.FEATURES_READ | Request.INFO:
                 offset, count = struct.unpack("<HH", payload)
                 if not 0 < count < MAX_PAYLOAD:
                     return Status.BAD_VALUE
-                return Status.BAD_OFFSET if offset + count > self.info.features else None
+                most = self.info.features if kind is Request.FEATURES_READ else len(self.info.pack())
+                return Status.BAD_OFFSET if offset + count > most else None
             case Request.STREAM_START:
                 return Status.BAD_VALUE if payload[0] > 1 else None
             case Request.PROBE_WRITE:

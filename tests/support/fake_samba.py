@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from serial.tools.list_ports_common import ListPortInfo
 
 from fake_board import INFO, FakeBoard
-from tinyscene.device.messages import DeviceInfo
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.samba import PAGE_BYTES, crc16
 
 VERSION = "Arduino Bootloader (SAM-BA extended) 2.0 [Arduino:IKXYZ]"

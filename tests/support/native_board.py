@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from generated_protocol import generated_protocol
 from tinyscene.device.protocol import Demultiplexer, Frame
+from tinyscene.firmware.protocol import VERSION
 from tinyscene.frontend.stage import Stage
 from tinyscene.paths import FIRMWARE_LIB
 from tinyscene.toolchain import native
@@ -89,8 +90,8 @@ def stage_of(stage: Stage, frame: NDArray[np.int16]) -> list[float]:
 
 
 def info_body() -> bytes:
-    """Return its answer to INFO, after the status."""
+    """Return what INFO reads."""
     labels = b"bus\tmetro_station\tpark"
-    numbers = (1, bytes.fromhex("0123456789abcdef"), 25_000_000, 8000, CLIP_SAMPLES, MELS, FRAMES, CLASSES)
+    numbers = (VERSION, bytes.fromhex("0123456789abcdef"), 25_000_000, 8000, CLIP_SAMPLES, MELS, FRAMES, CLASSES)
     fixed = struct.pack("<B8sIIIHHBBfiI", *numbers, 0, 0.125, -3, 1024)
     return fixed + b"\x07harness\x051.2.3\x08foretold" + struct.pack("<H", len(labels)) + labels + b"\x06c0ffee"

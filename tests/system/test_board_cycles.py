@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clean_checkout import CleanCheckout
-from tiny_bundle import tiny_bundle
+from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene.compiler import execution
 from tinyscene.compiler.pipeline import plan_model
 from tinyscene.cycles import estimate, flash
@@ -46,7 +46,7 @@ def watched(checkout: CleanCheckout, request: pytest.FixtureRequest, image: np.n
 
 def test_instructions_are_those_that_qemu_counts(watched: tuple[Machine, Counter], image: np.ndarray) -> None:
     machine, counter = watched
-    answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN))
+    answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN), len(CLASSES))
     on_mps2 = execution.run_on_mps2([plan_model(tiny_bundle().model)], [image[None, :, :, None]])[0]
     assert on_mps2.outputs[0].tolist() == answer.outputs.tolist()
     assert on_mps2.instructions is not None
@@ -56,7 +56,7 @@ def test_instructions_are_those_that_qemu_counts(watched: tuple[Machine, Counter
 def test_a_boards_own_count_agrees_with_the_models(watched: tuple[Machine, Counter]) -> None:
     """The core's cycle counter shows the model's cycles; what the firmware makes of it is what the model has booked."""
     machine, counter = watched
-    run = ProfileRun.unpack(ask(machine, Request.PROFILE_RUN))
+    run = ProfileRun.unpack(ask(machine, Request.PROFILE_RUN), len(CLASSES))
     network = counter.sum(NETWORK).total
     booked = {name: count.total for (part, name), count in counter.counts.items() if part == NETWORK}
     ticks = unpack_profile_read(ask(machine, Request.PROFILE_READ, profile_read(0, run.layers)), run.layers)

@@ -1,5 +1,6 @@
 """The very images that are flashed, run on models of their boards: they boot, answer, and compute the host's bytes."""
 
+import functools
 import itertools
 import re
 import subprocess
@@ -12,11 +13,11 @@ from small_firmware import build
 from clean_checkout import CleanCheckout
 from images import with_flipped_bit
 from tiny_bundle import CLASSES, tiny_bundle
+from tinyscene.device.description import read_description
 from tinyscene.device.emulators.board_machine import Machine, exchange
 from tinyscene.device.emulators.board_models import BOARDS, DiscoL496, Nano33Ble, Stm32L496
 from tinyscene.device.health import Crash, CrashKind, ResetCause, SelfTest
 from tinyscene.device.messages import (
-    DeviceInfo,
     Inference,
     Statistics,
     features_write,
@@ -60,9 +61,9 @@ def machine(checkout: CleanCheckout, env: str) -> Machine:
 
 def test_board_greets_and_says_what_it_is(machine: Machine, env: str) -> None:
     bundle = tiny_bundle()
-    greeting = f"# tinyscene 0.1.0 board={env} bundle=tiny identity={bundle.identity} protocol=1\r\n"
+    greeting = f"# tinyscene 0.1.0 board={env} bundle=tiny identity={bundle.identity} protocol=2\r\n"
     assert machine.sent.decode() == greeting
-    info = DeviceInfo.unpack(ask(machine, Request.INFO))
+    info = read_description(functools.partial(ask, machine))
     assert (info.board, info.bundle, info.identity) == (env, "tiny", bundle.identity)
     assert (info.mels, info.frames) == bundle.frontend.shape
     assert info.labels == CLASSES
@@ -75,7 +76,7 @@ def test_board_computes_what_the_reference_does(machine: Machine) -> None:
     values = image.tobytes()
     for offset in range(0, len(values), 1000):
         ask(machine, Request.FEATURES_WRITE, features_write(offset, values[offset : offset + 1000]))
-    answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN))
+    answer = Inference.unpack_features_run(ask(machine, Request.FEATURES_RUN), len(CLASSES))
     assert list(answer.outputs) == conversion.run_reference(bundle.model, image[None, :, :, None])[0].tolist()
 
 
@@ -89,7 +90,9 @@ def test_every_stage_of_the_front_end_has_the_hosts_bits(machine: Machine, signa
     for stage in Stage:
         expected = host.stage(frame, stage)
         for offset in range(0, len(expected), 255):
-            total, values = unpack_probe_read(ask(machine, Request.PROBE_READ, probe_read(stage, offset, 255)))
+            total, values = unpack_probe_read(
+                ask(machine, Request.PROBE_READ, probe_read(stage, offset, 255)), offset, 255
+            )
             assert total == len(expected)
             assert values.tobytes() == expected[offset : offset + 255].tobytes()
 
@@ -99,7 +102,7 @@ def test_bytes_that_nobody_reads_in_time_are_counted(machine: Machine) -> None:
     machine.line.extend(b"." * (RING_BYTES + 100))
     machine.run()
     statistics = Statistics.unpack(ask(machine, Request.STATISTICS))
-    assert (statistics.overruns, statistics.frames_ok, statistics.crc_errors) == (100, 1, 0)
+    assert (statistics.overruns, statistics.frames_ok, statistics.crc_errors) == (100, 3, 0)
 
 
 def test_the_receive_interrupt_keeps_up_with_two_megabaud(checkout: CleanCheckout) -> None:
@@ -141,7 +144,7 @@ def test_stm32l496_counts_what_its_uart_loses(checkout: CleanCheckout) -> None:
 def test_stm32l496_falls_back_to_the_slow_clock_and_says_so(checkout: CleanCheckout, stuck: str) -> None:
     machine = Stm32L496(checkout.built("stm32l496"), stuck)
     machine.run()
-    assert DeviceInfo.unpack(ask(machine, Request.INFO)).clock_hz == 4_000_000
+    assert read_description(functools.partial(ask, machine)).clock_hz == 4_000_000
     assert SelfTest.unpack(ask(machine, Request.SELF_TEST)).intended_clock_hz == 80_000_000
     assert machine.uart_register(0x0C) == round(256 * 4e6 / 115200)  # BRR
     assert machine.read(Stm32L496.RCC_CFGR) & 3 == 0  # MSI
@@ -176,7 +179,7 @@ def test_disco_l496_registers(checkout: CleanCheckout) -> None:
     checkout.run("run", "-e", "disco_l496")
     machine = DiscoL496(checkout.built("disco_l496"))
     machine.run()
-    assert DeviceInfo.unpack(ask(machine, Request.INFO)).board == "disco_l496"
+    assert read_description(functools.partial(ask, machine)).board == "disco_l496"
     assert machine.uart_register(0x0C) == round(80e6 / 115200)  # BRR
     assert machine.read(0x4002104C) == 1 << 0 | 1 << 3  # RCC_AHB2ENR: GPIOA, GPIOD
     assert (machine.read(0x40021058), machine.read(0x4002105C)) == (1 << 28 | 1 << 17, 0)  # PWR, USART2
@@ -214,7 +217,7 @@ def test_stm32l496_watchdog_runs_and_is_fed(checkout: CleanCheckout) -> None:
     assert (machine.read(0x40003004), machine.read(0x40003008)) == (6, 30 * 34000 // 256)  # LSI / 256, 30 s at least
     assert keys[-1] == 0xAAAA
     before = keys.count(0xAAAA)
-    ask(machine, Request.INFO)
+    ask(machine, Request.HELLO)
     assert [value for address, value in machine.writes if address == 0x40003000].count(0xAAAA) > before
     assert (machine.read(0xE000E014), machine.read(0xE000E010)) == (8_000_000 - 1, 7)  # SysTick: every 0.1 s
 
@@ -258,8 +261,9 @@ def test_one_damaged_byte_of_the_constants_is_found_and_nothing_computed(
     tested = SelfTest.unpack(ask(machine, Request.SELF_TEST))
     assert not tested.bundle_is_whole
     assert tested.complaints()[0].startswith("the bundle in its flash is damaged")
-    for request in (Request.INFO, Request.FEATURES_RUN, Request.AUDIO_BEGIN, Request.STREAM_STOP):
+    for request in (Request.FEATURES_RUN, Request.AUDIO_BEGIN, Request.STREAM_STOP):
         ask(machine, request, status=Status.BAD_MODEL)
+    ask(machine, Request.INFO, bytes(4), status=Status.BAD_MODEL)
     ask(machine, Request.STATISTICS)
 
 
@@ -280,7 +284,7 @@ def test_a_main_loop_that_stands_still_is_recorded_and_restarted(machine: Machin
     assert (crash.kind, crash.count, crash.request, crash.pc) == (CrashKind.WATCHDOG, 1, 0, waits_at)
     for _ in range(249):
         assert not machine.take_exception(SYSTICK)
-    ask(machine, Request.INFO)  # the main loop turned
+    ask(machine, Request.HELLO)  # the main loop turned
     assert not machine.take_exception(SYSTICK)
 
 

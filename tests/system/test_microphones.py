@@ -13,7 +13,7 @@ from nano_pdm import ListeningNano
 from test_exact_images import ask
 
 from clean_checkout import CleanCheckout
-from tiny_bundle import tiny_bundle
+from tiny_bundle import CLASSES, tiny_bundle
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.emulators.board_models import Stm32L496
 from tinyscene.device.messages import Source, StreamOptions, StreamStatus, features_read, parse_probabilities
@@ -103,7 +103,7 @@ def start(machine: Machine, **wishes: int) -> None:
 
 
 def dropped(machine: Machine) -> int:
-    return StreamStatus.unpack(ask(machine, Request.STREAM_STATUS)).dropped
+    return StreamStatus.unpack(ask(machine, Request.STREAM_STATUS), len(CLASSES)).dropped
 
 
 def hear(machine: Machine, samples: np.ndarray, blocks: int = 20) -> list[str]:
@@ -163,7 +163,7 @@ def test_clips_from_the_microphone_are_the_hosts(listener: Listener, blocks: int
     lines = hear(machine, samples, blocks)
     assert_clips(lines, bundle, samples[SETTLING:])
     assert all(line.endswith(" dropped=0") for line in lines[1::2])
-    status = StreamStatus.unpack(ask(machine, Request.STREAM_STATUS))
+    status = StreamStatus.unpack(ask(machine, Request.STREAM_STATUS), len(CLASSES))
     assert (status.results, status.dropped) == (2, 0)
 
 
@@ -273,7 +273,7 @@ def test_a_microphone_that_does_not_start_is_refused_and_the_board_answers(disco
         ask(disco, Request.STREAM_START, StreamOptions(Source.MICROPHONE).pack(), Status.BAD_STATE)
         assert disco.read(disco.RCC_CR) >> 26 & 1 == 0
         assert not disco.running
-        ask(disco, Request.INFO)
+        ask(disco, Request.HELLO)
     ask(disco, Request.STREAM_STATUS, status=Status.BAD_STATE)
 
 

@@ -1,5 +1,6 @@
 """The exact image of the Nano 33 BLE, on a model of its USB peripheral: it enumerates, and is a serial port."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from nano_usb import (
 
 from clean_checkout import CleanCheckout
 from tiny_bundle import tiny_bundle
-from tinyscene.device.messages import DeviceInfo, Statistics, features_write
+from tinyscene.device.description import Greeting, read_description
+from tinyscene.device.messages import Statistics, features_write
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.firmware.protocol import Request
 
@@ -42,7 +44,13 @@ def board(elf: Path) -> NanoUsb:
     board = NanoUsb(elf)
     board.run()
     board.enumerate()
+    assert ask(board, Request.HELLO)
     return board
+
+
+def frame(request: Request, payload: bytes = b"") -> bytes:
+    """Return a request as it is sent; the newest of a session may be repeated."""
+    return encode(Frame(request, 7, payload, session=1))
 
 
 def answer_in(data: bytes, request: Request) -> bytes:
@@ -56,7 +64,7 @@ def ask(board: NanoUsb, request: Request, payload: bytes = b"") -> bytes:
     """Send a request over USB, and return the answer's body."""
     board.received.clear()
     board.packets.clear()
-    board.send(encode(Frame(request, 7, payload)))
+    board.send(frame(request, payload))
     return answer_in(bytes(board.received), request)
 
 
@@ -65,7 +73,7 @@ def test_it_enumerates_and_says_what_it_is(board: NanoUsb) -> None:
     assert device[8:12] == bytes.fromhex("4123 5a80")  # 2341:805a, what Arduino's tools look for
     strings = [board.control(0x80, 6, 0x0300 | number, 0x0409, 255) for number in (1, 2, 3)]
     assert [string[2:].decode("utf-16-le") for string in strings] == ["tinyscene", "Nano 33 BLE", "0123456789ABCDEF"]
-    info = DeviceInfo.unpack(ask(board, Request.INFO))
+    info = read_description(functools.partial(ask, board))
     assert (info.board, info.identity) == ("nano33ble", tiny_bundle().identity)
     assert not board.sent.endswith(board.received)  # the header pins have the greeting, not the answer
     assert board.sent.startswith(b"# tinyscene 0.1.0 board=nano33ble")
@@ -108,15 +116,15 @@ def test_nothing_is_lost_however_much_comes_at_once(board: NanoUsb) -> None:
     """More than the ring holds: the peripheral makes the host wait."""
     noise = b"." * (RING_BYTES + 1000) + b"\0"
     board.received.clear()
-    board.send(noise * 2 + encode(Frame(Request.STATISTICS, 7)))
+    board.send(noise * 2 + frame(Request.STATISTICS))
     statistics = Statistics.unpack(answer_in(bytes(board.received), Request.STATISTICS))
-    assert (statistics.overruns, statistics.frames_ok) == (0, 1)
+    assert (statistics.overruns, statistics.frames_ok) == (0, 2)
 
 
 def test_a_host_that_does_not_read_is_not_waited_for_twice(board: NanoUsb) -> None:
     image = b"\1" * 1000  # without zeros, which COBS would make many small writes of
     ask(board, Request.FEATURES_WRITE, features_write(0, image))
-    read = encode(Frame(Request.FEATURES_READ, 7, features_write(0, (1000).to_bytes(2, "little"))))
+    read = frame(Request.FEATURES_READ, features_write(0, (1000).to_bytes(2, "little")))
     board.reading = False
     before = board._cycles
     board.send(read * 10)
@@ -125,28 +133,28 @@ def test_a_host_that_does_not_read_is_not_waited_for_twice(board: NanoUsb) -> No
     board.received.clear()
     board.read_again()
     assert len(board.received) <= 2048 + 64  # what the ring and the peripheral held
-    assert DeviceInfo.unpack(ask(board, Request.INFO)).board == "nano33ble"
+    assert read_description(functools.partial(ask, board)).board == "nano33ble"
 
 
 def test_nothing_is_kept_for_a_closed_port(board: NanoUsb) -> None:
     board.close()
     board.received.clear()
     before = board._cycles
-    board.send(encode(Frame(Request.INFO, 7)) * 5)
+    board.send(frame(Request.HELLO) * 5)
     assert board.received == b""
     assert board._cycles - before < PATIENCE_CYCLES
     board.open()
     assert board.received == b""
-    assert ask(board, Request.INFO)
+    assert ask(board, Request.HELLO)
 
 
 def test_the_bus_may_sleep(board: NanoUsb) -> None:
     board.sleep_bus(True)
     board.received.clear()
-    board.send(encode(Frame(Request.INFO, 7)))
+    board.send(frame(Request.HELLO))
     assert board.received == b""
     board.sleep_bus(False)
-    assert ask(board, Request.INFO)
+    assert ask(board, Request.HELLO)
 
 
 def test_closing_at_1200_baud_starts_the_boot_loader(board: NanoUsb) -> None:
@@ -170,12 +178,12 @@ def test_answers_go_where_the_request_came_from(board: NanoUsb) -> None:
     for _ in range(2):
         board.sent.clear()
         board.received.clear()
-        board.line.extend(encode(Frame(Request.INFO, 7)))
+        board.line.extend(frame(Request.HELLO))
         board.run()
-        assert DeviceInfo.unpack(answer_in(bytes(board.sent), Request.INFO)).board == "nano33ble"
+        assert Greeting.unpack(answer_in(bytes(board.sent), Request.HELLO)).identity == tiny_bundle().identity
         assert board.received == b""
         board.sent.clear()
-        assert ask(board, Request.INFO)
+        assert ask(board, Request.HELLO)
         assert board.sent == b""
 
 
@@ -186,28 +194,28 @@ def test_the_cable_may_come_and_go(elf: Path) -> None:
     for _ in range(2):
         board.plug(True)
         board.enumerate()
-        assert ask(board, Request.INFO)
+        assert ask(board, Request.HELLO)
         board.plug(False)
         assert not board.attached
         board.sent.clear()
-        board.line.extend(encode(Frame(Request.INFO, 7)))
+        board.line.extend(frame(Request.HELLO))
         board.run()
-        assert answer_in(bytes(board.sent), Request.INFO)
+        assert answer_in(bytes(board.sent), Request.HELLO)
 
 
 def test_a_bus_reset_in_the_middle_of_an_answer(board: NanoUsb) -> None:
     board.reading = False
-    board.send(encode(Frame(Request.INFO, 7)))
+    board.send(frame(Request.HELLO))
     board.reading = True
     board.enumerate()
-    assert ask(board, Request.INFO)
+    assert ask(board, Request.HELLO)
 
 
 def test_the_boot_loader_may_have_left_the_peripheral_on(elf: Path) -> None:
     board = NanoUsb(elf, left_on=True)
     board.run()
     board.enumerate()
-    assert ask(board, Request.INFO)
+    assert ask(board, Request.HELLO)
 
 
 def test_a_peripheral_that_does_not_come_up_leaves_the_header_pins(elf: Path) -> None:
@@ -215,6 +223,6 @@ def test_a_peripheral_that_does_not_come_up_leaves_the_header_pins(elf: Path) ->
     board.run()
     assert not board.attached
     board.sent.clear()
-    board.line.extend(encode(Frame(Request.INFO, 7)))
+    board.line.extend(frame(Request.HELLO))
     board.run()
-    assert answer_in(bytes(board.sent), Request.INFO)
+    assert answer_in(bytes(board.sent), Request.HELLO)

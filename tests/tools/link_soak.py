@@ -20,10 +20,15 @@ from tinyscene.device import board as board_module
 from tinyscene.device.board import Board
 from tinyscene.device.link import Link
 from tinyscene.errors import LinkError
+from tinyscene.firmware.protocol import Request
 
 ONE_PERCENT = Trouble(
     lose=0.0025, flip=0.005, double=0.0025, delay=0.0005, delay_seconds=0.005, stall=0.00005, reset_every=100_000
 )
+ASKED = {  # by the questions below
+    *(Request.HELLO, Request.INFO, Request.FEATURES_WRITE, Request.FEATURES_RUN, Request.FEATURES_READ),
+    *(Request.AUDIO_BEGIN, Request.AUDIO_WRITE, Request.AUDIO_END, Request.PROBE_WRITE, Request.PROBE_READ),
+}
 TIMEOUT = 0.05  # seconds: there is no UART, and the model takes no time
 
 

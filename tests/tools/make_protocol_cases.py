@@ -14,20 +14,22 @@ from typing import Any
 
 from cobs import cobs
 
-from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, Request as Ask
+from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, VERSION, Request as Ask
 
 DELIMITER = b"\0"
-BANNER = "# tinyscene 0.1.0 board=mps2 bundle=student identity=0123456789abcdef protocol=1\r\n"
+SESSION = 0x5A5A
+OVERHEAD = 6 + 4  # bytes of header and CRC
+BANNER = "# tinyscene 0.1.0 board=mps2 bundle=student identity=0123456789abcdef protocol=2\r\n"
 RESULT = "airport:0.02\tbus:0.83\tmetro:0.15\r\n"
 
 
-def raw(kind: int, sequence: int, payload: bytes = b"", version: int = 1) -> bytes:
+def raw(kind: int, sequence: int, payload: bytes = b"", version: int = VERSION) -> bytes:
     """Return a frame before COBS."""
-    body = struct.pack("<BBH", version, kind, sequence) + payload
+    body = struct.pack("<BBHH", version, kind, sequence, SESSION) + payload
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def encoded(kind: int, sequence: int, payload: bytes = b"", version: int = 1) -> bytes:
+def encoded(kind: int, sequence: int, payload: bytes = b"", version: int = VERSION) -> bytes:
     """Return a frame's chunk, without delimiters."""
     return cobs.encode(raw(kind, sequence, payload, version))
 
@@ -39,7 +41,7 @@ def sent(kind: int, sequence: int, payload: bytes = b"") -> bytes:
 
 def frame(kind: int, sequence: int, payload: bytes = b"") -> dict[str, Any]:
     """Return the expectation of a frame."""
-    return {"kind": "frame", "type": kind, "sequence": sequence, "payload_hex": payload.hex()}
+    return {"kind": "frame", "type": kind, "sequence": sequence, "session": SESSION, "payload_hex": payload.hex()}
 
 
 def text(line: str) -> dict[str, Any]:
@@ -63,13 +65,20 @@ def every_type() -> list[dict[str, Any]]:
     samples = struct.pack("<4h", 0, -1, 32767, -32768)
     outputs = struct.pack("<10b", *range(-128, 122, 25))
     information = struct.pack(
-        "<B8sIIIHHBBfiI", 1, bytes(range(8)), 25_000_000, 44100, 44100, 80, 51, 10, 0, 0.125, -3, 1024
+        "<B8sIIIHHBBfiI", VERSION, bytes(range(8)), 25_000_000, 44100, 44100, 80, 51, 10, 0, 0.125, -3, 1024
     )
     for string in (b"mps2", b"0.1.0", b"student"):
         information += bytes([len(string)]) + string
-    information += struct.pack("<H", 7) + b"bus\ttram"[:7]
+    information += struct.pack("<H", 8) + b"bus\ttram" + b"\x19" + b"35c22f6a612a gcc 12.2.1 -O2"[:25]
     return [
-        good("INFO", Ask.INFO, 0x1234),
+        good("HELLO", Ask.HELLO, 1),
+        good(
+            "HELLO answer",
+            Ask.HELLO | ANSWER,
+            1,
+            b"\0" + bytes(range(8)) + struct.pack("<HBH", 4080, 10, len(information)),
+        ),
+        good("INFO", Ask.INFO, 0x1234, struct.pack("<HH", 0, len(information))),
         good("INFO answer", Ask.INFO | ANSWER, 0x1234, b"\0" + information),
         good("STATISTICS", Ask.STATISTICS, 1),
         good(
@@ -97,7 +106,12 @@ def every_type() -> list[dict[str, Any]]:
         good("FEATURES_WRITE", Ask.FEATURES_WRITE, 2, struct.pack("<H4b", 4076, -128, -1, 0, 127)),
         good("FEATURES_WRITE answer", Ask.FEATURES_WRITE | ANSWER, 2, b"\0"),
         good("FEATURES_RUN", Ask.FEATURES_RUN, 3),
-        good("FEATURES_RUN answer", Ask.FEATURES_RUN | ANSWER, 3, b"\0" + struct.pack("<I", 123456) + outputs),
+        good(
+            "FEATURES_RUN answer",
+            Ask.FEATURES_RUN | ANSWER,
+            3,
+            b"\0" + struct.pack("<II", 123456, 0xCBF43926) + outputs,
+        ),
         good("FEATURES_READ", Ask.FEATURES_READ, 4, struct.pack("<HH", 0, 4)),
         good("FEATURES_READ answer", Ask.FEATURES_READ | ANSWER, 4, b"\0" + struct.pack("<4b", -128, -1, 0, 127)),
         good("PROFILE_RUN", Ask.PROFILE_RUN, 15),
@@ -105,14 +119,19 @@ def every_type() -> list[dict[str, Any]]:
             "PROFILE_RUN answer",
             Ask.PROFILE_RUN | ANSWER,
             15,
-            b"\0" + struct.pack("<IIH", 1000, 0xFFFFFFFF, 15) + outputs,
+            b"\0" + struct.pack("<IIHI", 1000, 0xFFFFFFFF, 15, 0xCBF43926) + outputs,
         ),
         good("PROFILE_READ", Ask.PROFILE_READ, 16, struct.pack("<HH", 0, 15)),
         good("PROFILE_READ answer", Ask.PROFILE_READ | ANSWER, 16, b"\0" + struct.pack("<3I", 0, 256, 12_491_400)),
         good("AUDIO_BEGIN", Ask.AUDIO_BEGIN, 5),
         good("AUDIO_WRITE", Ask.AUDIO_WRITE, 6, struct.pack("<I", 44096) + samples),
         good("AUDIO_END", Ask.AUDIO_END, 7),
-        good("AUDIO_END answer", Ask.AUDIO_END | ANSWER, 7, b"\0" + struct.pack("<II", 98765, 43210) + outputs),
+        good(
+            "AUDIO_END answer",
+            Ask.AUDIO_END | ANSWER,
+            7,
+            b"\0" + struct.pack("<IIII", 98765, 43210, 0x01020304, 0xCBF43926) + outputs,
+        ),
         good("FEATURES_RUN answer, bad_model", Ask.FEATURES_RUN | ANSWER, 8, b"\x08"),
         good("AUDIO_END answer, bad_state", Ask.AUDIO_END | ANSWER, 8, b"\4"),
         good("STREAM_START", Ask.STREAM_START, 9, b"\0"),
@@ -129,6 +148,8 @@ def every_type() -> list[dict[str, Any]]:
         good("PROBE_WRITE", Ask.PROBE_WRITE, 12, struct.pack("<H", 1760) + samples),
         good("PROBE_READ", Ask.PROBE_READ, 13, struct.pack("<BHH", 1, 1530, 255)),
         good("PROBE_READ answer", Ask.PROBE_READ | ANSWER, 13, struct.pack("<BH3f", 0, 1764, 0.0, -1.5, 1e-30)),
+        good("FEATURES_WRITE answer, stale", Ask.FEATURES_WRITE | ANSWER, 17, b"\x09"),
+        good("FEATURES_WRITE answer, bad_session", Ask.FEATURES_WRITE | ANSWER, 18, b"\x0a"),
         good("unknown type", 0x7F, 14, b"?"),
     ]
 
@@ -152,8 +173,12 @@ def payloads() -> list[dict[str, Any]]:
         run = bytes(1 + i % 255 for i in range(length))
         cases.append(good(f"run of {length} bytes between zeros", Ask.AUDIO_WRITE, 15, b"\0" + run + b"\0"))
     for length in (253, 254, 255, 508):
-        sequence = next(n for n in range(0x0101, 0xFFFF) if 0 not in raw(Ask.AUDIO_WRITE, n, b"\7" * (length - 8)))
-        cases.append(good(f"frame of {length} bytes without a zero", Ask.AUDIO_WRITE, sequence, b"\7" * (length - 8)))
+        sequence = next(
+            n for n in range(0x0101, 0xFFFF) if 0 not in raw(Ask.AUDIO_WRITE, n, b"\7" * (length - OVERHEAD))
+        )
+        cases.append(
+            good(f"frame of {length} bytes without a zero", Ask.AUDIO_WRITE, sequence, b"\7" * (length - OVERHEAD))
+        )
     return cases
 
 
@@ -225,9 +250,13 @@ def damage() -> list[dict[str, Any]]:
         case("delimiter lost between frames", victim[:-1] + after[1:] + after, next_frame, crc=1),
         case("text without a delimiter before a frame", RESULT.encode() + after[1:] + after, next_frame, malformed=1),
         case("text with a hurt byte", bytes(text_hit) + after, next_frame, malformed=1),
-        case("version 2", DELIMITER + encoded(Ask.INFO, 17, b"", version=2) + after, next_frame, version=1),
+        case("version 3", DELIMITER + encoded(Ask.INFO, 17, b"", version=3) + after, next_frame, version=1),
+        case("version 1, of 8 bytes", DELIMITER + short_header(1) + after, next_frame, version=1),
+        case(
+            "a header of version 1 under another number", DELIMITER + short_header(2) + after, next_frame, malformed=1
+        ),
         case("version 0", DELIMITER + encoded(Ask.INFO, 17, b"", version=0) + after, next_frame, version=1),
-        case("too short: 7 bytes", DELIMITER + cobs.encode(raw(Ask.INFO, 18)[1:]) + after, next_frame, malformed=1),
+        case("too short: 7 bytes", DELIMITER + cobs.encode(raw(Ask.INFO, 18)[3:]) + after, next_frame, malformed=1),
         case("too short: a right CRC over 3 bytes", DELIMITER + short_frame() + after, next_frame, malformed=1),
         case("payload of 1025 bytes", too_long + after, next_frame, oversize=1),
         case("payload of 1025 zeros", too_long_zeros + after, next_frame, oversize=1),
@@ -246,6 +275,12 @@ def damage() -> list[dict[str, Any]]:
 def short_frame() -> bytes:
     """Return the chunk of three bytes with their CRC: right, but no frame."""
     body = b"\1\1\1"
+    return cobs.encode(body + struct.pack("<I", zlib.crc32(body)))
+
+
+def short_header(version: int) -> bytes:
+    """Return the chunk of a frame with version 1's header: version, type, sequence."""
+    body = struct.pack("<BBH", version, Ask.INFO, 17)
     return cobs.encode(body + struct.pack("<I", zlib.crc32(body)))
 
 

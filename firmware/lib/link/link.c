@@ -60,14 +60,17 @@ static enum link_event judge(const struct link_receiver *receiver) {
     if (receiver->length > LINK_MAX_FRAME) {
         return LINK_ERROR_OVERSIZE;
     }
-    if (receiver->block_left > 0 || receiver->length < LINK_HEADER_BYTES + LINK_CRC_BYTES) {
+    if (receiver->block_left > 0 || receiver->length < LINK_COMMON_BYTES + LINK_CRC_BYTES) {
         return LINK_ERROR_MALFORMED;
     }
     size_t covered = receiver->length - LINK_CRC_BYTES;
     if (crc32(0, receiver->frame, covered) != read_u32(receiver->frame + covered)) {
         return LINK_ERROR_CRC;
     }
-    return receiver->frame[0] == LINK_VERSION ? LINK_FRAME : LINK_ERROR_VERSION;
+    if (receiver->frame[0] != LINK_VERSION) {
+        return LINK_ERROR_VERSION;
+    }
+    return covered < LINK_HEADER_BYTES ? LINK_ERROR_MALFORMED : LINK_FRAME;
 }
 
 enum link_event link_receive(struct link_receiver *receiver, uint8_t byte) {
@@ -84,12 +87,13 @@ enum link_event link_receive(struct link_receiver *receiver, uint8_t byte) {
 
 struct link_frame link_received(const struct link_receiver *receiver) {
     const uint8_t *frame = receiver->frame;
+    const size_t covered = receiver->length - LINK_CRC_BYTES;
     return (struct link_frame){
         .version = frame[0],
         .type = frame[1],
-        .sequence = read_u16(frame + 2),
+        .address = {.sequence = read_u16(frame + 2), .session = read_u16(frame + 4)},
         .payload = frame + LINK_HEADER_BYTES,
-        .payload_bytes = receiver->length - LINK_HEADER_BYTES - LINK_CRC_BYTES,
+        .payload_bytes = covered < LINK_HEADER_BYTES ? 0 : covered - LINK_HEADER_BYTES, // shorter: another version's
     };
 }
 
@@ -110,12 +114,14 @@ static void send_encoded(const uint8_t *bytes, size_t count, link_write write) {
     }
 }
 
-void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, size_t payload_bytes, link_write write) {
+void link_send(
+    uint8_t frame[LINK_MAX_FRAME], uint8_t type, struct link_address address, size_t payload_bytes, link_write write) {
     static const uint8_t delimiter = DELIMITER;
     size_t covered = LINK_HEADER_BYTES + payload_bytes;
     frame[0] = LINK_VERSION;
     frame[1] = type;
-    write_u16(frame + 2, sequence);
+    write_u16(frame + 2, address.sequence);
+    write_u16(frame + 4, address.session);
     write_u32(frame + covered, crc32(0, frame, covered));
     write(&delimiter, 1);
     send_encoded(frame, covered + LINK_CRC_BYTES, write);

@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-#define LINK_HEADER_BYTES 4
+#define LINK_COMMON_BYTES 4 // of the header, the same in every version: version, type, sequence
+#define LINK_HEADER_BYTES 6
 #define LINK_CRC_BYTES 4
 #define LINK_MAX_FRAME (LINK_HEADER_BYTES + LINK_MAX_PAYLOAD + LINK_CRC_BYTES)
 
@@ -26,13 +27,19 @@ enum link_event {
     LINK_ERROR_OVERSIZE = -1,  // a chunk too long for a frame
     LINK_ERROR_MALFORMED = -2, // a chunk that is not COBS, or too short for a frame
     LINK_ERROR_CRC = -3,       // a frame with a wrong CRC
-    LINK_ERROR_VERSION = -4,   // a frame of another version, undamaged: link_received() has its header
+    LINK_ERROR_VERSION = -4,   // a frame of another version, undamaged: link_received() has its type and sequence
+};
+
+// What an answer repeats from its request.
+struct link_address {
+    uint16_t sequence; // chosen by the host, greater with every request of a session
+    uint16_t session;  // chosen by the host when it opens the line
 };
 
 struct link_frame {
     uint8_t version;
     uint8_t type;
-    uint16_t sequence;
+    struct link_address address;
     const uint8_t *payload;
     size_t payload_bytes;
 };
@@ -60,7 +67,8 @@ typedef void (*link_write)(const uint8_t *bytes, size_t count);
 
 // Sends the frame whose payload the caller has put at frame + LINK_HEADER_BYTES; fills in header and CRC.
 // payload_bytes is at most LINK_MAX_PAYLOAD.
-void link_send(uint8_t frame[LINK_MAX_FRAME], uint8_t type, uint16_t sequence, size_t payload_bytes, link_write write);
+void link_send(
+    uint8_t frame[LINK_MAX_FRAME], uint8_t type, struct link_address address, size_t payload_bytes, link_write write);
 
 #ifdef __cplusplus
 }

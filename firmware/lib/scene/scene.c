@@ -14,53 +14,6 @@ struct request_kind {
     handler handle;
 };
 
-static void answer_str8(struct scene_answer *answer, const char *string) {
-    size_t length = strlen(string);
-    scene_answer_u8(answer, (uint8_t)length);
-    scene_answer_put(answer, string, length);
-}
-
-static size_t image_bytes(const struct scene *scene) {
-    return (size_t)scene->bundle->frontend->mels * scene->bundle->frontend->frames;
-}
-
-static void answer_labels(struct scene_answer *answer, const struct scene_bundle *bundle) {
-    size_t length = bundle->classes - 1u; // the TABs
-    for (size_t i = 0; i < bundle->classes; i++) {
-        length += strlen(bundle->labels[i]);
-    }
-    scene_answer_u16(answer, (uint16_t)length);
-    for (size_t i = 0; i < bundle->classes; i++) {
-        if (i > 0) {
-            scene_answer_u8(answer, '\t');
-        }
-        scene_answer_put(answer, bundle->labels[i], strlen(bundle->labels[i]));
-    }
-}
-
-static enum scene_status scene_info(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
-    (void)request;
-    const struct scene_bundle *bundle = scene->bundle;
-    scene_answer_u8(answer, LINK_VERSION);
-    scene_answer_put(answer, bundle->identity, SCENE_IDENTITY_BYTES);
-    scene_answer_u32(answer, scene->port.clock_hz);
-    scene_answer_u32(answer, bundle->frontend->sample_rate);
-    scene_answer_u32(answer, bundle->frontend->clip_samples);
-    scene_answer_u16(answer, bundle->frontend->mels);
-    scene_answer_u16(answer, bundle->frontend->frames);
-    scene_answer_u8(answer, bundle->classes);
-    scene_answer_u8(answer, (uint8_t)bundle->output_kind);
-    scene_answer_f32(answer, bundle->output_scale);
-    scene_answer_u32(answer, (uint32_t)bundle->output_zero_point);
-    scene_answer_u32(answer, LINK_MAX_PAYLOAD);
-    answer_str8(answer, scene->port.board);
-    answer_str8(answer, scene->port.firmware);
-    answer_str8(answer, bundle->name);
-    answer_labels(answer, bundle);
-    answer_str8(answer, scene->port.build);
-    return SCENE_STATUS_OK;
-}
-
 static enum scene_status scene_statistics(
     struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
@@ -91,7 +44,7 @@ static enum scene_status scene_features_write(
     (void)answer;
     size_t offset = read_u16(request.payload);
     size_t count = request.bytes - 2;
-    if (offset + count > image_bytes(scene)) {
+    if (offset + count > scene_image_bytes(scene)) {
         return SCENE_STATUS_BAD_OFFSET;
     }
     memcpy(scene->memory.image + offset, request.payload + 2, count);
@@ -102,8 +55,9 @@ static enum scene_status scene_features_run(
     struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     // into the answer, not into memory.outputs: those belong to the last clip, whose answer may be asked for again
-    int8_t *outputs = (int8_t *)answer->bytes + sizeof(uint32_t);
+    int8_t *outputs = (int8_t *)answer->bytes + 2 * sizeof(uint32_t);
     scene_answer_u32(answer, scene_microseconds(scene, scene_run_model(scene, outputs)));
+    scene_answer_u32(answer, scene_image_crc(scene));
     answer->length += scene->bundle->classes;
     return SCENE_STATUS_OK;
 }
@@ -115,7 +69,7 @@ static enum scene_status scene_features_read(
     if (count == 0 || count > SCENE_MAX_ANSWER) {
         return SCENE_STATUS_BAD_VALUE;
     }
-    if (offset + count > image_bytes(scene)) {
+    if (offset + count > scene_image_bytes(scene)) {
         return SCENE_STATUS_BAD_OFFSET;
     }
     scene_answer_put(answer, scene->memory.image + offset, count);
@@ -125,7 +79,26 @@ static enum scene_status scene_features_read(
 #define REQUEST_KIND(type, least, most, needs_bundle, handle) {type, needs_bundle, least, most, handle},
 static const struct request_kind request_kinds[] = {SCENE_REQUESTS(REQUEST_KIND)};
 
+// Whether a request is the newest of the session: an older one that comes again, as by a bridge that repeats, must not
+// undo what came after it. HELLO opens another session, and the newest request may be repeated.
+static enum scene_status admit(struct scene *scene, const struct link_frame *frame) {
+    const struct link_address address = frame->address;
+    if (address.session == 0 || (address.session != scene->session && frame->type != SCENE_REQUEST_HELLO)) {
+        return SCENE_STATUS_BAD_SESSION;
+    }
+    if (address.session == scene->session && address.sequence < scene->sequence) {
+        return SCENE_STATUS_STALE;
+    }
+    scene->session = address.session;
+    scene->sequence = address.sequence;
+    return SCENE_STATUS_OK;
+}
+
 static enum scene_status dispatch(struct scene *scene, const struct link_frame *frame, struct scene_answer *answer) {
+    const enum scene_status admitted = admit(scene, frame);
+    if (admitted != SCENE_STATUS_OK) {
+        return admitted;
+    }
     const struct scene_request request = {frame->payload, frame->payload_bytes};
     for (size_t i = 0; i < sizeof request_kinds / sizeof *request_kinds; i++) {
         const struct request_kind *kind = &request_kinds[i];
@@ -149,12 +122,12 @@ static void converse(struct scene *scene, bool version_known) {
     struct scene_answer answer = {.bytes = payload + 1};
     crash_request(frame.type);
     enum scene_status status = version_known ? dispatch(scene, &frame, &answer) : SCENE_STATUS_BAD_VERSION;
-    if (answer.overflow) {
+    if (answer.left_out > 0) {
         status = SCENE_STATUS_INTERNAL;
     }
     payload[0] = (uint8_t)status;
     size_t bytes = status == SCENE_STATUS_OK ? 1 + answer.length : 1;
-    link_send(scene->answer, frame.type | LINK_ANSWER, frame.sequence, bytes, scene->port.write);
+    link_send(scene->answer, frame.type | LINK_ANSWER, frame.address, bytes, scene->port.write);
     if (scene->leave != NULL) {
         scene->leave();
     }

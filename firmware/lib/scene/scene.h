@@ -122,6 +122,9 @@ struct scene {
     bool bundle_is_whole; // else it must not be read: even its pointers may be wrong
     enum scene_state state;
     void (*leave)(void);        // to be called when the answer is out; NULL: stay
+    uint16_t session, sequence; // of the newest request; session 0: no host has opened one since the start
+    uint32_t samples_crc;       // CRC-32 of the current clip's samples so far
+    uint32_t image_crc;         // CRC-32 of the image of SCENE_DONE
     uint32_t position;          // samples since AUDIO_BEGIN or STREAM_START, modulo 2^32
     uint32_t frontend_cycles;   // spent on the current clip
     uint32_t clip_model_cycles; // spent on the clip of SCENE_DONE

@@ -4,12 +4,13 @@
 #include <string.h>
 
 void scene_answer_put(struct scene_answer *answer, const void *bytes, size_t count) {
-    if (count > SCENE_MAX_ANSWER - answer->length) {
-        answer->overflow = true;
-        return;
-    }
-    memcpy(answer->bytes + answer->length, bytes, count);
-    answer->length += count;
+    const size_t room = SCENE_MAX_ANSWER - answer->length;
+    const size_t skipped = count < answer->skip ? count : answer->skip;
+    const size_t taken = count - skipped < room ? count - skipped : room;
+    memcpy(answer->bytes + answer->length, (const uint8_t *)bytes + skipped, taken);
+    answer->length += taken;
+    answer->skip -= skipped;
+    answer->left_out += count - skipped - taken;
 }
 
 void scene_answer_u8(struct scene_answer *answer, uint8_t value) {

@@ -1,6 +1,8 @@
 // Clips, and the samples that come in chunks over the serial port: through the front end as they come.
 #include "scene_internal.h"
 
+#include "crc32.h"
+
 #define SAMPLE_BYTES sizeof(int16_t)
 #define PIECE 64 // samples that are decoded at once
 
@@ -35,6 +37,9 @@ static enum scene_status write_samples(struct scene *scene, struct scene_request
         bool repeated = (int32_t)(offset + (uint32_t)count - scene->position) <= 0;
         return repeated ? SCENE_STATUS_OK : SCENE_STATUS_BAD_OFFSET;
     }
+    if (state == SCENE_CLIP) {
+        scene->samples_crc = crc32(scene->samples_crc, samples, SAMPLE_BYTES * count);
+    }
     while (count > 0) {
         int16_t piece[PIECE];
         size_t taken = count < PIECE ? count : PIECE;
@@ -58,6 +63,7 @@ enum scene_status scene_audio_begin(struct scene *scene, struct scene_request re
     scene_stream_leave(scene);
     scene->state = SCENE_CLIP;
     scene->position = 0;
+    scene->samples_crc = 0;
     scene->frontend_cycles = 0;
     frontend_begin(&scene->frontend);
     return SCENE_STATUS_OK;
@@ -72,6 +78,7 @@ enum scene_status scene_audio_end(struct scene *scene, struct scene_request requ
     (void)request;
     if (scene->state == SCENE_CLIP && clip_is_full(scene)) {
         scene->clip_model_cycles = scene_run_model(scene, scene->memory.outputs);
+        scene->image_crc = scene_image_crc(scene);
         scene->state = SCENE_DONE;
     }
     if (scene->state != SCENE_DONE) {
@@ -79,6 +86,8 @@ enum scene_status scene_audio_end(struct scene *scene, struct scene_request requ
     }
     scene_answer_u32(answer, scene_microseconds(scene, scene->frontend_cycles));
     scene_answer_u32(answer, scene_microseconds(scene, scene->clip_model_cycles));
+    scene_answer_u32(answer, scene->samples_crc);
+    scene_answer_u32(answer, scene->image_crc);
     scene_answer_put(answer, scene->memory.outputs, scene->bundle->classes);
     return SCENE_STATUS_OK;
 }

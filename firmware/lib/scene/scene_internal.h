@@ -19,16 +19,23 @@ struct scene_request {
 struct scene_answer {
     uint8_t *bytes;
     size_t length;
-    bool overflow; // something did not fit and was left out
+    size_t skip;     // bytes to leave out before the first one
+    size_t left_out; // bytes that did not fit
 };
 
-// scene_answer.c: appends to the payload, or notes that it does not fit.
+// scene_answer.c: appends to the payload, or counts what does not fit.
 #define SCENE_MAX_ANSWER (LINK_MAX_PAYLOAD - 1) // bytes after the status
 void scene_answer_put(struct scene_answer *answer, const void *bytes, size_t count);
 void scene_answer_u8(struct scene_answer *answer, uint8_t value);
 void scene_answer_u16(struct scene_answer *answer, uint16_t value);
 void scene_answer_u32(struct scene_answer *answer, uint32_t value);
 void scene_answer_f32(struct scene_answer *answer, float value);
+
+// scene_info.c
+#define SCENE_HELLO_BYTES (SCENE_IDENTITY_BYTES + 5)
+size_t scene_image_bytes(const struct scene *scene);
+enum scene_status scene_hello(struct scene *scene, struct scene_request request, struct scene_answer *answer);
+enum scene_status scene_info(struct scene *scene, struct scene_request request, struct scene_answer *answer);
 
 // scene_text.c: a result's line, and the line about the stream that may follow it.
 void scene_text_probabilities(const struct scene *scene, const float *probabilities);
@@ -39,6 +46,9 @@ void scene_probabilities(const struct scene *scene, float *probabilities);
 
 // scene_model.c: runs the model on the image and returns the cycles that it took.
 uint32_t scene_run_model(struct scene *scene, int8_t *outputs);
+
+// CRC-32 of the image, for the host to compare with what it means.
+uint32_t scene_image_crc(const struct scene *scene);
 
 // Whole microseconds of a number of cycles.
 uint32_t scene_microseconds(const struct scene *scene, uint32_t cycles);

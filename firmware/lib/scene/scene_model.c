@@ -1,6 +1,8 @@
 // The model's runs: how long one takes, as a whole and layer by layer.
 #include "scene_internal.h"
 
+#include "crc32.h"
+
 #define MAX_TICKS 255 // layers in one answer
 
 uint32_t scene_microseconds(const struct scene *scene, uint32_t cycles) {
@@ -14,11 +16,15 @@ uint32_t scene_run_model(struct scene *scene, int8_t *outputs) {
     return scene->port.cycles() - begin;
 }
 
+uint32_t scene_image_crc(const struct scene *scene) {
+    return crc32(0, (const uint8_t *)scene->memory.image, scene_image_bytes(scene));
+}
+
 enum scene_status scene_profile_run(struct scene *scene, struct scene_request request, struct scene_answer *answer) {
     (void)request;
     const struct scene_bundle *bundle = scene->bundle;
-    // the outputs lie behind the three numbers; those in memory.outputs belong to the last clip
-    int8_t *outputs = (int8_t *)answer->bytes + 2 * sizeof(uint32_t) + sizeof(uint16_t);
+    // the outputs lie behind the four numbers; those in memory.outputs belong to the last clip
+    int8_t *outputs = (int8_t *)answer->bytes + 3 * sizeof(uint32_t) + sizeof(uint16_t);
     uint32_t begin = scene->port.cycles();
     bundle->profile(scene->memory.arena, scene->memory.image, outputs, scene->port.cycles, scene->memory.ticks);
     uint32_t end = scene->port.cycles();
@@ -27,6 +33,7 @@ enum scene_status scene_profile_run(struct scene *scene, struct scene_request re
     scene_answer_u32(answer, scene->frontend_cycles);
     scene_answer_u32(answer, end - begin);
     scene_answer_u16(answer, bundle->layers);
+    scene_answer_u32(answer, scene_image_crc(scene));
     answer->length += bundle->classes;
     return SCENE_STATUS_OK;
 }

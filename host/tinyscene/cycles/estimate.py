@@ -1,6 +1,7 @@
 """The command `tinyscene cycles`: the cycles of a clip on a board, estimated by running the image to be flashed."""
 
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tinyscene.console import console, error_console, progress_bar
 from tinyscene.cycles import flash
 from tinyscene.cycles.counter import Counter
 from tinyscene.cycles.image import FRONT_END, NETWORK
-from tinyscene.device import DeviceInfo, find_bundle, samples_write
+from tinyscene.device import ProtocolError, find_bundle, read_description, samples_write
 from tinyscene.device.emulators import BOARDS, Machine, ask
 from tinyscene.errors import LinkError, ToolError
 from tinyscene.firmware import BUILDS, Request, boards, project
@@ -167,7 +168,7 @@ def estimate(env: str, elf: Path, bundle: Bundle | None = None) -> Estimate:
     """
     try:
         return _estimate(env, elf, bundle)
-    except (ELFError, UcError) as error:
+    except (ELFError, UcError, ProtocolError) as error:
         raise ToolError(
             f"{elf} does not run on the model of {env} ({error}); build it again: pio run -e {env}"
         ) from error
@@ -177,7 +178,7 @@ def _estimate(env: str, elf: Path, bundle: Bundle | None) -> Estimate:
     machine = BOARDS[env](elf)
     counter = Counter(machine, elf)
     machine.run()
-    info = DeviceInfo.unpack(ask(machine, Request.INFO))
+    info = read_description(functools.partial(ask, machine))
     bundle = bundle or find_bundle(info)
     if bundle.identity != info.identity:
         raise LinkError(

@@ -9,10 +9,13 @@ from . import (
     verification as verification,
 )
 from .board import Board as Board
+from .description import DeviceInfo as DeviceInfo, read_description as read_description
 from .link import Link as Link
-from .messages import (
-    DeviceInfo as DeviceInfo,
-    samples_write as samples_write,
+from .messages import samples_write as samples_write
+from .protocol import (
+    Demultiplexer as Demultiplexer,
+    Frame as Frame,
+    ProtocolError as ProtocolError,
+    encode as encode,
 )
-from .protocol import Demultiplexer as Demultiplexer, Frame as Frame, encode as encode
 from .verification import find_bundle as find_bundle

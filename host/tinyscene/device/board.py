@@ -3,19 +3,19 @@
 import contextlib
 import functools
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyscene.device.chunks import Chunks
-from tinyscene.device.link import Link, RefusedError
+from tinyscene.device.description import MOST_INFO, DeviceInfo, info_read
+from tinyscene.device.link import ForeignError, Link, RefusedError
 from tinyscene.device.messages import (
     CLIP_AFTER_CLIP,
-    DeviceInfo,
     Inference,
     ProfileRun,
     Source,
@@ -29,33 +29,26 @@ from tinyscene.device.messages import (
     probe_write,
     profile_read,
     samples_write,
+    unpack_bytes,
     unpack_probe_read,
     unpack_profile_read,
 )
 from tinyscene.device.protocol import ProtocolError
 from tinyscene.errors import LinkError
-from tinyscene.firmware import MAX_PAYLOAD, VERSION, Request, Status
+from tinyscene.firmware import MAX_PAYLOAD, Request, Status
 from tinyscene.frontend import Stage
 
 RUN_TIMEOUT = 10.0  # seconds for the first inference; later ones get the time of the last one and some more
 TRANSFERS = 5  # times that one clip is sent to a board that keeps restarting
-FORGOTTEN = (Status.BAD_STATE, Status.BAD_OFFSET)  # how a board refuses data whose beginning it no longer has
+# how a board refuses data whose beginning it no longer has
+FORGOTTEN = (Status.BAD_SESSION, Status.BAD_STATE, Status.BAD_OFFSET)
 MOST_STAGE_VALUES = 0xFFFF
 
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """The frames that a board had counted, and our numbers of requests and repetitions at that moment."""
-
-    frames_ok: int
-    requests: int
-    repetitions: int
-
-
-class ForeignError(LinkError):
-    """A board with another bundle or protocol version than the expected one."""
+class MisheardError(LinkError):
+    """A board that answered for other data than it was sent."""
 
 
 class Board:
@@ -67,7 +60,7 @@ class Board:
 
     Attributes:
         info: the board's latest description of itself.
-        transfers_repeated: clips sent again because the board restarted while it received them.
+        transfers_repeated: clips sent again because the board restarted while it received them, or misheard them.
 
     Raises:
         ForeignError: another protocol version, or another bundle than `expected`.
@@ -79,17 +72,25 @@ class Board:
         self.expected = expected
         self.transfers_repeated = 0
         self._run_timeout = RUN_TIMEOUT
-        self._mark: _Mark | None = None
         self._chunks = Chunks(link, MAX_PAYLOAD)
         self.info = self.identify()
 
     def identify(self) -> DeviceInfo:
         """Ask the board what it is, and refuse one with another protocol or bundle."""
-        self.info = self._unpack(DeviceInfo.unpack, self.link.request(Request.INFO))
-        if self.info.protocol != VERSION:
-            raise ForeignError(
-                f"the board at {self.link.url} speaks protocol version {self.info.protocol}, this host {VERSION}; "
-                "flash firmware of this version of tinyscene"
+        for _ in range(TRANSFERS):
+            greeting = self.link.greet()
+            try:
+                self.info = self._describe(max(1, greeting.description_bytes))
+            except RefusedError as error:
+                if error.status not in FORGOTTEN:
+                    raise
+                continue
+            if self.info.greeting == greeting:
+                break
+        else:
+            raise LinkError(
+                f"the board at {self.link.url} restarted or contradicted itself {TRANSFERS} times while it said what "
+                "it is; check its power and its cable, or flash firmware of this version of tinyscene"
             )
         if self.expected not in (None, self.info.identity):
             raise ForeignError(
@@ -99,9 +100,24 @@ class Board:
             )
         return self.info
 
+    def _describe(self, count: int) -> DeviceInfo:
+        """Read a description of so many bytes."""
+        description = bytearray()
+
+        def read(begin: int, end: int, attempts: int | None) -> None:
+            unpack = functools.partial(unpack_bytes, count=end - begin)
+            payload = info_read(begin, end - begin)
+            description.extend(self.link.ask(Request.INFO, unpack, payload, attempts=attempts))
+
+        _finish(self._chunks.transfer(count, MOST_INFO, 1, read))
+        try:
+            return DeviceInfo.unpack(bytes(description))
+        except ProtocolError as error:
+            raise self.link.unreadable(Request.INFO, error) from error
+
     def statistics(self) -> Statistics:
         """Return the board's counters."""
-        return self._unpack(Statistics.unpack, self.link.request(Request.STATISTICS))
+        return self.link.ask(Request.STATISTICS, Statistics.unpack)
 
     def classify_features(self, image: NDArray[np.int8]) -> Inference:
         """Run the model on one INT8 image.
@@ -124,7 +140,9 @@ class Board:
 
         def send() -> Inference:
             _finish(self._chunks.transfer(len(values), self._payload - len(features_write(0, b"")), 1, write))
-            return self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
+            answer = self._run(Request.FEATURES_RUN, Inference.unpack_features_run)
+            self._require_same(values, answer.image_crc)
+            return answer
 
         return self._whole(send)
 
@@ -142,7 +160,13 @@ class Board:
     def classify_and_show(self, samples: NDArray[np.int16]) -> tuple[Inference, NDArray[np.int8]]:
         """Do the same as `classify_audio`, and also return the front end's INT8 image [mels, frames]."""
         hear = self._hearing(samples)
-        return self._whole(lambda: (hear(), self.read_features()))
+
+        def show() -> tuple[Inference, NDArray[np.int8]]:
+            answer, image = hear(), self.read_features()
+            self._require_same(image.tobytes(), answer.image_crc)
+            return answer, image
+
+        return self._whole(show)
 
     def profile(self, samples: NDArray[np.int16]) -> tuple[ProfileRun, tuple[int, ...]]:
         """Do the same as `classify_audio`, and return the ticks of the parts and of each layer of the model.
@@ -158,14 +182,20 @@ class Board:
         hear = self._hearing(samples)
 
         def measure() -> tuple[ProfileRun, tuple[int, ...]]:
-            hear()
-            run = self._unpack(ProfileRun.unpack, self.link.request(Request.PROFILE_RUN, timeout=self._run_timeout))
-            ticks: tuple[int, ...] = ()
-            while len(ticks) < run.layers:
-                count = min(run.layers - len(ticks), (self._payload - 1) // 4)  # after the answer's status
-                body = self.link.request(Request.PROFILE_READ, profile_read(len(ticks), count))
-                ticks += self._unpack(functools.partial(unpack_profile_read, count=count), body)
-            return run, ticks
+            heard = hear()
+            unpack = functools.partial(ProfileRun.unpack, classes=len(self.info.labels))
+            run = self.link.ask(Request.PROFILE_RUN, unpack, timeout=self._run_timeout)
+            if run.image_crc != heard.image_crc:
+                raise self._misheard()
+            ticks: list[int] = []
+
+            def read(begin: int, end: int, attempts: int | None) -> None:
+                unpack = functools.partial(unpack_profile_read, count=end - begin)
+                payload = profile_read(begin, end - begin)
+                ticks.extend(self.link.ask(Request.PROFILE_READ, unpack, payload, attempts=attempts))
+
+            _finish(self._chunks.transfer(run.layers, (self._payload - 1) // 4, 4, read))  # after the answer's status
+            return run, tuple(ticks)
 
         return self._whole(measure)
 
@@ -180,7 +210,9 @@ class Board:
         def send() -> Inference:
             self.link.request(Request.AUDIO_BEGIN)
             _finish(self._send_samples(Request.AUDIO_WRITE, samples))
-            return self._run(Request.AUDIO_END, Inference.unpack_audio_end)
+            answer = self._run(Request.AUDIO_END, Inference.unpack_audio_end)
+            self._require_same(samples.astype("<i2").tobytes(), answer.samples_crc)
+            return answer
 
         return send
 
@@ -189,8 +221,9 @@ class Board:
         values = bytearray()
 
         def read(begin: int, end: int, attempts: int | None) -> None:
+            unpack = functools.partial(unpack_bytes, count=end - begin)
             payload = features_read(begin, end - begin)
-            values.extend(self.link.request(Request.FEATURES_READ, payload, attempts=attempts))
+            values.extend(self.link.ask(Request.FEATURES_READ, unpack, payload, attempts=attempts))
 
         _finish(self._chunks.transfer(self.info.features, self._payload - 1, 1, read))  # after the answer's status
         return np.frombuffer(bytes(values), np.int8).reshape(self.info.mels, self.info.frames)
@@ -220,8 +253,9 @@ class Board:
 
         def read(begin: int, end: int, attempts: int | None) -> None:
             nonlocal values, total
-            answer = self.link.request(Request.PROBE_READ, probe_read(stage, begin, end - begin), attempts=attempts)
-            total, part = self._unpack(unpack_probe_read, answer)
+            unpack = functools.partial(unpack_probe_read, offset=begin, count=end - begin)
+            payload = probe_read(stage, begin, end - begin)
+            total, part = self.link.ask(Request.PROBE_READ, unpack, payload, attempts=attempts)
             values = np.append(values, part)
 
         for _ in self._chunks.transfer(MOST_STAGE_VALUES, most_probe_values(self._payload), values.itemsize, read):
@@ -259,7 +293,8 @@ class Board:
 
     def stream_status(self) -> StreamStatus:
         """Return the status of the stream in progress."""
-        return self._unpack(StreamStatus.unpack, self.link.request(Request.STREAM_STATUS))
+        unpack = functools.partial(StreamStatus.unpack, classes=len(self.info.labels))
+        return self.link.ask(Request.STREAM_STATUS, unpack)
 
     def stream(
         self, samples: NDArray[np.int16], options: StreamOptions = CLIP_AFTER_CLIP
@@ -302,61 +337,44 @@ class Board:
         most = (self._payload - len(samples_write(0, samples[:0]))) // samples.itemsize
         return self._chunks.transfer(len(samples), most, samples.itemsize, write)
 
-    def _run(self, request: Request, unpack: Callable[[bytes], Inference]) -> Inference:
+    def _run(self, request: Request, unpack: Callable[[bytes, int], Inference]) -> Inference:
         begin = time.monotonic()
-        answer = self._unpack(unpack, self.link.request(request, timeout=self._run_timeout))
-        if len(answer.outputs) != len(self.info.labels):
-            raise LinkError(
-                f"the board gave {len(answer.outputs)} outputs for {len(self.info.labels)} classes; "
-                "flash firmware of this version of tinyscene"
-            )
+        classes = len(self.info.labels)
+        answer = self.link.ask(request, lambda body: unpack(body, classes), timeout=self._run_timeout)
         self._run_timeout = min(RUN_TIMEOUT, 1.0 + 4 * (time.monotonic() - begin))
         return answer
 
+    def _require_same(self, data: bytes, crc: int | None) -> None:
+        if zlib.crc32(data) != crc:
+            raise self._misheard()
+
+    def _misheard(self) -> MisheardError:
+        return MisheardError(
+            f"the board at {self.link.url} answers for other data than it was sent; check its memory with `tinyscene "
+            "device info`, and what lies between it and this host"
+        )
+
     def _whole(self, send: Callable[[], Answer]) -> Answer:
-        """Make all requests of a clip or frame; repeat them if the board has restarted since it was last identified."""
-        if self._mark is None:
-            self._set_mark()
+        """Make all requests of a clip or frame; repeat them if the board has restarted or misheard."""
         for _ in range(TRANSFERS):
-            refusal = None
             try:
-                answer = send()
-                if self._stayed_up():
-                    return answer
+                return send()
+            except MisheardError as error:
+                failure: LinkError = error
             except RefusedError as error:
                 if error.status not in FORGOTTEN:
                     raise
-                refusal = error
+                failure = error if error.status is not Status.BAD_SESSION else self._restarts()
             self.transfers_repeated += 1
-            self._set_mark()
-        raise refusal or LinkError(
+            if self.link.greeting != self.info.greeting:
+                self.identify()
+        raise failure
+
+    def _restarts(self) -> LinkError:
+        return LinkError(
             f"the board at {self.link.url} restarted {TRANSFERS} times while it received one clip; "
             "check its power, its cable and its watchdog"
         )
-
-    def _set_mark(self) -> None:
-        """Note the board's count of frames, then check that it is the right board."""
-        self._mark = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
-        self.identify()
-
-    def _stayed_up(self) -> bool:
-        """Whether the board cannot have restarted unnoticed since the mark, judged by its count of frames.
-
-        FEATURES_RUN also answers after a restart, when a part of the image is lost. A board that restarted has counted
-        fewer frames than were sent since the mark, unless repetitions made up for all frames before the mark.
-        """
-        mark = self._mark
-        now = _Mark(self.statistics().frames_ok, self.link.requests, self.link.repetitions)
-        if mark is None or now.repetitions - mark.repetitions >= mark.frames_ok:
-            return False
-        self._mark = now
-        return now.frames_ok - mark.frames_ok >= now.requests - mark.requests
-
-    def _unpack(self, unpack: Callable[[bytes], Answer], body: bytes) -> Answer:
-        try:
-            return unpack(body)
-        except ProtocolError as error:
-            raise LinkError(f"{self.link.url}: {error}; flash firmware of this version of tinyscene") from error
 
 
 def _finish(transfer: Iterator[int]) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from tinyscene import files
 from tinyscene.console import console, error_console
 from tinyscene.device import health
+from tinyscene.device.board import Board
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.health import Crash, CrashKind
 from tinyscene.device.link import Link, RefusedError
-from tinyscene.device.messages import DeviceInfo
 from tinyscene.errors import LinkError, ToolError
-from tinyscene.firmware import BUILDS, Request, SourceLines, Status
+from tinyscene.firmware import BUILDS, SourceLines, Status
 
 _EXCEPTION_RETURN = 0xFFFFFFE0  # EXC_RETURN values and above, ARMv7-M Architecture Reference Manual, B1.5.8
 
@@ -54,7 +55,7 @@ def places(crash: Crash, lines: SourceLines) -> dict[str, str]:
 def _info(link: Link) -> DeviceInfo | None:
     """Ask the board what it is; None: its bundle is damaged, so that it does not say."""
     try:
-        return DeviceInfo.unpack(link.request(Request.INFO))
+        return Board(link).info
     except RefusedError as error:
         if error.status is Status.BAD_MODEL:
             return None

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tinyscene.device.description import MOST_HZ
 from tinyscene.device.link import Link, RefusedError
 from tinyscene.device.protocol import ProtocolError
-from tinyscene.errors import LinkError
 from tinyscene.firmware import Request, Status
 
 _CRASH = struct.Struct("<3B6I")
@@ -97,7 +97,7 @@ class Crash:
         """Read the body of the answer to CRASH_READ.
 
         Raises:
-            ProtocolError: the body is too short, or has an undefined value.
+            ProtocolError: the body has another length, or an undefined value.
         """
         cause, kind, request, *numbers = _unpack(_CRASH, body)
         count, pc, lr, sp, cfsr, hfsr = numbers
@@ -152,9 +152,11 @@ class SelfTest:
         """Read the body of the answer to SELF_TEST.
 
         Raises:
-            ProtocolError: the body is too short.
+            ProtocolError: the body has another length, or an undefined value.
         """
         whole, size, crc, microseconds, clock, intended, stack, used = _unpack(_SELF_TEST, body)
+        if whole > 1 or not 0 < clock <= MOST_HZ or not 0 < intended <= MOST_HZ or used > stack:
+            raise ProtocolError(f"a self-test with impossible values: {body.hex()}")
         return cls(
             bundle_is_whole=bool(whole),
             constants_bytes=size,
@@ -208,13 +210,11 @@ def self_test(link: Link) -> SelfTest | None:
 
 def _ask(link: Link, request: Request, payload: bytes, unpack: Callable[[bytes], Answer]) -> Answer | None:
     try:
-        return unpack(link.request(request, payload))
+        return link.ask(request, unpack, payload)
     except RefusedError as error:
         if error.status is Status.UNKNOWN_REQUEST:
             return None
         raise
-    except ProtocolError as error:
-        raise LinkError(f"{link.url}: {error}; flash firmware of this version of tinyscene") from error
 
 
 def _word(kind: type[Word], value: int) -> Word:
@@ -225,6 +225,6 @@ def _word(kind: type[Word], value: int) -> Word:
 
 
 def _unpack(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
-    if len(body) < layout.size:  # later firmware may send more
+    if len(body) != layout.size:
         raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
-    return layout.unpack_from(body)
+    return layout.unpack(body)

@@ -10,26 +10,34 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 import serial
 from serial.tools import list_ports
 
 from tinyscene.device.baud import monitor_speed
+from tinyscene.device.description import Greeting
 from tinyscene.device.pace import REPETITIONS, Attempts, Pace
 from tinyscene.device.port_errors import OPEN_ERRORS, PORT_ERRORS
-from tinyscene.device.protocol import Demultiplexer, Frame, encode
+from tinyscene.device.protocol import Demultiplexer, Frame, ProtocolError, encode
 from tinyscene.errors import LinkError
-from tinyscene.firmware import ANSWER, Request, Status
+from tinyscene.firmware import ANSWER, VERSION, Request, Status
 
 TIMEOUT = 1.0  # seconds that an answer may take, until its usual time is known: see `Pace`
 RECONNECT_SECONDS = 15.0
 _WRITE_TIMEOUT = 5.0
 _KEPT_LINES = 1000
-_SEQUENCES = 0x10000
+_MOST_SESSIONS = _MOST_SEQUENCE = 0xFFFF
+
+Answer = TypeVar("Answer")
 
 
 class UnansweredError(LinkError):
     """No answer came, however often the request was sent."""
+
+
+class ForeignError(LinkError):
+    """A board with another bundle or protocol version than the expected one."""
 
 
 class RefusedError(LinkError):
@@ -59,6 +67,7 @@ class Link:
         requests: number of requests made.
         repetitions: number of frames sent again because no answer came.
         stale: number of answers ignored because they were to an earlier request.
+        greeting: what the board said when it was last greeted, as it is before the first request; None: not yet.
         lines: the text lines, if there is no `on_text`.
 
     Raises:
@@ -78,11 +87,11 @@ class Link:
         self.requests = self.repetitions = self.stale = 0
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.on_text = on_text or self.lines.append
+        self.greeting: Greeting | None = None
         self._baud = baud or monitor_speed()
         self._timeout = timeout
         self._reconnect_seconds = reconnect_seconds
-        # Not zero: answers to an earlier program's requests may still be on their way.
-        self._sequence = random.randrange(_SEQUENCES)
+        self._session = self._sequence = 0
         self._pace = Pace()
         self._port: serial.SerialBase
         self._demultiplexer = Demultiplexer()
@@ -110,8 +119,8 @@ class Link:
     ) -> bytes:
         """Send a request, repeat it if no answer comes or the port vanishes, and return the answer's body.
 
-        Every request may be sent twice without harm; but a board that restarted has forgotten the data sent before.
-        `Board` takes care of that.
+        Every request may be sent twice without harm. A board that restarted, or that another program talked to, is
+        greeted again; if the request builds on earlier ones, it is refused all the same. `Board` takes care of that.
 
         Args:
             request: type of the request.
@@ -127,11 +136,71 @@ class Link:
             UnansweredError: no answer.
             LinkError: the port vanished and did not come back, or keeps vanishing.
         """
+        if self.greeting is None or self._sequence == _MOST_SEQUENCE:
+            self.greet()
+        try:
+            return self._exchange(request, payload, timeout, attempts)
+        except RefusedError as error:
+            if error.status is not Status.BAD_SESSION:
+                raise
+            self.greet()
+            if request.continues:
+                raise
+            return self._exchange(request, payload, timeout, attempts)
+
+    def ask(
+        self,
+        request: Request,
+        unpack: Callable[[bytes], Answer],
+        payload: bytes = b"",
+        *,
+        timeout: float | None = None,
+        attempts: int | None = None,
+    ) -> Answer:
+        """Do the same as `request`, and return what `unpack` makes of the answer's body.
+
+        Raises:
+            LinkError: as for `request`, or `unpack` raised a ProtocolError.
+        """
+        body = self.request(request, payload, timeout=timeout, attempts=attempts)
+        try:
+            return unpack(body)
+        except ProtocolError as error:
+            raise self.unreadable(request, error) from error
+
+    def unreadable(self, request: Request, error: ProtocolError) -> LinkError:
+        """Return the error for an answer that cannot be read."""
+        return LinkError(
+            f"{self.url} answers {request.name} with what is no answer: {error}; flash firmware of this version of "
+            "tinyscene"
+        )
+
+    def greet(self) -> Greeting:
+        """Open a session, whose requests are numbered from 1, and learn the board's identity.
+
+        The board refuses requests of other sessions, and in a session whatever is older than its newest request. So
+        what a bridge or driver repeats has no effect.
+
+        Raises:
+            LinkError: as for `request`.
+        """
+        before = self._session
+        while self._session == before:
+            self._session = random.randint(1, _MOST_SESSIONS)
+        self._sequence = 0
+        body = self._exchange(Request.HELLO, b"", None, None)
+        try:
+            self.greeting = Greeting.unpack(body)
+        except ProtocolError as error:
+            raise self.unreadable(Request.HELLO, error) from error
+        return self.greeting
+
+    def _exchange(self, request: Request, payload: bytes, timeout: float | None, attempts: int | None) -> bytes:
         self.requests += 1
-        self._sequence = (self._sequence + 1) % _SEQUENCES
-        data = encode(Frame(request, self._sequence, payload))
+        self._sequence += 1
+        data = encode(Frame(request, self._sequence, payload, self._session))
         limit = (timeout or self._timeout) + 10 * len(data) / self._baud
-        tries = Attempts(self._pace.patience(request, limit), limit, attempts)
+        tries = Attempts(self._pace.patience(request, limit), limit, attempts, bad_line=self.errors > 0)
         vanished = 0
         while not tries.exhausted:
             self.repetitions += tries.made + vanished > 0
@@ -153,6 +222,8 @@ class Link:
                 return _body(request, answer)
             if answer is None:
                 tries.had_silence()
+            else:
+                tries.had_damage()
         raise UnansweredError(
             f"no answer to {request.name} from {self.url} after {tries.made} attempts; is tinyscene's firmware "
             "running there, at this baud rate, and does no other program hold the port?"
@@ -165,10 +236,11 @@ class Link:
             RefusedError: the board answered with another status than OK.
             LinkError: no answer, and the port is still there.
         """
+        self.greet()
         self.requests += 1
-        self._sequence = (self._sequence + 1) % _SEQUENCES
+        self._sequence += 1
         try:
-            answer = self._ask(request, encode(Frame(request, self._sequence, payload)), self._timeout)
+            answer = self._ask(request, encode(Frame(request, self._sequence, payload, self._session)), self._timeout)
         except PORT_ERRORS:
             return  # gone before the answer was read
         if answer is None:
@@ -193,13 +265,19 @@ class Link:
         before = self.errors
         self._port.write(data)
         deadline = time.monotonic() + patience
-        wanted = (request | ANSWER, self._sequence)
+        wanted = (request | ANSWER, self._sequence, self._session)
         while (left := deadline - time.monotonic()) > 0:
             for frame in self._receive(left):
-                if (frame.type, frame.sequence) == wanted and frame.payload:
+                if (frame.type, frame.sequence, frame.session) == wanted and frame.payload:
                     return frame.payload
                 self.stale += 1
-                self._pace.came_late(frame.type & ~ANSWER)
+                if frame.payload[:1] != bytes([Status.STALE]):
+                    self._pace.came_late(frame.type & ~ANSWER)
+            if self._demultiplexer.other_version is not None:
+                raise ForeignError(
+                    f"the board at {self.url} speaks protocol version {self._demultiplexer.other_version}, this host "
+                    f"{VERSION}; flash firmware of this version of tinyscene"
+                )
             if self.errors > before:
                 return b""
         return None

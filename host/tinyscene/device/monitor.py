@@ -15,8 +15,9 @@ from tinyscene.console import console, error_console
 from tinyscene.data import check_samples, pcm16, resample
 from tinyscene.device import health
 from tinyscene.device.board import Board
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Inference, Statistics
+from tinyscene.device.messages import Inference, Statistics
 from tinyscene.errors import DatasetError, LinkError
 from tinyscene.firmware import Request, boards
 from tinyscene.frontend import Quantisation
@@ -46,7 +47,7 @@ def info(port: str, as_json: Path | None, forget_crash: bool = False) -> None:
         tested, crash = health.self_test(link), health.last_crash(link)
         damaged = tested is not None and not tested.bundle_is_whole
         described = None if damaged else Board(link).info
-        counted = Statistics.unpack(link.request(Request.STATISTICS))
+        counted = link.ask(Request.STATISTICS, Statistics.unpack)
         if forget_crash:
             health.forget_crash(link)
     parts = {"statistics": counted, "self_test": tested, "crash": crash}

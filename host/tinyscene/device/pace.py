@@ -3,6 +3,9 @@
 import time
 
 REPETITIONS = 5  # least number of attempts before a request is given up
+PERSISTENCE = (
+    60  # the same on a line that damages what the board sends: it is there, and one frame in four gets through
+)
 _LONGEST = 2.0  # longest wait for one attempt, in multiples of the limit
 _ENDURANCE = 30.0  # how long a request is repeated: in multiples of the limit, and at most as many seconds
 _MARGIN = 4.0  # patience, in multiples of the usual time of a request's answers
@@ -39,23 +42,25 @@ class Attempts:
     """The repetitions of one request.
 
     After silence each wait is twice as long as the one before, up to _LONGEST. A damaged answer shows that the board is
-    there and the line is bad: the request is repeated at once, and the waits do not grow. It is given up once
-    REPETITIONS have had no answer and _ENDURANCE is over.
+    there and the line is bad: the request is repeated at once, and from then on the waits do not grow. It is given up
+    once REPETITIONS, or on a bad line PERSISTENCE, have had no answer and _ENDURANCE is over.
 
     Args:
         patience: first wait, in seconds.
         limit: seconds that an answer may take.
         most: number of attempts after which to give up instead; None: as above.
+        bad_line: whether this line has damaged answers before.
 
     Attributes:
         made: number of attempts without an answer so far.
     """
 
-    def __init__(self, patience: float, limit: float, most: int | None = None) -> None:
+    def __init__(self, patience: float, limit: float, most: int | None = None, bad_line: bool = False) -> None:
         self.made = 0
         self.patience = patience
         self._longest = _LONGEST * limit
         self._most = most
+        self._bad_line = bad_line
         self._end = time.monotonic() + _ENDURANCE * min(limit, 1.0)
 
     @property
@@ -63,8 +68,13 @@ class Attempts:
         """Whether to give up."""
         if self._most is not None:
             return self.made >= self._most
-        return self.made > REPETITIONS and time.monotonic() >= self._end
+        return self.made > (PERSISTENCE if self._bad_line else REPETITIONS) and time.monotonic() >= self._end
 
     def had_silence(self) -> None:
-        """Wait longer the next time."""
-        self.patience = min(2 * self.patience, self._longest)
+        """Wait longer the next time, unless the line explains the silence."""
+        if not self._bad_line:
+            self.patience = min(2 * self.patience, self._longest)
+
+    def had_damage(self) -> None:
+        """Note that the board answered, and that the line damaged the answer."""
+        self._bad_line = True

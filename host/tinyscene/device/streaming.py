@@ -14,8 +14,9 @@ from rich.text import Text
 
 from tinyscene.console import console, error_console, printable
 from tinyscene.device.board import Board
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo, Source, StreamOptions, parse_probabilities
+from tinyscene.device.messages import Source, StreamOptions, parse_probabilities
 from tinyscene.device.monitor import read_audio
 from tinyscene.errors import ConfigError
 

@@ -19,8 +19,8 @@ from serial.tools.list_ports_common import ListPortInfo
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device import nano_usb
 from tinyscene.device.board import Board
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo
 from tinyscene.device.port_errors import PORT_ERRORS, vanished
 from tinyscene.device.samba import PAGE_BYTES, SamBa, VanishedError, crc16
 from tinyscene.errors import LinkError, ToolError

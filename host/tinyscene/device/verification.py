@@ -20,8 +20,8 @@ from tinyscene.bundle import DESCRIPTION_FILE, Bundle
 from tinyscene.compiler import make_inputs
 from tinyscene.console import console, error_console, progress_bar
 from tinyscene.device.board import Board
+from tinyscene.device.description import DeviceInfo
 from tinyscene.device.link import Link
-from tinyscene.device.messages import DeviceInfo
 from tinyscene.errors import BundleError, LinkError, ToolError
 from tinyscene.firmware import boards, export
 from tinyscene.frontend import HostFrontend, Stage, golden

@@ -30,7 +30,6 @@ from tinyscene.paths import GENERATED
 
 RECORD_FILE = "export.json"
 MAX_NAME_BYTES = 64
-MAX_LABELS_BYTES = 768  # fits one payload with the rest of an INFO answer: docs/PROTOCOL.md
 MAX_CLASSES = 255
 OUTPUT_KINDS = {"logits": "SCENE_LOGITS", "probabilities": "SCENE_PROBABILITIES"}
 
@@ -112,11 +111,10 @@ def _check(bundle: Bundle) -> None:
             raise BundleError(
                 f"bundle {bundle.name}: its {what} quantisation is {said}, the model's {real}; train it again"
             )
-    labels = "\t".join(bundle.classes)
-    if len(bundle.classes) > MAX_CLASSES or len(labels.encode()) > MAX_LABELS_BYTES:
+    if len(bundle.classes) > MAX_CLASSES:
         raise BundleError(
-            f"bundle {bundle.name}: its {len(bundle.classes)} class names take {len(labels.encode())} bytes, more than "
-            f"the {MAX_LABELS_BYTES} that the serial protocol carries; choose fewer or shorter ones"
+            f"bundle {bundle.name}: it has {len(bundle.classes)} classes, more than the {MAX_CLASSES} that the serial "
+            "protocol counts; train it with fewer"
         )
     for text in (bundle.name, *bundle.classes):
         if not text or not all("!" <= letter <= "~" and letter != ":" for letter in text) or len(text) > MAX_NAME_BYTES:

@@ -8,44 +8,55 @@ from pathlib import Path
 
 from tinyscene import files
 
-VERSION = 1
+VERSION = 2
 MAX_PAYLOAD = 1024  # bytes
 ANSWER = 0x80  # an answer's type is its request's type with this bit
 HEADER_FILE = "protocol.h"
 
 
 class Request(enum.IntEnum):
-    """What a host can ask: type, least and most bytes of the payload, and whether an undamaged bundle is needed."""
+    """What a host can ask.
 
-    INFO = 0x01, 0, 0
+    Attributes:
+        least, most: bytes of the payload.
+        needs_bundle: whether it is only answered with an undamaged bundle.
+        continues: whether it builds on earlier requests, so that it means nothing to a board that has restarted.
+    """
+
+    INFO = 0x01, 4, 4, True, True
     STATISTICS = 0x02, 0, 0, False
     CRASH_READ = 0x03, 1, 1, False
     SELF_TEST = 0x04, 0, 0, False
     REBOOT = 0x05, 1, 1, False
-    FEATURES_WRITE = 0x10, 3, MAX_PAYLOAD
-    FEATURES_RUN = 0x11, 0, 0
-    FEATURES_READ = 0x12, 4, 4
-    PROFILE_RUN = 0x13, 0, 0
-    PROFILE_READ = 0x14, 4, 4
+    HELLO = 0x06, 0, 0, False
+    FEATURES_WRITE = 0x10, 3, MAX_PAYLOAD, True, True
+    FEATURES_RUN = 0x11, 0, 0, True, True
+    FEATURES_READ = 0x12, 4, 4, True, True
+    PROFILE_RUN = 0x13, 0, 0, True, True
+    PROFILE_READ = 0x14, 4, 4, True, True
     AUDIO_BEGIN = 0x20, 0, 0
-    AUDIO_WRITE = 0x21, 6, MAX_PAYLOAD
-    AUDIO_END = 0x22, 0, 0
+    AUDIO_WRITE = 0x21, 6, MAX_PAYLOAD, True, True
+    AUDIO_END = 0x22, 0, 0, True, True
     STREAM_START = 0x30, 1, 6
-    STREAM_WRITE = 0x31, 6, MAX_PAYLOAD
+    STREAM_WRITE = 0x31, 6, MAX_PAYLOAD, True, True
     STREAM_STOP = 0x32, 0, 0
-    STREAM_STATUS = 0x33, 0, 0
-    PROBE_WRITE = 0x40, 4, MAX_PAYLOAD
-    PROBE_READ = 0x41, 5, 5
+    STREAM_STATUS = 0x33, 0, 0, True, True
+    PROBE_WRITE = 0x40, 4, MAX_PAYLOAD, True, True
+    PROBE_READ = 0x41, 5, 5, True, True
 
     least: int
     most: int
     needs_bundle: bool
+    continues: bool
 
-    def __new__(cls, kind: int, least: int = 0, most: int = 0, needs_bundle: bool = True) -> "Request":
+    def __new__(
+        cls, kind: int, least: int = 0, most: int = 0, needs_bundle: bool = True, continues: bool = False
+    ) -> "Request":
         """Return the member that is its type."""
         member = int.__new__(cls, kind)
         member._value_ = kind
-        member.least, member.most, member.needs_bundle = least, most, needs_bundle
+        member.least, member.most = least, most
+        member.needs_bundle, member.continues = needs_bundle, continues
         return member
 
 
@@ -61,6 +72,8 @@ class Status(enum.IntEnum):
     BAD_VERSION = 6, "it speaks another protocol version"
     INTERNAL = 7, "it failed internally"
     BAD_MODEL = 8, "the bundle in its flash is damaged"
+    STALE = 9, "it has had a later request"
+    BAD_SESSION = 10, "it restarted, or another program talked to it"
 
     reason: str
 

@@ -44,7 +44,7 @@ _NO_CALLS = (".rel.debug", ".rel.ARM", ".rel.vectors")
 _OBJDUMP = ("arm-none-eabi-objdump", "-d", "--no-show-raw-insn")
 _NODE = re.compile(r'node: \{ title: "[^"]*" label: "(?P<name>[^"\\]+)\\n(?P<file>[^":]+)[^"]*\\n(?P<frame>\d+) bytes')
 _DYNAMIC = re.compile(r'label: "(?P<name>[^"\\]+)\\n[^"]*bytes \(dynamic\)')
-_TITLED = re.compile(r'node: \{ title: "(?P<title>[^"]+)" label: "[^"]*bytes')
+_TITLED = re.compile(r'node: \{ title: "(?P<title>[^"]+)" label: "[^"]*\\n\d+ bytes')
 _INDIRECT = re.compile(
     r'edge: \{ sourcename: "(?P<caller>[^"]+)" targetname: "__indirect_call" label: "(?P<file>[^":]+):(?P<line>\d+)'
 )

@@ -179,7 +179,7 @@ def test_another_bundle_is_refused(board: FakeBoard, bundle: Bundle, evaluate: E
         evaluate(port)
     assert "fedcba9876543210" in str(error.value)
     assert bundle.identity in str(error.value)
-    assert set(board.asked) == {Request.INFO}
+    assert set(board.asked) == {Request.HELLO, Request.INFO}
     assert not list(tmp_path.glob("device*"))
 
 
@@ -507,7 +507,7 @@ def test_info(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureFixture[st
         monitor.info(port.url, tmp_path / "info.json")
     about = json.loads((tmp_path / "info.json").read_text())
     assert (about["board"], about["identity"], about["labels"]) == ("fake", board.info.identity, list(CLASSES))
-    assert about["statistics"]["frames_ok"] == 4  # the first two it does not know
+    assert about["statistics"]["frames_ok"] == 6  # the first two requests it does not know
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for said in (
         "board fake, 25 MHz",
@@ -516,7 +516,7 @@ def test_info(board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureFixture[st
         f"clip 1 s: {board.info.clip_samples:,} samples at {board.info.sample_rate:,} Hz",
         "classes 3: bus, park, tram",
         "outputs logits: 0.0625 * (INT8 + 3)",
-        "frames received 4",
+        "frames received 6",
         "bytes lost 0",
     ):
         assert said in shown

@@ -1,5 +1,6 @@
 """The firmware's own C behind a line that hurts one byte in a hundred: every answer is right, or there is none."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -40,11 +41,36 @@ def test_one_byte_in_a_hundred_hurt() -> None:
     assert tally.repetitions > 100
 
 
+def test_what_the_line_repeats_changes_no_answer() -> None:
+    """Old requests come once more between the later ones, of every type and of earlier sessions, too."""
+    board, answers, repeated = NativeBoard(), 0, Counter[int]()
+    questions = link_soak.native_questions(3)
+    with FakePort(board) as port, NoisyLine(port.url, Trouble(repeat=0.25), board.boot) as line:
+        while answers < 300:
+            tally = link_soak.soak(line, questions, requests=100, seed=answers)
+            assert tally.wrong == 0
+            answers += tally.answers
+        repeated = line.repeated
+    assert set(repeated) == {request.value for request in link_soak.ASKED}
+    assert min(repeated.values()) >= 10
+
+
+def test_three_bytes_in_a_hundred_hurt() -> None:
+    """The short greeting comes through, the description comes in pieces, and so does all else."""
+    board = NativeBoard()
+    questions = [question for question in link_soak.native_questions(4) if question.__name__ != "probe"]
+    with FakePort(board) as port, NoisyLine(port.url, Trouble(lose=0.01, flip=0.01, double=0.01)) as line:
+        tally = link_soak.soak(line, questions, requests=300, seed=4)
+    assert (tally.wrong, tally.errors) == (0, 0)
+    assert tally.answers > 5
+    assert 0.025 < tally.hurt / tally.passed < 0.035
+
+
 def test_a_line_that_nothing_survives_ends_in_a_named_error() -> None:
     """Within bounded time."""
     board = NativeBoard()
-    with FakePort(board) as port, NoisyLine(port.url, Trouble(flip=0.1)) as line, Link(line.url, timeout=0.01) as link:
-        with pytest.raises(UnansweredError, match="no answer to INFO"):
+    with FakePort(board) as port, NoisyLine(port.url, Trouble(flip=0.2)) as line, Link(line.url, timeout=0.01) as link:
+        with pytest.raises(UnansweredError, match="no answer to HELLO"):
             Board(link)
         assert link.errors > 0
 

@@ -3,7 +3,6 @@
 import json
 import random
 import struct
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fake_board import INFO
-from tinyscene.device import messages
-from tinyscene.device.messages import DeviceInfo, Inference, Statistics, parse_probabilities
+from tinyscene.device import description, messages
+from tinyscene.device.description import DeviceInfo, Greeting
+from tinyscene.device.messages import Inference, Statistics, parse_probabilities
 from tinyscene.device.protocol import MAX_CHUNK, Defect, Demultiplexer, Frame, ProtocolError, decode, encode
 from tinyscene.firmware.protocol import MAX_PAYLOAD, Request, Status
 
@@ -21,7 +21,8 @@ CASES = json.loads((Path(__file__).parents[2] / "protocol_cases.json").read_text
 # The host shows a line when it is complete; only then does the rest of the chunk turn out to be damaged.
 SHOWN_EARLY = {"text without a delimiter before a frame": 1}
 
-frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 0xFFFF), st.binary(max_size=MAX_PAYLOAD))
+numbers = st.integers(0, 0xFFFF)
+frames = st.builds(Frame, st.integers(0, 255), numbers, st.binary(max_size=MAX_PAYLOAD), numbers)
 lines = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=80)
 
 
@@ -47,7 +48,8 @@ def expected_events(case: dict[str, Any]) -> list[Frame | str]:
     events: list[Frame | str] = []
     for item in case["expect"]:
         if item["kind"] == "frame":
-            events.append(Frame(item["type"], item["sequence"], bytes.fromhex(item["payload_hex"])))
+            payload = bytes.fromhex(item["payload_hex"])
+            events.append(Frame(item["type"], item["sequence"], payload, item["session"]))
         else:
             events += item["text"].split("\r\n")[:-1] if "\n" in item["text"] else [item["text"]]
     return events
@@ -119,9 +121,19 @@ def test_text_line_is_given_before_any_delimiter() -> None:
     assert demultiplexer.feed(b":1.00\n\n") == ["bus:1.00"]
 
 
+def test_a_result_of_255_classes_is_text() -> None:
+    """And longer than any frame; what is not text is given up at once."""
+    line = "\t".join(f"{'x' * 64}:0.00" for _ in range(255))
+    assert receive(cut(line.encode() + b"\r\n\0", "random 1"))[0] == [line]
+    assert receive(cut(line.encode() + b"\0", "random 2"))[0] == [line]
+    for noise in (b"\x80" * 3000, b"x" * 40_000):
+        events, demultiplexer = receive(cut(noise + b"\0", "random 3"))
+        assert (events, demultiplexer.errors) == ([], {Defect.OVERSIZE: 1})
+
+
 def test_frame_that_begins_like_an_empty_line() -> None:
     """A frame whose first code byte is a newline (COBS block of 10) is not taken for text."""
-    frame = Frame(0x11, 0x0101, b"\1\1\1\1\1\0")
+    frame = Frame(0x11, 0x0101, b"\1\1\1\0", 0x0101)
     data = encode(frame)
     assert data[1:2] == b"\n"
     assert receive(cut(data, "bytes"))[0] == [frame]
@@ -139,24 +151,21 @@ def test_info_round_trip() -> None:
     assert INFO.features == 40 * 51
 
 
-def test_info_of_older_firmware() -> None:
-    """The first firmware of this version says nothing of its build."""
-    older = INFO.pack().removesuffix(bytes([len(INFO.build)]) + INFO.build.encode())
-    assert DeviceInfo.unpack(older) == replace(INFO, build="")
-
-
 def test_info_of_the_table() -> None:
-    """The INFO answer of the table reads as docs/PROTOCOL.md says; its ten classes for two labels are refused."""
+    """The answers of the table read as docs/PROTOCOL.md says; ten classes for two labels are refused."""
+    (hello,) = [case for case in CASES if case["name"] == "HELLO answer"]
+    greeting = Greeting.unpack(bytes.fromhex(hello["expect"][0]["payload_hex"])[1:])
     (case,) = [case for case in CASES if case["name"] == "INFO answer"]
     body = bytearray.fromhex(case["expect"][0]["payload_hex"])[1:]
-    with pytest.raises(ProtocolError, match="contradicts"):
+    with pytest.raises(ProtocolError, match="classes: 10 for 2 labels"):
         DeviceInfo.unpack(bytes(body))
     body[body.index(10, 25)] = 2
     info = DeviceInfo.unpack(bytes(body))
+    assert greeting == Greeting("0001020304050607", 80 * 51, 10, len(body))
     assert (info.board, info.firmware, info.bundle, len(info.labels)) == ("mps2", "0.1.0", "student", 2)
     assert (info.mels, info.frames, info.sample_rate, info.clock_hz) == (80, 51, 44100, 25_000_000)
     assert (info.identity, info.output_scale, info.output_zero_point) == ("0001020304050607", 0.125, -3)
-    assert (info.output_kind, info.max_payload) == ("logits", 1024)
+    assert (info.output_kind, info.max_payload, info.build) == ("logits", 1024, "35c22f6a612a gcc 12.2.1 -")
 
 
 @pytest.mark.parametrize("length", [0, 10, len(INFO.pack()) - 1, len(INFO.pack()) + 1])
@@ -171,14 +180,14 @@ def test_request_payloads_and_answers() -> None:
     assert messages.features_write(0x0102, b"\x80\x7f") == b"\x02\x01\x80\x7f"
     assert messages.features_read(1, 2) == b"\x01\x00\x02\x00"
     assert messages.samples_write(0x01020304, np.array([-1, 2], np.int16)) == b"\x04\x03\x02\x01\xff\xff\x02\x00"
-    run = Inference.unpack_features_run(struct.pack("<I3b", 1000, -128, 0, 127))
+    assert description.info_read(1, 2) == b"\x01\x00\x02\x00"
+    run = Inference.unpack_features_run(struct.pack("<II3b", 1000, 5, -128, 0, 127), 3)
     assert (run.outputs.tolist(), run.model_microseconds, run.frontend_microseconds) == ([-128, 0, 127], 1000, None)
-    audio = Inference.unpack_audio_end(struct.pack("<II1b", 7, 8, -1))
+    assert (run.image_crc, run.samples_crc) == (5, None)
+    audio = Inference.unpack_audio_end(struct.pack("<IIII1b", 7, 8, 9, 10, -1), 1)
     assert (audio.outputs.tolist(), audio.frontend_microseconds, audio.model_microseconds) == ([-1], 7, 8)
+    assert (audio.samples_crc, audio.image_crc) == (9, 10)
     assert Statistics.unpack(struct.pack("<6I", *range(6))) == Statistics(0, 1, 2, 3, 4, 5)
-    for unpack in (Inference.unpack_features_run, Inference.unpack_audio_end, Statistics.unpack):
-        with pytest.raises(ProtocolError):
-            unpack(b"\0\0")
 
 
 def test_every_request_and_status_is_named() -> None:

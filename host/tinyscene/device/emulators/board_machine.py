@@ -46,6 +46,7 @@ NVIC_ISER, NVIC_ICER, NVIC_BYTES = 0xE000E100, 0xE000E180, 32
 AIRCR = 0xE000ED0C
 DWT_CYCCNT = 0xE0001004
 IT_STATE = 0x0600FC00  # bits of the program status register: ARMv7-M, B1.4.2
+_SEQUENCE = _SESSION = 1  # of all requests: one that is repeated is answered again
 WFI = b"\x30\xbf"
 _ARGUMENTS = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
 STACKED = (*_ARGUMENTS, UC_ARM_REG_R12, UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_CPSR)
@@ -267,16 +268,24 @@ class Machine:
 
 
 def exchange(machine: Machine, request: Request, payload: bytes = b"") -> tuple[Status, bytes]:
-    """Send a request and return the answer's status and body.
+    """Send a request, in a session that is opened where there is none, and return the answer's status and body.
 
     Raises:
         LinkError: no answer.
     """
+    status, body = _exchange(machine, request, payload)
+    if status is Status.BAD_SESSION:
+        _exchange(machine, Request.HELLO, b"")
+        status, body = _exchange(machine, request, payload)
+    return status, body
+
+
+def _exchange(machine: Machine, request: Request, payload: bytes) -> tuple[Status, bytes]:
     machine.sent.clear()
-    machine.line.extend(encode(Frame(request, 7, payload)))
+    machine.line.extend(encode(Frame(request, _SEQUENCE, payload, _SESSION)))
     machine.run()
     answers = [event for event in Demultiplexer().feed(bytes(machine.sent)) if isinstance(event, Frame)]
-    if [(answer.type, answer.sequence) for answer in answers] != [(request | ANSWER, 7)]:
+    if [(answer.type, answer.sequence) for answer in answers] != [(request | ANSWER, _SEQUENCE)]:
         raise LinkError(f"the image gave no answer to {request.name}; build it again with this version of tinyscene")
     return Status(answers[0].payload[0]), answers[0].payload[1:]
 
