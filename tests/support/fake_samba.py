@@ -14,7 +14,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from fake_board import INFO, FakeBoard
 from tinyscene.device.description import DeviceInfo
-from tinyscene.device.samba import PAGE_BYTES, crc16
+from tinyscene.device.nano.samba import PAGE_BYTES, crc16
 
 VERSION = "Arduino Bootloader (SAM-BA extended) 2.0 [Arduino:IKXYZ]"
 SERIAL = "768275C7726D618B"

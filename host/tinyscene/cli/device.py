@@ -191,7 +191,7 @@ def device_upload(
     identity: Annotated[str | None, typer.Option(help="Identity of the bundle that the board must then carry.")] = None,
 ) -> None:
     """Write an image to an Arduino Nano 33 BLE over its USB cable, compare it, start it, and ask what it is."""
-    from tinyscene.device import upload
+    from tinyscene.device.nano import upload
 
     upload.report(image, port, identity)
 

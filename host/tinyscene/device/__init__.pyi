@@ -5,7 +5,6 @@ from . import (
     evaluation as evaluation,
     monitor as monitor,
     streaming as streaming,
-    upload as upload,
     verification as verification,
 )
 from .board import Board as Board

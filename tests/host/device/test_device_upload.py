@@ -10,7 +10,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from fake_board import INFO
 from fake_samba import BOOT_LOADER, FOR_MOVED, GONE, MOVED, RUNNING, SERIAL, ZEPHYR, FakeNano, Trouble
-from tinyscene.device import nano_usb, samba, upload
+from tinyscene.device.nano import samba, upload, usb as nano_usb
 from tinyscene.errors import LinkError, ToolError
 from tinyscene.paths import FIRMWARE
 

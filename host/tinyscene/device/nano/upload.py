@@ -17,12 +17,12 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from tinyscene.console import console, error_console, progress_bar
-from tinyscene.device import nano_usb
 from tinyscene.device.board import Board
 from tinyscene.device.description import DeviceInfo
 from tinyscene.device.link import Link
+from tinyscene.device.nano import usb
+from tinyscene.device.nano.samba import PAGE_BYTES, SamBa, VanishedError, crc16
 from tinyscene.device.port_errors import PORT_ERRORS, vanished
-from tinyscene.device.samba import PAGE_BYTES, SamBa, VanishedError, crc16
 from tinyscene.errors import LinkError, ToolError
 
 PROGRAM = range(0x10000, 0x100000)  # the flash behind the boot loader
@@ -92,12 +92,12 @@ def upload(pages: list[bytes], port: str | None, identity: str | None) -> Device
                     f"do not trust what it does now: {_RESCUE}"
                 ) from error
             error_console.print(f"{error}; once more, from the beginning")
-            found = _wait_for("boot loader", nano_usb.may_be_boot_loader, found)
-    return _started(_wait_for("program that was written", nano_usb.is_running, found), identity)
+            found = _wait_for("boot loader", usb.may_be_boot_loader, found)
+    return _started(_wait_for("program that was written", usb.is_running, found), identity)
 
 
 def _require_room(pages: list[bytes], found: ListPortInfo) -> None:
-    product = nano_usb.product(found)
+    product = usb.product(found)
     end = product.end if product else PROGRAM.stop
     if PROGRAM.start + len(pages) * PAGE_BYTES > end:
         raise LinkError(
@@ -113,7 +113,7 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
     Raises:
         LinkError: there is no board, there are several, or the boot loader does not appear.
     """
-    boards = [info for info in list_ports.comports() if nano_usb.product(info)]
+    boards = [info for info in list_ports.comports() if usb.product(info)]
     named = [info for info in boards if port in (None, info.device)]
     if not named and port:
         raise LinkError(
@@ -130,12 +130,12 @@ def enter_boot_loader(port: str | None) -> ListPortInfo:
         return board
     error_console.print(f"{board.device}: starting the boot loader")
     _touch(board.device)
-    return _wait_for("boot loader", lambda info: nano_usb.may_be_boot_loader(info) and info.pid != board.pid, board)
+    return _wait_for("boot loader", lambda info: usb.may_be_boot_loader(info) and info.pid != board.pid, board)
 
 
 def _warn(board: ListPortInfo) -> None:
     """Say what is replaced, if anything is that is not simply a program."""
-    product = nano_usb.product(board)
+    product = usb.product(board)
     if product and product.replaced:
         error_console.print(
             f"{board.device} is {product.name}: this program replaces {product.replaced}",
@@ -146,7 +146,7 @@ def _warn(board: ListPortInfo) -> None:
 
 def _is_boot_loader(board: ListPortInfo) -> bool:
     """Whether a board is in its boot loader; where its product does not say, the port is asked."""
-    product = nano_usb.product(board)
+    product = usb.product(board)
     if product is None or product.is_boot_loader is not None:
         return bool(product and product.is_boot_loader)
     try:
