@@ -185,6 +185,13 @@ def rails(rng: Generator) -> Signal:
     return unit(roll + rng.uniform(0.3, 1.2) * unit(strikes(times, rng.uniform(0.5, 1, len(times)), click)))
 
 
+def tunnel(rng: Generator) -> Signal:
+    """The roar of a tunnel through the windows, in the rhythm of its pillars."""
+    phase = phase_of(rng, rng.uniform(6, 13) * wander(rng, 2, 0.05))
+    pillars = 1 / (1 + np.exp(-4 * np.sin(2 * np.pi * phase)))
+    return unit(noise(rng, band(rng.uniform(200, 350), rng.uniform(900, 1800))) * (0.25 + pillars))
+
+
 def squeal(rng: Generator) -> Signal:
     """Wheels or brakes in a curve: high narrow tones that glide."""
     frequency = rng.uniform(1800, 5000) * wander(rng, 3, 0.04)
@@ -195,6 +202,23 @@ def whine(rng: Generator) -> Signal:
     """A traction motor that speeds up or slows down."""
     start, end = rng.uniform(250, 900), rng.uniform(250, 900)
     return unit(tone(phase_of(rng, start + (end - start) * TIME), np.array([1.0, 0.3, 0.5, 0.1, 0.2])))
+
+
+def train(rng: Generator) -> Signal:
+    """A train that runs in or out of a station: rolling steel that swells or fades, and brakes."""
+    approach = TIME if rng.random() < 0.5 else 1 - TIME
+    swell = 10 ** (-rng.uniform(4, 14) / 20 * approach)
+    brakes = squeal(rng) * np.clip(np.sin(np.pi * (TIME - rng.uniform(-0.3, 0.3))), 0, 1)
+    return unit(rails(rng) * swell + rng.uniform(0.3, 0.9) * brakes)
+
+
+def escalator(rng: Generator) -> Signal:
+    """A moving staircase: the hum of its drive, and its steps and chain that clatter steadily."""
+    phase = phase_of(rng, np.full(SAMPLES, rng.uniform(85, 140)))
+    hum = tone(phase, rng.uniform(0.3, 1.0, 10) / np.arange(1, 11) ** 0.5)
+    times = np.arange(rng.uniform(0, 0.1), 1, rng.uniform(0.07, 0.12))
+    clack = ringing(rng, rng.uniform(250, 1800, 6), 0.02)
+    return unit(unit(hum) + rng.uniform(0.6, 1.2) * unit(strikes(times, rng.uniform(0.7, 1, len(times)), clack)))
 
 
 def traffic(rng: Generator) -> Signal:
@@ -274,14 +298,18 @@ def leaves(rng: Generator) -> Signal:
 
 
 def fountain(rng: Generator) -> Signal:
-    """Falling water."""
-    return noise(rng, band(400, 8000, 1) * tilt(-1))
+    """Falling water: a bright, steady hiss, and drops that ring as they fall."""
+    drops = rng.integers(30, 90)
+    fall = ringing(rng, rng.uniform(900, 3500, 3), 0.006)
+    splashes = strikes(rng.uniform(0, 1, drops), rng.uniform(0.2, 1, drops), fall)
+    return unit(noise(rng, band(rng.uniform(900, 2000), 12000, 1)) + rng.uniform(0.3, 0.8) * unit(splashes))
 
 
 def jet(rng: Generator) -> Signal:
-    """An aeroplane on the apron: a wide roar and the whistle of its turbines."""
-    whistle = tone(phase_of(rng, np.full(SAMPLES, rng.uniform(2500, 3500))), np.array([1.0, 0.3]))
-    return unit(noise(rng, band(200, 6000, 1)) + 0.15 * unit(whistle))
+    """An aeroplane on the apron: a deep roar and the whistle of its turbines."""
+    pitch = rng.uniform(2200, 3600) * wander(rng, 1, 0.02)
+    whistle = tone(phase_of(rng, pitch), np.array([1.0, 0.3]))
+    return unit(noise(rng, band(80, rng.uniform(600, 1500), 1)) + rng.uniform(0.15, 0.4) * unit(whistle))
 
 
 def ventilation(rng: Generator) -> Signal:

@@ -148,6 +148,24 @@ def test_a_clip_is_audible_and_rarely_clipped(synthetic: Path) -> None:
     assert np.mean(np.abs(signals) > 0.999) < 1e-4
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_scene_has_a_sound_that_tells_it(scene: str) -> None:
+    """Nearly every clip has it, about as loud as the loudest, and other scenes have it at most faintly."""
+    loudest = max(part.level for part in synth.RECIPES[scene])
+    steady = [part for part in synth.RECIPES[scene] if part.probability >= 0.95 and part.level >= loudest - 3]
+    others = [part for other, recipe in synth.RECIPES.items() if other != scene for part in recipe]
+    assert [
+        mine for mine in steady if all(mine.level >= part.level + 6 for part in others if part.source is mine.source)
+    ], f"nothing in {scene} tells it from the others"
+
+
+def test_what_follows_a_bang_is_not_lifted_above_it() -> None:
+    """Device c compresses levels: its slow filter of the power rings after a bang, which must not turn up the rest."""
+    bang = np.where(synth_sources.TIME % 0.5 < 0.05, 0.3, 0.01) * np.random.default_rng(1).standard_normal(44100)
+    heard = np.abs(synth._record(np.random.default_rng(2), bang, "c"))
+    assert heard[4000:20000].max() < heard[:2000].max()
+
+
 def test_the_device_is_heard_and_is_the_same_in_every_set() -> None:
     plan = next(synth.plan_clips(10, seed=1))
     images = {
