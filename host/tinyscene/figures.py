@@ -30,15 +30,16 @@ FILL, ON_FILL = "#2a6fca", "#ffffff"
 ROLES = {"ink": INK, "muted": MUTED, "grid": GRID, "first": FIRST, "second": SECOND, "fill": FILL, "on-fill": ON_FILL}
 
 
-def learning_curves(histories: Sequence[History], title: str) -> Figure:
+def learning_curves(histories: Sequence[History], title: str, stacked: bool = False) -> Figure:
     """Draw loss, validation accuracy and learning rate over the epochs of one network.
 
     Args:
         histories: one for a single run, or one for each fold: then folds are thin lines and their mean a thick one.
         title: name of the network.
+        stacked: whether the three lie below each other, for a narrow page, instead of side by side.
     """
-    figure = Figure(figsize=(10, 3), layout="constrained")
-    loss, accuracy, rate = figure.subplots(1, 3)
+    figure = Figure(figsize=(4, 8) if stacked else (10, 3), layout="constrained")
+    loss, accuracy, rate = figure.subplots(3, 1) if stacked else figure.subplots(1, 3)
     _draw(loss, histories, "loss", FIRST, "training loss")
     _draw(loss, histories, "val_log_loss", SECOND, "validation log loss")
     loss.legend(frameon=False, labelcolor=INK, fontsize=8)

@@ -26,6 +26,7 @@ ORDER = (
     "training",
     "firmware",
     "experiments",
+    "advice",
     "device",
     "report",
     "cycles",

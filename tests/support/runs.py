@@ -15,6 +15,7 @@ from tinyscene.data.dataset import SCENES, Dataset
 from tinyscene.evaluation import metrics, reliability
 from tinyscene.frontend.config import preset
 from tinyscene.frontend.scaling import Normalisation, Quantisation
+from tinyscene.paths import REPOSITORY
 from tinyscene.training import parts, provenance
 from tinyscene.training.config import RunConfig
 from tinyscene.training.parts import Part, Run
@@ -27,8 +28,8 @@ def parts_of(folder: Path, settings: RunConfig, dataset: Dataset) -> list[Part]:
     return parts.of_run(Run(folder, settings, dataset))
 
 
-def bundle(name: str = "student") -> Bundle:
-    """A consistent bundle whose model is not a model: enough for all that does not run it."""
+def bundle(name: str = "student", model: bytes = b"TFL3" + bytes(range(64))) -> Bundle:
+    """A consistent bundle whose model is not a model unless it is given: enough for all that does not run it."""
     frontend = preset("p1")
     return Bundle(
         name=name,
@@ -38,7 +39,7 @@ def bundle(name: str = "student") -> Bundle:
         input=Quantisation(0.03125, -5),
         output=Quantisation(0.125, 3),
         output_kind="logits",
-        model=b"TFL3" + bytes(range(64)),
+        model=model,
         provenance={"dataset": "made up", "seed": 1, "commit": "0123abc", "command": "tinyscene train configs/x.toml"},
         metrics={"float": {"accuracy": 0.5}},
     )
@@ -126,21 +127,38 @@ def write_run(folder: Path, *, seed: int = 1, networks: tuple[str, ...] = ("teac
     }
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     (folder / "complexity.json").write_text(json.dumps(COMPLEXITY))
-    bundle().save(folder / "bundle", "# Card\n")
+    real = (REPOSITORY / "models" / "student" / "model.tflite").read_bytes()
+    bundle(model=real).save(folder / "bundle", "# Card\n")
+    write_misheard(folder)
     (folder / "bundle.txt").write_text(f"{(folder / 'bundle').resolve()}\n")
     return folder
 
 
-def write_board(folder: Path) -> None:
+def write_misheard(folder: Path, clips: int = 3, seconds: float = 0.1) -> None:
+    """Write the clips that the INT8 model is wrong about; without sound if it lasts 0 s."""
+    random, shape = np.random.default_rng(clips), preset("p1").shape
+    arrays = {
+        "filename": np.array([f"audio/bus-{number}.wav" for number in range(clips)], np.str_),
+        "true": np.array(["bus"] * clips, np.str_),
+        "given": np.array(["metro_station"] * clips, np.str_),
+        "probability": np.linspace(0.9, 0.5, clips),
+        "images": random.integers(-128, 128, (clips, *shape)).astype(np.int8),
+        "samples": random.integers(-999, 999, (clips, round(44100 * seconds))).astype(np.int16),
+    }
+    files.write_arrays(folder / "misheard.npz", arrays)
+
+
+def write_board(folder: Path, emulated: bool = False, ports: int = 1) -> None:
     """Add what `device evaluate --json` writes."""
     board = {
         **score(101, skill=1.4),
         "mode": "features",
         "board": "mps2",
         "clock_hz": 25_000_000,
+        "emulated": emulated,
         "microseconds": 48211,
         "frontend_microseconds": None,
-        "statistics": {"frames_ok": 812},
+        "boards": {f"/dev/ttyACM{number}": {"clips": 100, "microseconds": 48211} for number in range(ports)},
     }
     (folder / "device.json").write_text(json.dumps(board))
     (folder / "host.json").write_text(json.dumps(score(101, skill=1.4)))

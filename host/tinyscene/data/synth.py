@@ -31,6 +31,11 @@ from tinyscene.data.synth_sources import HERTZ, RATE, SAMPLES, Signal, Source
 from tinyscene.errors import DatasetError
 
 VERSION = 2  # version of the clips' sound; raise it with any change of a recipe, so that old files are not reused
+LICENCE = """\
+CC0 1.0: these sounds were computed by `tinyscene data synth`, none was recorded. Whoever made them dedicates them to
+the public domain: use them, and what is made from them, for any purpose, without conditions.
+https://creativecommons.org/publicdomain/zero/1.0/
+"""
 FOLDS = 3
 LOCATIONS = 24  # locations of each scene; a third of them are in the test list of each fold
 CITIES = ("barcelona", "helsinki", "lisbon", "london", "lyon", "milan", "paris", "prague", "stockholm", "vienna")
@@ -196,6 +201,7 @@ def write_dataset(folder: Path, *, clips_per_scene: int = 60, seed: int = 1) -> 
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the clips being written, not for the rest
             raise
+    files.write_text(folder / "LICENSE.txt", LICENCE)
     _write_lists(folder, plans)
     console.print(f"{len(plans)} clips of {len(SCENES)} scenes in {folder}", soft_wrap=True)
 

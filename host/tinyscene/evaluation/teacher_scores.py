@@ -48,5 +48,5 @@ def rows(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         return []
     teachers = scores[KEY]
     together = [("teachers together", teachers["together"])] if "together" in teachers else []
-    each = [(f"teacher {name}", found) for name, found in teachers["each"].items()]
+    each = [(name if name == "teacher" else f"teacher {name}", found) for name, found in teachers["each"].items()]
     return [*each, *together, ("student", scores["float"])]

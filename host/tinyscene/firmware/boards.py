@@ -5,6 +5,7 @@ One file for each board, firmware/platform/boards/BOARD.toml; emulators, cycle m
 
 import dataclasses
 import functools
+import json
 from typing import Any
 
 from tinyscene import files
@@ -56,6 +57,39 @@ class Cycles:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Own:
+    """What a board's firmware takes besides a bundle, and how fast it is.
+
+    Attributes:
+        ram_bytes, flash_bytes: with the stack, and without arrays that depend on the bundle.
+        cycles_per_instruction: of a front end and a network, memory waits included.
+    """
+
+    ram_bytes: int
+    flash_bytes: int
+    cycles_per_instruction: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Power:
+    """What a board's processor draws while it computes.
+
+    Attributes:
+        microamperes_per_megahertz: typical current, for each megahertz of its clock.
+        volts: supply voltage.
+        source: the page that says so.
+    """
+
+    microamperes_per_megahertz: float
+    volts: float
+    source: str
+
+    def watts(self, clock_hz: int) -> float:
+        """Return the power at a clock."""
+        return 1e-12 * self.microamperes_per_megahertz * clock_hz * self.volts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Indirect:
     """Calls through a pointer.
 
@@ -74,6 +108,9 @@ class Board:
 
     Attributes:
         name: its name in PlatformIO.
+        ram_bytes, flash_bytes, clock_hz: its memories and its clock, from PlatformIO's file.
+        own: what its firmware takes besides a bundle.
+        power: what its processor draws; None: it is no hardware.
         emulated_only: whether its firmware reports that it is emulated.
         qemu, unicorn: how it is emulated; None: not by this emulator.
         cycles: how its cycles are estimated; None: they cannot be.
@@ -82,6 +119,11 @@ class Board:
     """
 
     name: str
+    ram_bytes: int
+    flash_bytes: int
+    clock_hz: int
+    own: Own
+    power: Power | None
     emulated_only: bool
     qemu: Qemu | None
     unicorn: Unicorn | None
@@ -127,8 +169,14 @@ def _board(name: str, table: dict[str, Any]) -> Board:
     def part(key: str, kind: type[Section]) -> Section | None:
         return section(kind, f"{name}.{key}", table[key]) if key in table else None
 
+    hardware = json.loads((FOLDER / f"{name}.json").read_text())
     return Board(
         name=name,
+        ram_bytes=hardware["upload"]["maximum_ram_size"],
+        flash_bytes=hardware["upload"]["maximum_size"],
+        clock_hz=int(hardware["build"]["f_cpu"].removesuffix("L")),
+        own=section(Own, f"{name}.own", table.get("own", {})),
+        power=part("power", Power),
         emulated_only=table.get("emulated_only", False),
         qemu=part("qemu", Qemu),
         unicorn=part("unicorn", Unicorn),

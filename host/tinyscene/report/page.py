@@ -1,6 +1,8 @@
 """One HTML page about a training run, from the files that the commands left in its folder; it says what is missing."""
 
+import base64
 import dataclasses
+import io
 import json
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -8,16 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import soundfile
+from matplotlib import image as pictures
+from numpy.typing import NDArray
 
 from tinyscene import __version__, figures, files, places
+from tinyscene.advice import needs
 from tinyscene.bundle import Bundle
-from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS
-from tinyscene.errors import BundleError, TinysceneError
+from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS, pipeline as compiler
+from tinyscene.errors import BundleError, ModelError, TinysceneError
 from tinyscene.evaluation import comparison, teacher_scores
+from tinyscene.firmware import boards as known_boards
 from tinyscene.paths import PROJECT
-from tinyscene.training import STUDENT_FOLDERS, run_files
+from tinyscene.training import STUDENT_FOLDERS, misheard, run_files
 
 EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
+MOST_MISHEARD = 12  # clips on the page
 SCORE_KEYS = ("clips", "accuracy", "log_loss", "per_scene", "per_device", "confusion", "classes")
 
 
@@ -35,6 +43,7 @@ class Run:
         hosts: title of a board -> evaluate's JSON on the clips that the board was sent, from host*.json.
         bundle: the bundle that bundle.txt names.
         folds: the runs in fold1, fold2, ... of a cross-validation.
+        misheard: the clips that its INT8 model is most wrong about; None: not kept.
         final: the run in `final`, on all clips, of a cross-validation.
         notes: sentences on what could not be read.
     """
@@ -48,6 +57,7 @@ class Run:
     hosts: dict[str, dict[str, Any]]
     bundle: Bundle | None
     folds: list["Run"]
+    misheard: list[misheard.Misheard] | None
     final: "Run | None"
     notes: list[str]
 
@@ -74,6 +84,7 @@ def write(run_dir: Path) -> Path:
     boards = run.of_bundle("boards") or {}
     hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
     compared = host | tempered or boards  # on the same clips, so that one table can show their scenes and devices
+    arena, takes = _takes(run.of_bundle("bundle"))
     page = _template().render(
         run=run,
         folder=run_dir,
@@ -85,6 +96,9 @@ def write(run_dir: Path) -> Path:
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
         scores=host | tempered | boards,
         compared=compared,
+        takes=takes,
+        arena=arena,
+        misheard=_misheard(run),
         teachers=teacher_scores.rows(run.evaluation or {}),
         with_interval=comparison.score_with_interval,
         rounding=_rounding(run),
@@ -133,6 +147,7 @@ def _load(folder: Path) -> Run:
         hosts=_read_scores(folder, run_files.HOST_SCORES),
         bundle=bundle,
         folds=[_load(path) for path in run_files.folds(folder)],
+        misheard=misheard.read(folder),
         final=_load(final) if final.is_dir() else None,
         notes=notes,
     )
@@ -213,13 +228,15 @@ def _read_bundle(path: Path) -> tuple[Bundle | None, list[str]]:
         return None, [f"The bundle of this run: {error}."]
 
 
-def _curves(run: Run, folder: Path) -> Iterator[str]:
-    """Yield an <svg> for each network that was trained, here or in the folds, and save the PNGs."""
+def _curves(run: Run, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield two <svg> for each network that was trained, here or in the folds: wide and narrow; save the wide one."""
     parts = run.folds or [run]
     for network in dict.fromkeys(network for part in parts for network in part.histories):
-        figure = figures.learning_curves([p.histories[network] for p in parts if network in p.histories], network)
-        figures.save_png(figure, folder / f"curves_{network}.png")
-        yield figures.svg(figure, f"Learning curves of the {network}")
+        histories = [part.histories[network] for part in parts if network in part.histories]
+        wide, narrow = (figures.learning_curves(histories, network, stacked) for stacked in (False, True))
+        figures.save_png(wide, folder / f"curves_{network}.png")
+        said = f"Learning curves of the {network}"
+        yield figures.svg(wide, said), figures.svg(narrow, f"{said}, below each other")
 
 
 def _confusions(host: dict[str, dict[str, Any]], folder: Path) -> Iterator[str]:
@@ -265,6 +282,52 @@ def _reliability(run: Run, folder: Path) -> str | None:
     figure = figures.reliability(tables)
     figures.save_png(figure, folder / "reliability.png")
     return figures.svg(figure, "Reliability diagram: accuracy of the predictions against their confidence")
+
+
+def _takes(bundle: Bundle | None) -> tuple[int, list[needs.Fit]]:
+    """Return the arena's bytes, and what the bundle takes of each board that exists; nothing where no board runs it."""
+    if bundle is None:
+        return 0, []
+    try:
+        arena = compiler.plan_model(bundle.model).report().arena_bytes
+        found = needs.of(bundle.frontend, bundle.model, len(bundle.classes))
+    except ModelError:
+        return 0, []
+    return arena, [needs.Fit(board, found) for board in known_boards.every().values() if not board.emulated_only]
+
+
+def _misheard(run: Run) -> list[dict[str, Any]] | None:
+    """Return the clips that the INT8 model is most wrong about, with picture and sound; None: not kept."""
+    kept = [part.misheard for part in (run.folds or [run]) if part.misheard is not None]
+    clips = sorted((clip for each in kept for clip in each), key=lambda clip: -clip.probability)
+    bundle = run.of_bundle("bundle")
+    if not kept:
+        return None
+    rate = bundle.frontend.sample_rate if bundle else 0
+    return [
+        {"clip": clip, "picture": _picture(clip.image), "sound": _sound(clip.samples, rate) if rate else None}
+        for clip in clips[:MOST_MISHEARD]
+    ]
+
+
+def _picture(image: NDArray[Any]) -> str:
+    """Return a log-mel image as a PNG in a URL: low bands at the bottom, one pixel a value."""
+    buffer = io.BytesIO()
+    pictures.imsave(buffer, image, origin="lower", cmap="magma", format="png")
+    return _as_url("image/png", buffer.getvalue())
+
+
+def _sound(samples: NDArray[Any], rate: int) -> str | None:
+    """Return sound as a WAV file in a URL; None for none."""
+    if not len(samples):
+        return None
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16")
+    return _as_url("audio/wav", buffer.getvalue())
+
+
+def _as_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _template() -> jinja2.Template:

@@ -18,6 +18,7 @@ from tinyscene.paths import relative_to_repository
 from tinyscene.training import (
     duration,
     fit,
+    misheard,
     model_card,
     parts,
     quantisation_aware,
@@ -170,5 +171,6 @@ def _score(part: Part, made: Bundle) -> None:
     outputs = scoring.run(made, test.images, live=part.run.live)
     predictions = {FLOAT: softmax(fit.predict(model, test)), INT8: made.probabilities(outputs)}
     files.write_arrays(part.folder / run_files.PREDICTIONS, predictions)
+    misheard.write(part, made, test.images, predictions[INT8])
     found = scores.evaluation(part.split, part.test, predictions, part.run.classes)
     files.write_json(part.folder / run_files.EVALUATION, found)

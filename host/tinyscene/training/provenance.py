@@ -15,6 +15,8 @@ from tinyscene.networks import keras
 from tinyscene.paths import IS_INSTALLED, PROJECT, REPOSITORY
 from tinyscene.training.config import RunConfig
 
+PUBLIC_DOMAIN = "CC0, public domain: for any use, without conditions"  # `data_licence` of sound that may be passed on
+
 
 def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fold: int | None) -> dict[str, Any]:
     """Return what made a bundle, for its `provenance`.
@@ -72,7 +74,10 @@ def _licence(path: Path) -> str:
     """Return a phrase for what the data set's licence file allows."""
     if not path.is_file():
         return "none stated"
-    if "commercial use" in path.read_text(encoding="utf-8", errors="replace").lower():
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if text.startswith("CC0"):
+        return PUBLIC_DOMAIN
+    if "commercial use" in text.lower():
         return "research and other non-commercial use only; see the data set's LICENSE.txt"
     return "see the data set's LICENSE.txt"
 

@@ -21,6 +21,7 @@ FIGURES = "figures"
 FINAL = "final"  # folder of the part whose weights are the bundle's
 BUNDLE = "bundle"  # folder of the part's own bundle
 PREDICTIONS = "predictions.npz"  # class probabilities of its test clips
+MISHEARD = "misheard.npz"  # test clips with wrong predictions, for the report
 TEACHER_LOGITS = "teacher_logits.npz"  # teachers' logits for its training clips
 TEACHER_TEST_LOGITS = "teacher_test_logits.npz"
 

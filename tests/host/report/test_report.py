@@ -10,8 +10,13 @@ import pytest
 
 import runs
 from tinyscene import figures, files
+from tinyscene.advice.needs import Fit, Needs
+from tinyscene.bundle import Bundle
 from tinyscene.errors import TinysceneError
+from tinyscene.firmware import boards
 from tinyscene.report import page as report_page
+
+TAKEN = Fit(boards.named("nano33ble"), Needs(20_000, 60_000, 10**7, 1.0))
 
 
 class Page(html.parser.HTMLParser):
@@ -59,6 +64,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds; most tests are about the words."""
     for name in ("learning_curves", "confusion", "reliability", "save_png"):
         monkeypatch.setattr(figures, name, lambda *_: None)
+    monkeypatch.setattr(report_page, "_takes", lambda _: (1234, [TAKEN]))
     monkeypatch.setattr(figures, "svg", lambda figure, description: f"<svg><title>{description}</title></svg>")  # noqa: ARG005
 
 
@@ -100,10 +106,13 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
     for expected in (
         "features",
         "model, ms a clip (median) 48.2",
-        "statistics, frames ok 812",
+        "network's arena has 17,504 bytes",
+        "nano33ble, 64 MHz",
+        "52 µA/MHz at 3 V (nRF52840 Product Specification",
+        "metro station (90.0 %), but it is bus audio/bus-0.wav",
         "The board: its scores are the host's",
         "95 %: 41.2 to 57.7 %, 1.31 to 1.79",
-        runs.bundle().identity,
+        Bundle.load(run / "bundle").identity,
         "0123abc",
         'name = "student"',
     ):
@@ -122,12 +131,16 @@ def test_a_finished_run(finished: tuple[Path, Page]) -> None:
 def test_the_page_stands_alone(finished: tuple[Path, Page]) -> None:
     _, shown = finished
     assert len(shown.ids) == len(set(shown.ids))
-    assert all(address.startswith("#") and address[1:] in shown.ids for address in shown.addresses)
+    inside = [address for address in shown.addresses if address.startswith("data:")]
+    assert sum(address.startswith("data:image/png;base64,") for address in inside) == 3
+    assert sum(address.startswith("data:audio/wav;base64,") for address in inside) == 3
+    others = [address for address in shown.addresses if address not in inside]
+    assert all(address.startswith("#") and address[1:] in shown.ids for address in others)
     references = re.findall(r"url\(([^)]*)\)", shown.source)
     assert all(reference[1:] in shown.ids for reference in references)
     assert "<script" not in shown.source
     assert "@import" not in shown.source
-    assert shown.source.count('role="img"') == shown.source.count("<svg") == 5
+    assert shown.source.count('role="img"') == shown.source.count("<svg") == 7
 
 
 def test_the_confusion_matrix_is_in_the_picture(finished: tuple[Path, Page]) -> None:
@@ -149,6 +162,7 @@ def test_the_confusion_matrix_is_in_the_picture(finished: tuple[Path, Page]) -> 
         ("bundle.txt", "Missing: a bundle"),
         ("bundle/model.tflite", "is not a bundle"),
         ("device.json", "Missing: device.json"),
+        ("misheard.npz", "Missing: misheard.npz"),
     ],
 )
 def test_what_is_missing_is_said(run: Path, missing: str, said: str) -> None:
@@ -276,6 +290,52 @@ def test_cross_validation(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_the_time_of_an_emulator_is_not_a_boards(run: Path) -> None:
+    runs.write_board(run, emulated=True)
+    text = page(run).text
+    assert "mps2, emulated" in text
+    assert "how long it took is this machine's time" in text
+    assert "ms a clip" not in text
+    assert "48.2" not in text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_several_boards_have_a_row_each(run: Path) -> None:
+    runs.write_board(run, ports=2)
+    text = page(run).text
+    assert "/dev/ttyACM0 100 clips, 48.2 ms each" in text
+    assert "microseconds" not in text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_what_it_takes_of_a_board(run: Path) -> None:
+    text = page(run).text
+    assert "network's arena has 1,234 bytes" in text
+    assert "nano33ble, 64 MHz 112 of 256 108 of 960 273 2.7" in text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_sound_is_only_where_the_licence_lets_it_be(run: Path) -> None:
+    runs.write_misheard(run, clips=20, seconds=0)
+    shown = page(run)
+    assert shown.source.count("data:image/png") == 12
+    assert "data:audio" not in shown.source
+    assert "Their sound is not on this page" in shown.text
+    runs.write_misheard(run, clips=0)
+    assert "No test clip was answered wrongly" in page(run).text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_one_teacher_is_called_so_once(run: Path) -> None:
+    path = run / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    one = {"accuracy": 0.4, "log_loss": 1.6, "intervals": {"accuracy": [0.4, 0.5], "log_loss": [1.5, 1.8]}}
+    path.write_text(json.dumps({**evaluation, "teachers": {"each": {"teacher": one}}}))
+    assert "teacher teacher" not in page(run).text
+    assert "teacher 40.0 %" in page(run).text
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_a_board_that_differs_is_shown(run: Path) -> None:
     runs.write_board(run)
     (run / "host.json").write_text(json.dumps(runs.score(102)))
@@ -292,6 +352,7 @@ def test_text_from_files_is_not_markup(run: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("misheard.npz", "{", r"misheard\.npz is damaged"),
         ("evaluation.json", "{", r"evaluation\.json is damaged \(.*line 1"),
         ("complexity.json", "[1]", r"complexity\.json is damaged \(not a JSON object\)"),
         ("student/history.jsonl", "nonsense", r"history\.jsonl is damaged \(line 1: Expecting"),

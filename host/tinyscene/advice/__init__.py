@@ -1,0 +1,5 @@
+"""What a bundle takes of a board, estimated without building anything."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
