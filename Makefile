@@ -14,7 +14,7 @@ firmware size flash: export TINYSCENE_BUNDLE := $(BUNDLE)
 demo: export DEMO_DATA := $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format firmware size flash bench bench-docs results clean
+.PHONY: help setup demo test test-slow check format firmware size flash bench bench-docs results clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: setup ## train, compile, boot and score a small model; DATA=DIR: with your
 
 test: check ## every check and every test (five to ten minutes on two cores)
 	python -m pytest -n 2
+
+test-slow: setup ## the tests that take minutes each: kills and full disks, the whole demo
+	python -m pytest -m slow -v
 
 check: setup ## format, lint, types, and the style of the C sources
 	@scripts/check

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -40,10 +41,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-def demo(project: Path, *options: str) -> "subprocess.Popen[str]":
+def demo(project: Path, *options: str, config: str = "miniature.toml") -> "subprocess.Popen[str]":
     """Start the demo of the copy; its output, errors included, comes line by line."""
     return subprocess.Popen(
-        [sys.executable, "scripts/demo", "--config", "miniature.toml", *options],
+        [sys.executable, "scripts/demo", "--config", config, *options],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(project / "host")},
         stdout=subprocess.PIPE,
@@ -88,6 +89,50 @@ def test_the_board_scores_as_the_host_does(finished: tuple[Path, str], mode: str
     assert (board["clips"], board["mode"]) == (clips, mode)
     assert board["identity"] == Bundle.load(folder / "bundle").identity
     assert f"The board's scores are the host's: accuracy {host['accuracy']:.2%}" in output
+
+
+def shown_in_readme() -> list[str]:
+    """The lines of README's picture of the demo, without those that stand for left-out ones."""
+    block = (REPOSITORY / "README.md").read_text().split("$ make demo\n")[1].split("```")[0]
+    return [line for line in block.splitlines() if line.strip(".")]
+
+
+def masked(line: str) -> str:
+    """A line without its figures, which are another machine's or another configuration's."""
+    line = line.replace("configs/demo.toml", "miniature.toml").replace("bundle demo", "bundle miniature")
+    line = re.sub(r"\([0-9a-f]{16}\)", "(IDENTITY)", line)
+    return re.sub(r"\d+([,.]\d+)*(e-\d+)?", "N", line)
+
+
+def test_readme_shows_what_it_prints(finished: tuple[Path, str], project: Path) -> None:
+    """As text; its figures are compared by the test below, which is slow."""
+    printed = {masked(line.replace(f"{project}/", "")).strip() for line in re.split(r"[\r\n]", finished[1])}
+    for line in shown_in_readme():
+        begin, middle, end = masked(line).partition(" ... ")
+        found = [each for each in printed if each.startswith(begin) and (not middle or end in each)]
+        assert found if middle else masked(line) in printed, line
+
+
+@pytest.mark.slow
+def test_readme_has_the_demos_figures(project: Path) -> None:
+    """The whole demo, some six minutes: accuracies within 8 points, log losses within 0.15, bytes within 2 %."""
+    with demo(project, config="configs/demo.toml") as process:
+        output, _ = process.communicate()
+    assert process.returncode == 0, output[-5000:]
+    for pattern, tolerance in (
+        (r"float: log loss ([\d.]+)", 0.15),
+        (r"INT8: log loss ([\d.]+)", 0.15),
+        (r"INT8: .*accuracy ([\d.]+) %", 8),
+        (r"The board's scores are the host's: accuracy ([\d.]+)%", 8),
+        (r"RAM:.*used (\d+) bytes", 1300),
+        (r"Flash:.*used (\d+) bytes", 2800),
+        (r"model arrays ([\d,]+) bytes", 0),
+    ):
+        ours, found = (re.search(pattern, text) for text in ("\n".join(shown_in_readme()), output))
+        assert ours, pattern
+        assert found, pattern
+        difference = float(found[1].replace(",", "")) - float(ours[1].replace(",", ""))
+        assert abs(difference) <= tolerance, f"{pattern}: {found[1]} where README has {ours[1]}"
 
 
 def test_paths_are_printed_as_they_are(finished: tuple[Path, str], project: Path) -> None:

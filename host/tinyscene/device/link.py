@@ -226,7 +226,8 @@ class Link:
                 tries.had_damage()
         raise UnansweredError(
             f"no answer to {request.name} from {self.url} after {tries.made} attempts; is tinyscene's firmware "
-            "running there, at this baud rate, and does no other program hold the port?"
+            "running there, at this baud rate, and does no other program hold the port? See "
+            "docs/HOWTO-board-does-not-answer.md"
         )
 
     def tell(self, request: Request, payload: bytes) -> None:

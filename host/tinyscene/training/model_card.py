@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from tinyscene import files
 from tinyscene.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle
 from tinyscene.compiler import complexity, pipeline as compiler
@@ -18,6 +16,8 @@ from tinyscene.evaluation import comparison, teacher_scores
 from tinyscene.frontend import engines as feature_engines
 from tinyscene.training import ablation, config, recipe
 
+RARE, OFTEN = 0.2, 0.1  # shares of a scene's clips that are found, or taken for another, and said as a limit
+FEW = 10  # clips; of fewer, nothing is said
 SMALL = 10_000  # clips; with fewer, the card says that the set is small
 KINDS = (("float", "float"), ("int8", "INT8"))
 MEASURES = (("log_loss", "log loss"), ("accuracy", "accuracy"))
@@ -60,7 +60,8 @@ def write(bundle: Bundle, ablations: Sequence[dict[str, Any]] = ()) -> str:
         bundle: bundle whose `metrics` are the trainer's (scores under "float" and "int8", a list of folds), or empty.
         ablations: result of `ablation.read`.
     """
-    before, after = (_head, _scores, _calibration, _teachers, _data, _recipe), (_cost, _origin)
+    before = (_head, _use, _limits, _scores, _calibration, _teachers, _data, _recipe)
+    after = (_cost, _origin)
     parts = [*(part(bundle) for part in before), _ablations(ablations), *(part(bundle) for part in after)]
     return "\n".join(line for part in parts for line in part) + "\n"
 
@@ -75,6 +76,73 @@ def _head(bundle: Bundle) -> Iterator[str]:
         f"{len(bundle.classes)} scenes: {', '.join(bundle.classes)}."
     )
     yield f"Identity: `{bundle.identity}`, which the firmware reports."
+
+
+def _use(bundle: Bundle) -> Iterator[str]:
+    front = bundle.frontend
+    yield "\n## Intended use\n"
+    yield (
+        f"To tell where a microcontroller with a microphone is, as one of these {len(bundle.classes)} scenes, from its "
+        "sound alone; to measure what such a network costs and gets right on a board; and as a start for networks of "
+        "your own. It always names one of them, also where it is somewhere else. Not for decisions that harm somebody "
+        "if they are wrong, and not for watching people."
+    )
+    yield "\n## How to use it\n"
+    yield (
+        "BUNDLE is this folder; BOARD is `mps2`, which is emulated, or a real one.\n\n"
+        "```\n"
+        "tinyscene evaluate BUNDLE --data DIR --split LIST   # its scores on your clips, on this machine\n"
+        "tinyscene export BUNDLE                             # as C, with its front end\n"
+        "pio run -e BOARD                                    # firmware around it\n"
+        "tinyscene emulate BOARD                             # prints a URL; or flash: make flash BOARD=BOARD\n"
+        "tinyscene device classify FILE --port URL           # the board's answer for a sound\n"
+        "```\n"
+    )
+    yield (
+        f"It takes {front.clip_samples / front.sample_rate:g} s of PCM at {front.sample_rate:,} Hz, one channel; "
+        "`tinyscene at-rate` makes a bundle for a microphone with another rate."
+    )
+
+
+def _limits(bundle: Bundle) -> Iterator[str]:
+    """Say what the scores mean for somebody who relies on an answer; every figure is the INT8 model's."""
+    if not bundle.metrics:
+        return
+    yield "\n## Limits\n"
+    scored = bundle.metrics.get("calibrated", bundle.metrics)["int8"]
+    right, chance = 100 * scored["accuracy"], 100 / len(bundle.classes)
+    yield f"- Of 100 answers, {right:.0f} are right; chance would give {chance:.0f}."
+    scenes = sorted(scored["per_scene"].items(), key=lambda item: item[1]["accuracy"])
+    if rare := [f"{name} ({100 * part['accuracy']:.0f} % of its clips)" for name, part in scenes if _is_rare(part)]:
+        yield f"- It rarely finds {', '.join(rare)}; that it does not name a scene says little about that one."
+    yield from _confused(scored)
+    devices = [(part["accuracy"], name) for name, part in scored["per_device"].items() if part["clips"] >= FEW]
+    if len(devices) > 1:
+        (low, worst), (high, best) = min(devices), max(devices)
+        yield (
+            f"- It depends on the microphone: {100 * low:.0f} % of the clips of device {worst} are right, "
+            f"{100 * high:.0f} % of device {best}. Expect less of a microphone that it was not trained with."
+        )
+    if "reliability" in scored:
+        yield f"- Its probabilities are off by {100 * scored['reliability']['ece']:.0f} points on average."
+
+
+def _is_rare(part: Mapping[str, Any]) -> bool:
+    return part["accuracy"] < RARE and part["clips"] >= FEW
+
+
+def _confused(scored: Mapping[str, Any]) -> Iterator[str]:
+    """Say which scene is most often taken for which other."""
+    classes = scored["classes"]
+    taken = [
+        (count / sum(row), true, given)
+        for true, row in zip(classes, scored["confusion"], strict=True)
+        for given, count in zip(classes, row, strict=True)
+        if given != true and sum(row) >= FEW
+    ]
+    share, true, given = max(taken, default=(0.0, "", ""))
+    if share >= OFTEN:
+        yield f"- It takes {100 * share:.0f} % of {true} for {given}, more than any other scene for another."
 
 
 def _scores(bundle: Bundle) -> Iterator[str]:
@@ -224,8 +292,7 @@ def _recipe(bundle: Bundle) -> Iterator[str]:
         yield from recipe.words(config.parse(resolved))
     except ConfigError:  # from a tinyscene whose configurations had other keys
         yield "The configuration is from another version of tinyscene."
-    yield "\n<details><summary>Every setting, as the run resolved it</summary>\n"
-    yield f"```toml\n{tomli_w.dumps(resolved).strip()}\n```\n</details>"
+    yield f"\nEvery setting, as the run resolved it, is in `{DESCRIPTION_FILE}` under `provenance.configuration`."
 
 
 def _ablations(results: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -5,21 +5,26 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from tinyscene.augment import EIGHT, AugmentConfig
-from tinyscene.training.config import ADAMW, CROSS_VALIDATE, NetworkConfig, RunConfig
+from tinyscene.training.config import ADAMW, CROSS_VALIDATE, NetworkConfig, RunConfig, TeacherConfig
 from tinyscene.training.logit_adjustment import CITY, NONE
 
 
 def words(settings: RunConfig) -> Iterator[str]:
-    """Yield the items of a Markdown list, one line each."""
-    yield f"- Student: {_network(settings.student)}."
+    """Yield the items of a Markdown list, one line each; what several networks have in common is said once."""
+    networks = {"Student": _network(settings.student)}
     for teacher, copies in groupby(settings.teachers, lambda each: dataclasses.replace(each, name="")):
         names = [f"`{copy.name}`" for copy in copies]
         title = f"Teacher {names[0]}" if len(names) == 1 else f"Teachers {', '.join(names)}, each"
-        seed = f"; seed {teacher.seed}" if teacher.seed is not None else ""
-        augment = f" Its own augmentation: {_augmentation(teacher.augment)}." if teacher.augment is not None else ""
-        image = teacher.frontend
-        sees = f" It sees images of its own, {image.n_mels}x{image.frames}." if image is not None else ""
-        yield f"- {title}: {_network(teacher)}{seed}.{sees}{augment}"
+        networks[title] = _network(teacher) + _own(teacher)
+    teachers = [parts for title, parts in networks.items() if title != "Student"]
+    for title, several in (("All networks", list(networks.values())), ("All teachers", teachers)):
+        shared = [part for part in several[0] if all(part in each for each in several)] if len(several) > 1 else []
+        if shared:
+            yield f"- {title}: {'; '.join(shared)}."
+        for parts in several:
+            parts[:] = [part for part in parts if part not in shared]
+    for title, parts in networks.items():
+        yield f"- {title}: {'; '.join(parts) or 'nothing else'}."
     if settings.distillation is not None:
         yield f"- {_distillation(settings)}"
     yield f"- Augmentation: {_augmentation(settings.augment)}."
@@ -27,7 +32,19 @@ def words(settings: RunConfig) -> Iterator[str]:
     yield f"- Clips: {_clips(settings)}. Seed of everything random: {settings.seed}."
 
 
-def _network(network: NetworkConfig) -> str:
+def _own(teacher: TeacherConfig) -> list[str]:
+    """Return what a teacher has for itself, instead of the run's."""
+    parts = []
+    if teacher.seed is not None:
+        parts.append(f"seed {teacher.seed}")
+    if teacher.frontend is not None:
+        parts.append(f"images of its own, {teacher.frontend.n_mels}x{teacher.frontend.frames}")
+    if teacher.augment is not None:
+        parts.append(f"its own augmentation ({_augmentation(teacher.augment)})")
+    return parts
+
+
+def _network(network: NetworkConfig) -> list[str]:
     optimizer = "AdamW" if network.optimizer == ADAMW else "Adam"
     rate = f"learning rate {network.learning_rate:g}"
     if network.schedule != "constant":
@@ -50,7 +67,7 @@ def _network(network: NetworkConfig) -> str:
         parts.append(f"while labels are learnt, logits adjusted by the logarithms of the scenes' shares {where}")
     if network.average_from is not None:
         parts.append(f"mean of the weights after {100 * network.average_from:g} % of the epochs")
-    return "; ".join(parts)
+    return parts
 
 
 def _distillation(settings: RunConfig) -> str:

@@ -113,3 +113,32 @@ def test_no_card_of_a_bundle_that_was_not_trained(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="was not written by a training run"):
         model_card.rewrite(tmp_path)
     assert (tmp_path / CARD_FILE).read_text() == "# Card\n"
+
+
+def test_what_networks_share_is_said_once() -> None:
+    """All phrases of the recipe, together, have each setting of several networks once."""
+    teacher = {"network": "baseline", "epochs": 4, "augment": {"mixup": 0.2}}
+    teachers = [{"name": "one", **teacher}, {"name": "two", **teacher, "stem_stride": 4}]
+    table = {**TABLE, "teachers": teachers, "student": {"network": "student", "epochs": 4}}
+    lines = list(recipe.words(run_config.parse(table)))
+    assert lines[0].startswith("- All networks: 4 epochs of batches of 32; Adam, learning rate")
+    assert lines[1] == "- All teachers: its own augmentation (mixup, alpha 0.2)."
+    assert lines[2:5] == [
+        "- Student: `student` of width 1, relu.",
+        "- Teacher `one`: `baseline` of width 1, relu.",
+        "- Teacher `two`: `baseline` of width 1, stem stride 4, relu.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["student", "baseline", "compact"])
+def test_limits_are_computed(name: str) -> None:
+    """A scene that is rarely found is named with its figure, and none that is found often."""
+    card = (MODELS / name / CARD_FILE).read_text()
+    limits = card.split("## Limits")[1].split("\n## ")[0]
+    scored = tomllib.loads((MODELS / name / "bundle.toml").read_text())["metrics"]["calibrated"]["int8"]
+    for scene, part in scored["per_scene"].items():
+        said = f"{scene} ({100 * part['accuracy']:.0f} % of its clips)"
+        assert (said in limits) == (part["accuracy"] < 0.2), scene
+    assert "Of 100 answers, " in limits
+    assert "## Intended use" in card
+    assert "tinyscene export BUNDLE" in card
