@@ -187,8 +187,8 @@ def _descriptor(path: Path) -> int | None:
 @contextmanager
 def _streaming(path: Path) -> Iterator[Path]:
     """Yield a temporary path whose content is written to something that cannot be replaced."""
-    with writing(path), tempfile.TemporaryDirectory(prefix="tinyscene-") as folder:
-        temporary = Path(folder) / f"output{path.suffix}"
+    with writing(path), temporary_folder("output") as folder:
+        temporary = folder / f"output{path.suffix}"
         yield temporary
         data = temporary.read_bytes()
         sys.stdout.flush()
@@ -283,6 +283,21 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """Yield an empty folder among the system's temporary files, removed as `scratch_folder` removes its own.
+
+    Args:
+        purpose: what it is for, in one word.
+
+    Raises:
+        TinysceneError: it cannot be made, or what is in it cannot be written.
+    """
+    parent = Path(tempfile.gettempdir())
+    with writing(parent), scratch_folder(parent, f"tinyscene-{purpose}") as folder:
+        yield folder
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import ctypes
 import dataclasses
 import hashlib
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,8 +155,7 @@ def run_on_mps2(models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]])
         ModelError: the C wrote outside its buffers.
         ToolError: the cross compiler or QEMU is missing or failed.
     """
-    with tempfile.TemporaryDirectory(prefix="tinyscene-verify-") as name:
-        folder = Path(name)
+    with files.temporary_folder("verify") as folder:
         sizes = write_all(models, folder)
         sources = [*model_sources(folder, len(models)), *engine_sources()]
         return run_image(folder, sizes, inputs, sources, [ENGINE])

@@ -5,14 +5,10 @@ bundle and hashes of everything that the C depends on, so that a build can tell 
 the folder is out of date (firmware/platform/generate.py).
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,7 @@ from tinyscene import files
 from tinyscene.bundle import DESCRIPTION_FILE, MODEL_FILE, Bundle
 from tinyscene.compiler import pipeline as compiler
 from tinyscene.console import console
-from tinyscene.errors import BundleError, TinysceneError
+from tinyscene.errors import BundleError
 from tinyscene.firmware import project, protocol, runtimes
 from tinyscene.firmware.runtimes import Built, Choice
 from tinyscene.frontend import Quantisation, host as frontend_host
@@ -76,7 +72,9 @@ def report(
 
 def _export(bundle: Bundle, out: Path, record: dict[str, Any], choice: Choice) -> Built:
     _check(bundle)
-    with _scratch_folder(out) as scratch:
+    with files.writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with files.writing(out), files.scratch_folder(out.parent, out.name) as scratch:
         built = runtimes.write(bundle, choice, scratch)
         frontend_host.emit(bundle.frontend, bundle.normalisation, bundle.input, scratch)
         protocol.write_header(scratch)
@@ -124,20 +122,6 @@ def _check(bundle: Bundle) -> None:
             )
 
 
-@contextlib.contextmanager
-def _scratch_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder next to `out`, removed afterwards."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        raise TinysceneError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch)
-
-
 def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
     """Replace what differs; the record is removed first and written last, so that a half-made folder has none."""
     record_path = out / RECORD_FILE
@@ -146,12 +130,10 @@ def _install(made: dict[str, bytes], record: dict[str, Any], out: Path) -> None:
     text = json.dumps(record, indent=2) + "\n"
     if not stale and not changed and _content(record_path) == text.encode():
         return
-    try:
+    with files.writing(out):
         record_path.unlink(missing_ok=True)
         for name in stale:
             (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise TinysceneError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
     for name, content in changed.items():
         files.write_bytes(out / name, content)
     files.write_text(record_path, text)

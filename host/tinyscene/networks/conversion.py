@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.errors import ModelError, ToolError
 from tinyscene.frontend import Quantisation
 from tinyscene.networks.backend import keras, quiet
@@ -95,8 +95,7 @@ def _single(model: keras.Model) -> keras.Model:
 
 def _convert_elsewhere(model: keras.Model, images: NDArray[np.float32]) -> bytes:
     """Convert in a child process that runs Keras on TensorFlow."""
-    with tempfile.TemporaryDirectory(prefix="tinyscene-") as name:
-        folder = Path(name)
+    with files.temporary_folder("conversion") as folder:
         model.save(folder / "model.keras")
         np.save(folder / "images.npy", images)
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}

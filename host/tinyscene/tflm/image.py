@@ -1,7 +1,6 @@
 """Run a model with TensorFlow Lite Micro on the emulated Cortex-M4: its smallest arena, outputs and instructions."""
 
 import dataclasses
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -67,8 +66,7 @@ def measure(
         ToolError: the cross compiler or QEMU is missing or failed.
     """
     source, result = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    with tempfile.TemporaryDirectory(prefix="tinyscene-tflm-") as name:
-        folder = Path(name)
+    with files.temporary_folder("tflm") as folder:
         for file, text in sources.items():
             files.write_text(folder / file, text)
         runtime = [*runtime_sources(), *execution.engine_sources()]

@@ -6,7 +6,6 @@ It runs in a child process: a model that it cannot run may end the process inste
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.errors import ToolError
 
 ARENA_BYTES = 64 << 20  # far more than a microcontroller has; only the part in use takes memory
@@ -36,11 +36,10 @@ def run(model: bytes, inputs: NDArray[Any], tensors: Sequence[int] = ()) -> list
     """
     if importlib.util.find_spec("tflite_micro") is None:
         raise ToolError(f"the Python package tflite-micro is not installed; in the checkout, run {INSTALL}")
-    with tempfile.TemporaryDirectory(prefix="tinyscene-tflm-") as name:
-        folder = Path(name)
+    with files.temporary_folder("tflm") as folder:
         (folder / "model.tflite").write_bytes(model)
         np.save(folder / "inputs.npy", inputs)
-        command = [sys.executable, "-m", "tinyscene.tflm.interpreter", name, *map(str, tensors)]
+        command = [sys.executable, "-m", "tinyscene.tflm.interpreter", str(folder), *map(str, tensors)]
         result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if result.returncode:
             lines = result.stderr.strip().splitlines() or [f"it ended with {result.returncode}"]

@@ -1,6 +1,7 @@
 """Compile the firmware's portable C for this machine and load it, so that Python calls the same code as the board."""
 
 import ctypes
+import errno
 import hashlib
 import os
 import shlex
@@ -90,13 +91,21 @@ def _compile(
     objects: list[str] = []
     for source in sources:
         objects.append(str(library.parent / f"{len(objects)}.o"))
-        _run([*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]], name)
-    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(library)], name)
+        _run(
+            [*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]],
+            name,
+            library.parent,
+        )
+    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(library)], name, library.parent)
 
 
-def _run(command: list[str], name: str) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], name: str, scratch: Path) -> None:
+    """Run a compiler, whose temporary files go into a folder that is removed even if it is killed."""
+    environment = os.environ | {"TMPDIR": str(scratch), "LC_ALL": "C"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
+        if os.strerror(errno.ENOSPC) in result.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise ToolError(f"the C compiler refused {name}: {result.stderr.strip()[:2000]}")
 
 

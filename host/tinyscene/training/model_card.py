@@ -14,7 +14,7 @@ from tinyscene.console import console
 from tinyscene.errors import BundleError, ConfigError, ModelError
 from tinyscene.evaluation import comparison, teacher_scores
 from tinyscene.frontend import engines as feature_engines
-from tinyscene.training import ablation, config, recipe
+from tinyscene.training import ablation, config, provenance, recipe
 
 RARE, OFTEN = 0.2, 0.1  # shares of a scene's clips that are found, or taken for another, and said as a limit
 FEW = 10  # clips; of fewer, nothing is said
@@ -110,6 +110,8 @@ def _limits(bundle: Bundle) -> Iterator[str]:
         return
     yield "\n## Limits\n"
     scored = bundle.metrics.get("calibrated", bundle.metrics)["int8"]
+    if bundle.provenance.get("data_licence") == provenance.PUBLIC_DOMAIN:
+        yield "- It has heard computed sounds only, and knows nothing of real places: the scores are for such sounds."
     right, chance = 100 * scored["accuracy"], 100 / len(bundle.classes)
     yield f"- Of 100 answers, {right:.0f} are right; chance would give {chance:.0f}."
     scenes = sorted(scored["per_scene"].items(), key=lambda item: item[1]["accuracy"])

@@ -9,13 +9,14 @@ from typing import Any
 
 from tinyscene import __version__
 from tinyscene.augment import AugmentConfig
-from tinyscene.data import Dataset
+from tinyscene.data import Dataset, synth
 from tinyscene.frontend import engines as feature_engines
 from tinyscene.networks import keras
 from tinyscene.paths import IS_INSTALLED, PROJECT, REPOSITORY
 from tinyscene.training.config import RunConfig
 
-PUBLIC_DOMAIN = "CC0, public domain: for any use, without conditions"  # `data_licence` of sound that may be passed on
+# `data_licence` of computed sounds, which may be passed on
+PUBLIC_DOMAIN = "CC0, public domain: for any use, without conditions"
 
 
 def describe(dataset: Dataset, config: Path, out: Path, settings: RunConfig, fold: int | None) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _licence(path: Path) -> str:
     if not path.is_file():
         return "none stated"
     text = path.read_text(encoding="utf-8", errors="replace")
-    if text.startswith("CC0"):
+    if text == synth.LICENCE:
         return PUBLIC_DOMAIN
     if "commercial use" in text.lower():
         return "research and other non-commercial use only; see the data set's LICENSE.txt"

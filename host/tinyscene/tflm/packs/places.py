@@ -1,10 +1,10 @@
 """Where packs come from: their vendors' servers, an index of packs, or a folder of this machine."""
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tinyscene import files
 from tinyscene.errors import ToolError
 from tinyscene.tflm.packs import download, pdsc
 from tinyscene.tflm.packs.pins import Pin
@@ -61,9 +61,10 @@ def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
     from cmsis_pack_manager import Cache
 
     url = url if url.endswith(".pidx") else f"{url.rstrip('/')}/{INDEX}"
-    with tempfile.TemporaryDirectory() as scratch:
-        download.fetch(url, Path(scratch) / INDEX, lambda *_: None)  # the manager does not say why it found nothing
-        listed = Path(scratch) / "indices"
+    with files.temporary_folder("packs") as folder:
+        scratch = str(folder)
+        download.fetch(url, folder / INDEX, lambda *_: None)  # the manager does not say why it found nothing
+        listed = folder / "indices"
         listed.write_text(f"{url}\n")
         # silent, with time-outs
         cache = Cache(True, False, json_path=scratch, data_path=scratch, vidx_list=str(listed))
@@ -71,7 +72,7 @@ def _in_index(pins: Iterable[Pin], url: str) -> dict[Pin, Location]:
             cache.cache_descriptors()
         except Exception as error:  # it raises no narrower class
             raise ToolError(f"cannot read the index of packs {url} ({error}); check the address") from error
-        return {pin: _described(pin, Path(scratch), url) for pin in pins}
+        return {pin: _described(pin, folder, url) for pin in pins}
 
 
 def _fetch_description(pin: Pin, folder: Path) -> None:

@@ -4,7 +4,6 @@ import dataclasses
 import fcntl
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,8 +94,8 @@ def installing(pin: Pin) -> Iterator[Path]:
     """
     with explaining():
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder(), prefix=f".{pin.id}.") as scratch:
-            yield Path(scratch) / "pack"
+        with files.scratch_folder(folder(), pin.id) as scratch:
+            yield scratch / "pack"
 
 
 def place(unpacked: Path, pin: Pin, source: str, sha256: str | None, verified: Verified) -> Installed:
