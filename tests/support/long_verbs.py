@@ -217,7 +217,7 @@ VERBS = (
     Verb(
         "experiment run",
         lambda f, _: tinyscene(
-            *("experiment", "run", "teacher-batch/32", "--data", f / "data", "--out", f / "rows"),
+            *("experiment", "run", "final/baseline", "--data", f / "data", "--out", f / "rows"),
             *("--budget", 0.1, "--json", f / "rows.json"),
         ),
         clips,

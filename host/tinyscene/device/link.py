@@ -26,6 +26,7 @@ from tinyscene.firmware import ANSWER, VERSION, Request, Status
 TIMEOUT = 1.0  # seconds that an answer may take, until its usual time is known: see `Pace`
 RECONNECT_SECONDS = 15.0
 _WRITE_TIMEOUT = 5.0
+_PAGE = "see docs/HOWTO-board-does-not-answer.md"
 _KEPT_LINES = 1000
 _MOST_SESSIONS = _MOST_SEQUENCE = 0xFFFF
 
@@ -226,8 +227,7 @@ class Link:
                 tries.had_damage()
         raise UnansweredError(
             f"no answer to {request.name} from {self.url} after {tries.made} attempts; is tinyscene's firmware "
-            "running there, at this baud rate, and does no other program hold the port? See "
-            "docs/HOWTO-board-does-not-answer.md"
+            f"running there, at this baud rate, and does no other program hold the port? Otherwise {_PAGE}"
         )
 
     def tell(self, request: Request, payload: bytes) -> None:
@@ -245,7 +245,9 @@ class Link:
         except PORT_ERRORS:
             return  # gone before the answer was read
         if answer is None:
-            raise LinkError(f"no answer to {request.name} from {self.url}; is tinyscene's firmware running there?")
+            raise LinkError(
+                f"no answer to {request.name} from {self.url}; is tinyscene's firmware running there? Otherwise {_PAGE}"
+            )
         _body(request, answer)
 
     def poll(self, seconds: float) -> None:
@@ -348,9 +350,10 @@ def _cannot_open(url: str, error: Exception) -> str:
         return f"cannot open {url}: {reason}; start an emulator with `tinyscene emulate mps2` and use the URL it prints"
     if "permission" in whole:
         return (
-            f"cannot open {url}: permission denied; join its group with: sudo adduser $USER dialout, and log in again"
+            f"cannot open {url}: permission denied; join its group with: sudo adduser $USER dialout, and log in again; "
+            f"{_PAGE}"
         )
     if "lock" in whole or "busy" in whole:
-        return f"cannot open {url}: another program uses it; close that program"
+        return f"cannot open {url}: another program uses it; close that program; {_PAGE}"
     ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
-    return f"cannot open {url}: {reason}; check the cable; the ports here are: {', '.join(ports) or 'none'}"
+    return f"cannot open {url}: {reason}; check the cable; the ports here are: {', '.join(ports) or 'none'}; {_PAGE}"

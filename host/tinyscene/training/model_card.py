@@ -110,7 +110,7 @@ def _limits(bundle: Bundle) -> Iterator[str]:
         return
     yield "\n## Limits\n"
     scored = bundle.metrics.get("calibrated", bundle.metrics)["int8"]
-    if bundle.provenance.get("data_licence") == provenance.PUBLIC_DOMAIN:
+    if _is_computed(bundle):
         yield "- It has heard computed sounds only, and knows nothing of real places: the scores are for such sounds."
     right, chance = 100 * scored["accuracy"], 100 / len(bundle.classes)
     yield f"- Of 100 answers, {right:.0f} are right; chance would give {chance:.0f}."
@@ -119,7 +119,7 @@ def _limits(bundle: Bundle) -> Iterator[str]:
         yield f"- It rarely finds {', '.join(rare)}; that it does not name a scene says little about that one."
     yield from _confused(scored)
     devices = [(part["accuracy"], name) for name, part in scored["per_device"].items() if part["clips"] >= FEW]
-    if len(devices) > 1:
+    if len(devices) > 1 and not _is_computed(bundle):
         (low, worst), (high, best) = min(devices), max(devices)
         yield (
             f"- It depends on the microphone: {100 * low:.0f} % of the clips of device {worst} are right, "
@@ -127,6 +127,11 @@ def _limits(bundle: Bundle) -> Iterator[str]:
         )
     if "reliability" in scored:
         yield f"- Its probabilities are off by {100 * scored['reliability']['ece']:.0f} points on average."
+
+
+def _is_computed(bundle: Bundle) -> bool:
+    """Whether it has heard computed sounds only."""
+    return bundle.provenance.get("data_licence") == provenance.PUBLIC_DOMAIN
 
 
 def _is_rare(part: Mapping[str, Any]) -> bool:
@@ -278,7 +283,7 @@ def _data(bundle: Bundle) -> Iterator[str]:
         f"{origin['data_set']}: {origin['data_clips']} clips, fingerprint `{origin['data_fingerprint']}`. "
         f"Licence of the audio: {origin['data_licence']}. The weights are made from it: use them under the same terms."
     )
-    if origin["data_clips"] < SMALL:
+    if origin["data_clips"] < SMALL and not _is_computed(bundle):
         yield (
             "\nThis is a small set: the scores show how a recipe does on it, not how it would do on TAU Urban Acoustic "
             "Scenes 2022 Mobile, and other devices, cities and times will be harder."

@@ -266,7 +266,9 @@ def test_wrong_shapes_are_not_sent(board: FakeBoard, shape: tuple[int, ...]) -> 
 def test_no_answer(board: FakeBoard) -> None:
     """Silence ends in an error that says what to look at, after the agreed attempts."""
     with FakePort(board, to_board=Faults(lose=1.0)) as port, Link(port.url, timeout=0.01) as link:
-        with pytest.raises(LinkError, match=r"no answer to HELLO .* after \d+ attempts"):
+        with pytest.raises(
+            LinkError, match=r"no answer to HELLO .* after \d+ attempts.*see docs/HOWTO-board-does-not-answer"
+        ):
             link.request(Request.STATISTICS)
         assert link.repetitions >= REPETITIONS
 

@@ -130,7 +130,7 @@ def test_what_networks_share_is_said_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["student", "baseline", "compact"])
+@pytest.mark.parametrize("name", ["student", "baseline", "compact", "synthetic"])
 def test_limits_are_computed(name: str) -> None:
     """A scene that is rarely found is named with its figure, and none that is found often."""
     card = (MODELS / name / CARD_FILE).read_text()
@@ -140,5 +140,7 @@ def test_limits_are_computed(name: str) -> None:
         said = f"{scene} ({100 * part['accuracy']:.0f} % of its clips)"
         assert (said in limits) == (part["accuracy"] < 0.2), scene
     assert "Of 100 answers, " in limits
+    assert ("It has heard computed sounds only" in limits) == (name == "synthetic")
+    assert ("This is a small set" in card) == (name != "synthetic")
     assert "## Intended use" in card
     assert "tinyscene export BUNDLE" in card
