@@ -46,6 +46,7 @@ Ask
     [Documentation]    Runs `tinyscene device VERB --port ...`, which must succeed, and returns what it printed.
     [Arguments]    @{arguments}
     ${result}=    Run Process    ${TINYSCENE}    device    @{arguments}    --port    ${URL}    timeout=300s
+    Should Not Be Equal As Integers    ${result.rc}    -15    msg=timed out: no end of 300 s: device ${arguments}
     Should Be Equal As Integers    ${result.rc}    0    msg=${result.stdout}${result.stderr}
     RETURN    ${result.stdout}
 

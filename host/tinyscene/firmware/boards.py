@@ -24,11 +24,13 @@ class Qemu:
         machine: QEMU's name of the machine.
         since: first version of QEMU that has it.
         serial: QEMU's number of the serial port that the image uses.
+        slow_line: whether that port receives some hundred bytes a second only, as QEMU lets this board sleep on.
     """
 
     machine: str
     since: int
     serial: int = 0
+    slow_line: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyscene.device.emulators import emulator
+from tinyscene.device.emulators import emulate, emulator
 from tinyscene.device.emulators.emulate import run
 from tinyscene.device.emulators.emulator import Emulator, built_image
 from tinyscene.errors import ToolError
@@ -23,6 +23,28 @@ def test_what_cannot_be_emulated(env: str, engine: str | None, said: str) -> Non
     """The message says what is available."""
     with pytest.raises(ToolError, match=said):
         run(env, engine, 0)
+
+
+@pytest.mark.parametrize(("env", "slow"), [("mps2", False), ("stm32l496", True)])
+def test_a_line_too_slow_for_scores_is_said(
+    env: str, slow: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anybody waits for an answer that does not come."""
+
+    class Started:
+        url, exit_code = "socket://127.0.0.1:1", 0
+
+        def __init__(self, *_: object) -> None: ...
+        def __enter__(self) -> "Started":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def wait(self) -> None: ...
+
+    monkeypatch.setattr(emulate, "Emulator", Started)
+    emulate._in_qemu(Path("firmware.elf"), env, 0)
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("enough for `tinyscene device info`, not for scores" in said) == slow
 
 
 def test_nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,8 +68,16 @@ def _say(url: str, env: str, engine: str) -> None:
 
 
 def _in_qemu(elf: Path, env: str, port: int) -> None:
+    known = boards.every()[env].qemu
     with Emulator(elf, env, port) as board:
         _say(board.url, env, emulator.PROGRAM)
+        if known and known.slow_line:
+            error_console.print(
+                f"{env} receives some hundred bytes a second here: enough for `tinyscene device info`, not for scores; "
+                "omit --emulator for those",
+                style="yellow",
+                soft_wrap=True,
+            )
         board.wait()
         if board.exit_code:
             said = board.complaints()
