@@ -2,6 +2,7 @@ from . import (
     calibration as calibration,
     comparison as comparison,
     metrics as metrics,
+    misheard as misheard,
     reliability as reliability,
     scoring as scoring,
     teacher_scores as teacher_scores,

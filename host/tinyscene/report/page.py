@@ -19,10 +19,10 @@ from tinyscene.advice import needs
 from tinyscene.bundle import Bundle
 from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS, pipeline as compiler
 from tinyscene.errors import BundleError, ModelError, TinysceneError
-from tinyscene.evaluation import comparison, teacher_scores
+from tinyscene.evaluation import comparison, misheard, teacher_scores
 from tinyscene.firmware import boards as known_boards
 from tinyscene.paths import PROJECT
-from tinyscene.training import STUDENT_FOLDERS, misheard, run_files
+from tinyscene.training import STUDENT_FOLDERS, run_files
 
 EPOCH_KEYS = ("epoch", "learning_rate", "loss", "val_log_loss", "val_accuracy")
 MOST_MISHEARD = 12  # clips on the page
@@ -147,7 +147,7 @@ def _load(folder: Path) -> Run:
         hosts=_read_scores(folder, run_files.HOST_SCORES),
         bundle=bundle,
         folds=[_load(path) for path in run_files.folds(folder)],
-        misheard=misheard.read(folder),
+        misheard=misheard.read(folder / run_files.MISHEARD),
         final=_load(final) if final.is_dir() else None,
         notes=notes,
     )

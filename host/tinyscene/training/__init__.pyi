@@ -6,7 +6,6 @@ from . import (
     examples as examples,
     fit as fit,
     fold_predictions as fold_predictions,
-    misheard as misheard,
     model_card as model_card,
     part as part,
     parts as parts,

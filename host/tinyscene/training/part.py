@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from tinyscene import files
 from tinyscene.bundle import DESCRIPTION_FILE, Bundle, softmax
-from tinyscene.evaluation import FLOAT, INT8, calibration, scoring
+from tinyscene.evaluation import FLOAT, INT8, calibration, misheard, scoring
 from tinyscene.networks import conversion, keras
 from tinyscene.paths import relative_to_repository
 from tinyscene.training import (
     duration,
     fit,
-    misheard,
     model_card,
     parts,
+    provenance,
     quantisation_aware,
     run_files,
     schedule,
@@ -171,6 +171,9 @@ def _score(part: Part, made: Bundle) -> None:
     outputs = scoring.run(made, test.images, live=part.run.live)
     predictions = {FLOAT: softmax(fit.predict(model, test)), INT8: made.probabilities(outputs)}
     files.write_arrays(part.folder / run_files.PREDICTIONS, predictions)
-    misheard.write(part, made, test.images, predictions[INT8])
+    free = part.run.origin.get("data_licence") == provenance.PUBLIC_DOMAIN
+    sounds_of = part.run.dataset if free else None
+    path = part.folder / run_files.MISHEARD
+    misheard.write(path, made, part.test, test.images, predictions[INT8], sounds_of)
     found = scores.evaluation(part.split, part.test, predictions, part.run.classes)
     files.write_json(part.folder / run_files.EVALUATION, found)

@@ -1,6 +1,7 @@
-"""The clips that a run's INT8 model is most wrong about: what the report shows of them, kept in the part's folder."""
+"""The clips that an INT8 model is most wrong about, kept in a file for the report."""
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,11 @@ from numpy.typing import NDArray
 from tinyscene import files
 from tinyscene.augment import Images
 from tinyscene.bundle import Bundle
+from tinyscene.data import Clip, Dataset
 from tinyscene.errors import TinysceneError
 from tinyscene.frontend import features
-from tinyscene.training import provenance, run_files
-from tinyscene.training.parts import Part
 
-MOST = 12  # clips of a part
+MOST = 12  # clips
 
 
 @dataclass(frozen=True)
@@ -38,40 +38,48 @@ class Misheard:
     samples: NDArray[np.int16]
 
 
-def write(part: Part, made: Bundle, images: Images, probabilities: NDArray[np.float64]) -> None:
+def write(
+    path: Path,
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    images: Images,
+    probabilities: NDArray[np.float64],
+    sounds_of: Dataset | None = None,
+) -> None:
     """Keep the wrong predictions that have the highest probabilities.
 
     Args:
-        part: the part that was tested.
-        made: its bundle.
-        images: log-mel images of its test clips, [clips, n_mels, frames].
+        path: file to write.
+        bundle: the bundle that was tested.
+        clips: labelled clips.
+        images: their log-mel images, [clips, n_mels, frames].
         probabilities: the INT8 model's class probabilities, [clips, classes].
+        sounds_of: data set whose sound may be passed on, and is kept, too; None: it may not.
     """
-    given, true = probabilities.argmax(axis=1), part.labels_of(part.test)
+    given = probabilities.argmax(axis=1)
+    true = [bundle.classes.index(str(clip.scene)) for clip in clips]
     wrong = [index for index in np.argsort(-probabilities.max(axis=1), kind="stable") if given[index] != true[index]]
     chosen = wrong[:MOST]
-    free = part.run.origin.get("data_licence") == provenance.PUBLIC_DOMAIN
-    paths = [part.run.dataset.path(part.test[index]) for index in chosen]
-    sounds = [features.clip_pcm(path, made.frontend) for path in paths] if free else []
+    paths = [sounds_of.path(clips[index]) for index in chosen] if sounds_of else []
+    sounds = [features.clip_pcm(each, bundle.frontend) for each in paths]
     seen = [np.asarray(images[index]) for index in chosen]
     arrays = {
-        "filename": np.array([part.test[index].filename for index in chosen], np.str_),
-        "true": np.array([part.run.classes[true[index]] for index in chosen], np.str_),
-        "given": np.array([part.run.classes[given[index]] for index in chosen], np.str_),
+        "filename": np.array([clips[index].filename for index in chosen], np.str_),
+        "true": np.array([bundle.classes[true[index]] for index in chosen], np.str_),
+        "given": np.array([bundle.classes[given[index]] for index in chosen], np.str_),
         "probability": probabilities[chosen].max(axis=1) if chosen else np.empty(0),
-        "images": made.quantised_features(np.stack(seen)) if seen else np.empty((0, *made.frontend.shape), np.int8),
+        "images": bundle.quantised_features(np.stack(seen)) if seen else np.empty((0, *bundle.frontend.shape), np.int8),
         "samples": np.stack(sounds) if sounds else np.empty((len(chosen), 0), np.int16),
     }
-    files.write_arrays(part.folder / run_files.MISHEARD, arrays)
+    files.write_arrays(path, arrays)
 
 
-def read(folder: Path) -> list[Misheard] | None:
-    """Return what `write` kept in a part's folder; None: nothing, as an earlier version made the run.
+def read(path: Path) -> list[Misheard] | None:
+    """Return what `write` kept; None: there is no file, as an earlier version made the run.
 
     Raises:
         TinysceneError: the file is damaged.
     """
-    path = folder / run_files.MISHEARD
     if not path.is_file():
         return None
     try:
