@@ -17,8 +17,7 @@ from test_scene import (
 )
 
 from tinyscene.device.messages import Source, StreamOptions, StreamStatus
-from tinyscene.device.streaming import MAX_SMOOTHING
-from tinyscene.firmware.protocol import Request
+from tinyscene.firmware.protocol import MAX_SMOOTHING, Request
 
 COLUMN, FRAMES = 10, 5
 RATE = 8000

@@ -14,11 +14,12 @@ import time
 import tty
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene.bundle.bundle import Bundle
 from tinyscene.device.description import DeviceInfo
 from tinyscene.device.protocol import Demultiplexer, Frame, encode
 from tinyscene.firmware.protocol import ANSWER, MAX_PAYLOAD, VERSION, Request, Status
@@ -42,6 +43,25 @@ INFO = DeviceInfo(
     labels=("bus", "park", "tram"),
     build="0a1b2c3d4e5f gcc 12.2.1",
 )
+
+
+def info_of(bundle: Bundle) -> DeviceInfo:
+    """Return what a board that carries a bundle says of itself."""
+    mels, frames = bundle.frontend.shape
+    return replace(
+        INFO,
+        identity=bundle.identity,
+        sample_rate=bundle.frontend.sample_rate,
+        clip_samples=bundle.frontend.clip_samples,
+        mels=mels,
+        frames=frames,
+        bundle=bundle.name,
+        labels=bundle.classes,
+        output_scale=bundle.output.scale,
+        output_zero_point=bundle.output.zero_point,
+    )
+
+
 WINDOW = 700  # samples of a frame
 MOST_VALUES = 255  # of a stage, in one answer
 MULTIPLES = {  # of which the bytes beyond the least are one

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fake_board import INFO, FakeBoard
+from fake_board import FakeBoard, info_of
 from pack_maker import pins_text, write_unpacked
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.data import synth
@@ -167,14 +167,7 @@ def bundle(folder: Path) -> Bundle:
 
 def carrying(folder: Path) -> FakeBoard:
     """Return a board that carries that bundle."""
-    made = bundle(folder)
-    mels, frames = made.frontend.shape
-    rate = {"sample_rate": made.frontend.sample_rate, "clip_samples": made.frontend.clip_samples}
-    ends = {"output_scale": made.output.scale, "output_zero_point": made.output.zero_point}
-    info = dataclasses.replace(
-        INFO, identity=made.identity, mels=mels, frames=frames, labels=made.classes, **rate, **ends
-    )
-    return FakeBoard(info)
+    return FakeBoard(info_of(bundle(folder)))
 
 
 def clips_and_bundle(folder: Path) -> None:

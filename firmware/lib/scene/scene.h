@@ -25,8 +25,7 @@ extern "C" {
 #endif
 
 #define SCENE_IDENTITY_BYTES 8
-#define SCENE_MAX_SMOOTHING 16 // most results that a stream can average
-#define SCENE_REJECTED 0xFF    // instead of a class: no class is likely enough
+#define SCENE_REJECTED 0xFF // instead of a class: no class is likely enough
 
 enum scene_output_kind {
     SCENE_LOGITS = 0,        // softmax makes them probabilities

@@ -6,13 +6,12 @@ Time is within 10 % of `tinyscene cycles` for the shipped models; energy is that
 import dataclasses
 import math
 
-from tinyscene.experiments import network_cost
-from tinyscene.firmware import Board
+from tinyscene.compiler import plan_model
+from tinyscene.firmware import MAX_SMOOTHING, Board
 from tinyscene.frontend import FrontendConfig, tables
 
 FULL = 0.95  # share of a memory that an estimate may fill
 IN_TIME = 0.8  # share of a window's length that an answer may take, so that live sound is kept up with
-SMOOTHING = 16  # SCENE_MAX_SMOOTHING of scene.h
 _FFT, _BAND = 7.2, 90  # instructions of a frame: n log2 n times the first, and the second for each mel band
 _TABLES = 19.2  # bytes of the front end's tables for each point of the FFT
 _KIB = 1024
@@ -24,12 +23,14 @@ class Needs:
 
     Attributes:
         ram_bytes, flash_bytes: bytes of arrays that depend on the bundle.
+        arena_bytes: those of them that are the network's arena.
         instructions: of one answer, front end and network.
         seconds: length of its window.
     """
 
     ram_bytes: int
     flash_bytes: int
+    arena_bytes: int
     instructions: int
     seconds: float
 
@@ -42,13 +43,14 @@ def of(front: FrontendConfig, model: bytes, classes: int) -> Needs:
         model: its INT8 .tflite file, trained or not.
         classes: number of its classes.
     """
-    cost = network_cost.estimate(model)
+    report = plan_model(model).report()
     bytes_of_frontend = 2 * tables.history_samples(front) + 4 * tables.work_floats(front)
     frame = _FFT * front.n_fft * math.log2(front.n_fft) + _BAND * front.n_mels
     return Needs(
-        ram_bytes=cost.ram_bytes + bytes_of_frontend + 4 * (SMOOTHING + 1) * classes,
-        flash_bytes=cost.constant_bytes + round(_TABLES * front.n_fft),
-        instructions=cost.instructions + round(frame * front.frames),
+        ram_bytes=report.ram_bytes + bytes_of_frontend + 4 * (MAX_SMOOTHING + 1) * classes,
+        flash_bytes=report.constant_bytes + round(_TABLES * front.n_fft),
+        arena_bytes=report.arena_bytes,
+        instructions=report.instructions + round(frame * front.frames),
         seconds=front.clip_samples / front.sample_rate,
     )
 

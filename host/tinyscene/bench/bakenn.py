@@ -3,7 +3,6 @@
 It runs with its plain C kernels, and with the CMSIS-NN 4.0.0 sources and the DSP kernels in its wheel.
 """
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.bench import bakenn_graph
 from tinyscene.bench.engine import Measurement, RefusedError
 from tinyscene.compiler import complexity, execution
@@ -44,8 +44,7 @@ def measure(model: bytes, inputs: NDArray[np.int8], *, optimised: bool) -> Measu
         raise RefusedError("bakenn is not installed: pip install 'tinyscene[bench]'") from error
     policy = bakenn.KernelPolicy.STATIC_PRIORITY if optimised else bakenn.KernelPolicy.PORTABLE
     options = bakenn.CBackendOptions(kernel_policy=policy, enable_cmsis_nn=optimised, target=bakenn.CORTEX_M4)
-    with tempfile.TemporaryDirectory(prefix="tinyscene-bakenn-") as name:
-        folder = Path(name)
+    with files.temporary_folder("bakenn") as folder:
         refusal = ""
         for part, note in _parts(model):
             try:

@@ -1,7 +1,6 @@
 """Instructions of each step of a frame on the emulated Cortex-M4, for our front end and for CMSIS-DSP."""
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from tinyscene import files
 from tinyscene.errors import ToolError
 from tinyscene.frontend import (
     FrontendConfig,
@@ -67,8 +67,8 @@ def _measure(name: str, config: FrontendConfig) -> list[StepCounts]:
     samples = _frame(config)
     expected = golden.frame(samples, config).stages[Stage.LOG]
     has_peer = config.n_fft in PEER_SIZES
-    with tempfile.TemporaryDirectory(prefix="frontend-bench-") as folder:
-        counts, columns = _run(config, samples, Path(folder), has_peer)
+    with files.temporary_folder("bench") as folder:
+        counts, columns = _run(config, samples, folder, has_peer)
     rows = []
     for i, engine in enumerate((TINYSCENE, CMSIS_DSP)[: 1 + has_peer]):
         steps = {step: int(count) for step, count in zip(STEPS, counts[i], strict=True) if count}

@@ -5,13 +5,13 @@ counted on the emulated board.
 """
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyscene import files
 from tinyscene.data import Clip, Dataset, evenly_spread
 from tinyscene.frontend import (
     FrontendConfig,
@@ -104,8 +104,8 @@ def _row(name: str, dataset: Dataset, clips: Sequence[Clip]) -> tuple[str, ...]:
     agreement, normalisation, quantisation = check(pcm, config)
     edges = signals.clips(config)
     on_edges, *_ = check(np.stack([edges[edge] for edge in signals.EDGES]), config)
-    with tempfile.TemporaryDirectory(prefix="frontend-") as folder:
-        image = frontend_mps2.build(config, normalisation, quantisation, Path(folder))
+    with files.temporary_folder("frontend") as folder:
+        image = frontend_mps2.build(config, normalisation, quantisation, folder)
         instructions = frontend_mps2.run(image, config, pcm[:2]).instructions.max() / config.frames
     ram = 2 * frontend_tables.history_samples(config) + 4 * frontend_tables.work_floats(config)
     return (

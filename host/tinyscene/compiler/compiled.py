@@ -55,6 +55,16 @@ class CompileReport:
     output_type: str
     layers: tuple[LayerReport, ...]
 
+    @property
+    def ram_bytes(self) -> int:
+        """Bytes of arena, input and output."""
+        return self.arena_bytes + self.input_bytes + self.output_bytes
+
+    @property
+    def instructions(self) -> int:
+        """Estimated instructions of one inference; layers without an estimate count as nothing."""
+        return sum(layer.instructions or 0 for layer in self.layers)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CompiledModel:

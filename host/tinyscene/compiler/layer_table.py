@@ -40,7 +40,7 @@ def layer_table(compiled: CompileReport) -> Table:
             "-" if layer.instructions is None else f"{layer.instructions / 1e6:.3f}",
         )
     constants = sum(layer.constant_bytes for layer in compiled.layers)
-    known = [layer.instructions for layer in compiled.layers if layer.instructions is not None]
-    millions = f"{'> ' if len(known) < len(compiled.layers) else ''}{sum(known) / 1e6:.3f}"
+    more = "> " * any(layer.instructions is None for layer in compiled.layers)
+    millions = f"{more}{compiled.instructions / 1e6:.3f}"
     table.add_row("", "", "sum", "", "", "", f"{constants:,}", "", "", millions, style="bold")
     return table

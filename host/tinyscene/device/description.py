@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tinyscene.device.protocol import ProtocolError
+from tinyscene.device.protocol import ProtocolError, unpack_exactly
 from tinyscene.firmware import MAX_PAYLOAD, Request
 
 _HELLO = struct.Struct("<8sHBH")
@@ -46,9 +46,7 @@ class Greeting:
         Raises:
             ProtocolError: another length than expected.
         """
-        if len(body) != _HELLO.size:
-            raise ProtocolError(f"an answer of {len(body)} bytes where {_HELLO.size} were expected")
-        identity, features, classes, described = _HELLO.unpack(body)
+        identity, features, classes, described = unpack_exactly(_HELLO, body)
         return cls(identity.hex(), features, classes, described)
 
     def pack(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tinyscene.device.description import MOST_HZ
 from tinyscene.device.link import Link, RefusedError
-from tinyscene.device.protocol import ProtocolError
+from tinyscene.device.protocol import ProtocolError, unpack_exactly
 from tinyscene.firmware import Request, Status
 
 _CRASH = struct.Struct("<3B6I")
@@ -99,7 +99,7 @@ class Crash:
         Raises:
             ProtocolError: the body has another length, or an undefined value.
         """
-        cause, kind, request, *numbers = _unpack(_CRASH, body)
+        cause, kind, request, *numbers = unpack_exactly(_CRASH, body)
         count, pc, lr, sp, cfsr, hfsr = numbers
         return cls(
             reset_cause=_word(ResetCause, cause),
@@ -154,7 +154,7 @@ class SelfTest:
         Raises:
             ProtocolError: the body has another length, or an undefined value.
         """
-        whole, size, crc, microseconds, clock, intended, stack, used = _unpack(_SELF_TEST, body)
+        whole, size, crc, microseconds, clock, intended, stack, used = unpack_exactly(_SELF_TEST, body)
         if whole > 1 or not 0 < clock <= MOST_HZ or not 0 < intended <= MOST_HZ or used > stack:
             raise ProtocolError(f"a self-test with impossible values: {body.hex()}")
         return cls(
@@ -222,9 +222,3 @@ def _word(kind: type[Word], value: int) -> Word:
         return kind(value)
     except ValueError as error:
         raise ProtocolError(f"{value} is not a {kind.__name__}") from error
-
-
-def _unpack(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
-    if len(body) != layout.size:
-        raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
-    return layout.unpack(body)

@@ -196,10 +196,14 @@ class Link:
             raise self.unreadable(Request.HELLO, error) from error
         return self.greeting
 
-    def _exchange(self, request: Request, payload: bytes, timeout: float | None, attempts: int | None) -> bytes:
+    def _next(self, request: Request, payload: bytes) -> bytes:
+        """Return the session's next request as it is sent."""
         self.requests += 1
         self._sequence += 1
-        data = encode(Frame(request, self._sequence, payload, self._session))
+        return encode(Frame(request, self._sequence, payload, self._session))
+
+    def _exchange(self, request: Request, payload: bytes, timeout: float | None, attempts: int | None) -> bytes:
+        data = self._next(request, payload)
         limit = (timeout or self._timeout) + 10 * len(data) / self._baud
         tries = Attempts(self._pace.patience(request, limit), limit, attempts, bad_line=self.errors > 0)
         vanished = 0
@@ -238,10 +242,9 @@ class Link:
             LinkError: no answer, and the port is still there.
         """
         self.greet()
-        self.requests += 1
-        self._sequence += 1
+        data = self._next(request, payload)
         try:
-            answer = self._ask(request, encode(Frame(request, self._sequence, payload, self._session)), self._timeout)
+            answer = self._ask(request, data, self._timeout)
         except PORT_ERRORS:
             return  # gone before the answer was read
         if answer is None:

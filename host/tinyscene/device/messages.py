@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyscene.device.protocol import ProtocolError
+from tinyscene.device.protocol import ProtocolError, unpack_exactly
 from tinyscene.frontend import Stage
 
 _STATISTICS = struct.Struct("<6I")
@@ -43,7 +43,7 @@ class Statistics:
     @classmethod
     def unpack(cls, body: bytes) -> "Statistics":
         """Read the body of the answer to STATISTICS."""
-        return cls(*_unpack(_STATISTICS, body))
+        return cls(*unpack_exactly(_STATISTICS, body))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def profile_read(offset: int, count: int) -> bytes:
 
 def unpack_profile_read(body: bytes, count: int) -> tuple[int, ...]:
     """Read the body of the answer to PROFILE_READ: the ticks of `count` layers."""
-    return _unpack(struct.Struct(f"<{count}I"), body)
+    return unpack_exactly(struct.Struct(f"<{count}I"), body)
 
 
 def features_write(offset: int, values: bytes) -> bytes:
@@ -149,7 +149,7 @@ def unpack_probe_read(body: bytes, offset: int, count: int) -> tuple[int, NDArra
         offset: first value that was asked for.
         count: number of values that were asked for; there are fewer at the stage's end.
     """
-    (total,) = _unpack(_PROBE_TOTAL, body[: _PROBE_TOTAL.size])
+    (total,) = unpack_exactly(_PROBE_TOTAL, body[: _PROBE_TOTAL.size])
     values = body[_PROBE_TOTAL.size :]
     expected = min(count, total - offset)
     if expected <= 0 or len(values) != 4 * expected:
@@ -213,7 +213,7 @@ class StreamStatus:
     @classmethod
     def unpack(cls, body: bytes, classes: int) -> "StreamStatus":
         """Read the body of the answer to STREAM_STATUS."""
-        results, dropped, level, peak, scene = _unpack(_STREAM_STATUS, body)
+        results, dropped, level, peak, scene = unpack_exactly(_STREAM_STATUS, body)
         if scene != _REJECTED and scene >= classes:
             raise ProtocolError(f"class {scene} of {classes}")
         return cls(results, dropped, level / 10, peak / 10, None if scene == _REJECTED else scene)
@@ -231,12 +231,6 @@ def parse_probabilities(line: str) -> dict[str, float] | None:
         if not (label and colon and 0.0 <= values[label] <= 1.0):
             return None
     return values
-
-
-def _unpack(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
-    if len(body) != layout.size:
-        raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
-    return layout.unpack(body)
 
 
 def _unpack_outputs(layout: struct.Struct, body: bytes, classes: int) -> tuple[tuple[int, ...], NDArray[np.int8]]:

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from cobs import cobs
 
@@ -44,6 +45,17 @@ class FrameError(ProtocolError):
         super().__init__(defect.value)
         self.defect = defect
         self.version = version
+
+
+def unpack_exactly(layout: struct.Struct, body: bytes) -> tuple[Any, ...]:
+    """Return the fields of an answer's body.
+
+    Raises:
+        ProtocolError: the body has another length than they.
+    """
+    if len(body) != layout.size:
+        raise ProtocolError(f"an answer of {len(body)} bytes where {layout.size} were expected")
+    return layout.unpack(body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from tinyscene.device.link import Link
 from tinyscene.device.messages import Source, StreamOptions, parse_probabilities
 from tinyscene.device.monitor import read_audio
 from tinyscene.errors import ConfigError
+from tinyscene.firmware import MAX_SMOOTHING
 
-MAX_SMOOTHING = 16  # SCENE_MAX_SMOOTHING
 MAX_GAIN_DB = 20.0
 _POLL_SECONDS = 0.2
 

@@ -1,7 +1,6 @@
 from . import (
     augmentation_figure as augmentation_figure,
     experiment_run as experiment_run,
-    network_cost as network_cost,
     rows as rows,
     search_report as search_report,
     search_run as search_run,

@@ -43,8 +43,8 @@ def estimate(model: bytes) -> Cost:
     return Cost(
         parameters=counts.parameters,
         macs=counts.macs,
-        instructions=sum(layer.instructions or 0 for layer in report.layers),
-        ram_bytes=report.arena_bytes + report.input_bytes + report.output_bytes,
+        instructions=report.instructions,
+        ram_bytes=report.ram_bytes,
         constant_bytes=report.constant_bytes,
         excess=counts.excess,
     )

@@ -3,6 +3,7 @@ from .boards import Board as Board, Qemu as Qemu, Unicorn as Unicorn
 from .protocol import (
     ANSWER as ANSWER,
     MAX_PAYLOAD as MAX_PAYLOAD,
+    MAX_SMOOTHING as MAX_SMOOTHING,
     VERSION as VERSION,
     Request as Request,
     Status as Status,

@@ -10,6 +10,7 @@ from tinyscene import files
 
 VERSION = 2
 MAX_PAYLOAD = 1024  # bytes
+MAX_SMOOTHING = 16  # results that a stream can average
 ANSWER = 0x80  # an answer's type is its request's type with this bit
 HEADER_FILE = "protocol.h"
 
@@ -105,6 +106,7 @@ extern "C" {{
 #define LINK_VERSION {VERSION}
 #define LINK_MAX_PAYLOAD {MAX_PAYLOAD}
 #define LINK_ANSWER 0x{ANSWER:02X} /* set in the type of an answer */
+#define SCENE_MAX_SMOOTHING {MAX_SMOOTHING} /* most results that a stream can average */
 
 /* First byte of an answer. */
 enum scene_status {{

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinyscene import __version__, figures, files, places
 from tinyscene.advice import needs
 from tinyscene.bundle import Bundle
-from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS, pipeline as compiler
+from tinyscene.compiler import MAX_MACS, MAX_PARAMETERS
 from tinyscene.errors import BundleError, ModelError, TinysceneError
 from tinyscene.evaluation import comparison, misheard, teacher_scores
 from tinyscene.firmware import boards as known_boards
@@ -84,7 +84,6 @@ def write(run_dir: Path) -> Path:
     boards = run.of_bundle("boards") or {}
     hosts = {title: score for title, score in (run.of_bundle("hosts") or {}).items() if title in boards}
     compared = host | tempered or boards  # on the same clips, so that one table can show their scenes and devices
-    arena, takes = _takes(run.of_bundle("bundle"))
     page = _template().render(
         run=run,
         folder=run_dir,
@@ -96,8 +95,7 @@ def write(run_dir: Path) -> Path:
         limits={"parameters": MAX_PARAMETERS, "macs": MAX_MACS},
         scores=host | tempered | boards,
         compared=compared,
-        takes=takes,
-        arena=arena,
+        takes=_takes(run.of_bundle("bundle")),
         misheard=_misheard(run),
         teachers=teacher_scores.rows(run.evaluation or {}),
         with_interval=comparison.score_with_interval,
@@ -284,16 +282,15 @@ def _reliability(run: Run, folder: Path) -> str | None:
     return figures.svg(figure, "Reliability diagram: accuracy of the predictions against their confidence")
 
 
-def _takes(bundle: Bundle | None) -> tuple[int, list[needs.Fit]]:
-    """Return the arena's bytes, and what the bundle takes of each board that exists; nothing where no board runs it."""
+def _takes(bundle: Bundle | None) -> list[needs.Fit]:
+    """Return what the bundle takes of each board that exists; nothing where no board runs it."""
     if bundle is None:
-        return 0, []
+        return []
     try:
-        arena = compiler.plan_model(bundle.model).report().arena_bytes
         found = needs.of(bundle.frontend, bundle.model, len(bundle.classes))
     except ModelError:
-        return 0, []
-    return arena, [needs.Fit(board, found) for board in known_boards.every().values() if not board.emulated_only]
+        return []
+    return [needs.Fit(board, found) for board in known_boards.every().values() if not board.emulated_only]
 
 
 def _misheard(run: Run) -> list[dict[str, Any]] | None:

@@ -19,7 +19,7 @@ from tinyscene.console import progress_bar
 from tinyscene.errors import ToolError
 from tinyscene.paths import cache_directory
 from tinyscene.tflm.packs import selection
-from tinyscene.toolchain import mps2_image
+from tinyscene.toolchain import compiling, mps2_image
 
 ARCHIVER = "arm-none-eabi-gcc-ar"
 # No messages, which would link printf; failed checks end in abort(), which lib/tflm turns into a fault.
@@ -120,17 +120,13 @@ def _key(source: Path, library: Library) -> str:
 
 def _compile(source: Path, target: Path, library: Library) -> None:
     with files.making(target) as made:
-        _run([*_flags(source), *library.flags, "-c", str(source), "-o", str(made)], str(source))
+        command = [*_flags(source), *library.flags, "-c", str(source), "-o", str(made)]
+        compiling.run(command, f"{command[0]} refused {source}", made.parent)
 
 
 def _archive(objects: Sequence[Path], target: Path) -> Path:
     if not target.exists():
         with files.making(target) as made:  # ar would add to a file that exists
-            _run([ARCHIVER, "rcs", str(made), *map(str, objects)], target.name)
+            command = [ARCHIVER, "rcs", str(made), *map(str, objects)]
+            compiling.run(command, f"{ARCHIVER} refused {target.name}", made.parent)
     return target
-
-
-def _run(command: Sequence[str], what: str) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ToolError(f"{command[0]} refused {what}: {result.stderr.strip()[:2000]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyscene.errors import ToolError
 from tinyscene.paths import FIRMWARE
+from tinyscene.toolchain import compiling
 from tinyscene.toolchain.native import WARNINGS
 
 BOARD = FIRMWARE / "boards" / "mps2"
@@ -118,6 +119,4 @@ def tool(name: str) -> str:
 
 
 def _compile(command: Sequence[str], image: Path) -> None:
-    result = subprocess.run([tool(command[0]), *command[1:]], capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ToolError(f"{command[0]} refused {image.name}: {result.stderr.strip()[:2000]}")
+    compiling.run([tool(command[0]), *command[1:]], f"{command[0]} refused {image.name}", image.parent)

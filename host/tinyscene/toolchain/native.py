@@ -1,18 +1,17 @@
 """Compile the firmware's portable C for this machine and load it, so that Python calls the same code as the board."""
 
 import ctypes
-import errno
 import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tinyscene import files
 from tinyscene.errors import ToolError
 from tinyscene.paths import cache_directory
+from tinyscene.toolchain import compiling
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 # Without contraction: the host must round as the board does, whatever fused instructions each of them has.
@@ -87,26 +86,14 @@ def _compile(
     flags: Sequence[str],
     library: Path,
 ) -> None:
+    scratch, refused = library.parent, f"the C compiler refused {name}"
     includes = [f"-I{folder}" for folder in include]
     objects: list[str] = []
     for source in sources:
-        objects.append(str(library.parent / f"{len(objects)}.o"))
-        _run(
-            [*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]],
-            name,
-            library.parent,
-        )
-    _run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(library)], name, library.parent)
-
-
-def _run(command: list[str], name: str, scratch: Path) -> None:
-    """Run a compiler, whose temporary files go into a folder that is removed even if it is killed."""
-    environment = os.environ | {"TMPDIR": str(scratch), "LC_ALL": "C"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode:
-        if os.strerror(errno.ENOSPC) in result.stderr:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise ToolError(f"the C compiler refused {name}: {result.stderr.strip()[:2000]}")
+        objects.append(str(scratch / f"{len(objects)}.o"))
+        command = [*compiler, *C_FLAGS, "-fPIC", *flags, *includes, "-c", str(source), "-o", objects[-1]]
+        compiling.run(command, refused, scratch)
+    compiling.run([*compiler, *LINK_FLAGS, *flags, *objects, "-lm", "-o", str(library)], refused, scratch)
 
 
 def _content_key(sources: Iterable[Path], include: Iterable[Path], words: Iterable[str]) -> str:

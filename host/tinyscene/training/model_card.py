@@ -322,10 +322,9 @@ def _cost(bundle: Bundle) -> Iterator[str]:
     yield "\nCompiled to C for a Cortex-M4; instructions are the compiler's estimate, without the front end:\n"
     yield from _table_head("compiled for", ("M instructions a clip", "RAM, bytes", "constants, bytes"))
     for choice, report in compiled.items():
-        known = [layer.instructions for layer in report.layers if layer.instructions is not None]
-        more = "> " * (len(known) < len(report.layers))
-        ram = report.arena_bytes + report.input_bytes + report.output_bytes
-        yield f"| {choice} | {more}{sum(known) / 1e6:.2f} | {ram:,} | {report.constant_bytes:,} |"
+        more = "> " * any(layer.instructions is None for layer in report.layers)
+        cells = f"{report.instructions / 1e6:.2f} | {report.ram_bytes:,} | {report.constant_bytes:,}"
+        yield f"| {choice} | {more}{cells} |"
 
 
 def _origin(bundle: Bundle) -> Iterator[str]:

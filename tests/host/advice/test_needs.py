@@ -28,7 +28,7 @@ def test_ram_grows_with_image_front_end_and_classes() -> None:
 
 def test_what_fits_has_no_problem_and_what_does_not_says_which_memory() -> None:
     board = boards.named("nano33ble")
-    fits = Fit(board, Needs(ram_bytes=20_000, flash_bytes=60_000, instructions=10**7, seconds=1.0))
+    fits = Fit(board, Needs(ram_bytes=20_000, flash_bytes=60_000, arena_bytes=17_000, instructions=10**7, seconds=1.0))
     assert fits.problem is None
     assert fits.joules == pytest.approx(64 * 52e-6 * 3.0 * fits.seconds)
     assert Fit(boards.named("mps2"), fits.needs).joules is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fake_board import INFO, FakeBoard, FakePort, Faults
+from fake_board import INFO, FakeBoard, FakePort, Faults, info_of
 from tiny_bundle import tiny_bundle
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.cycles import profile
@@ -44,9 +44,7 @@ def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def carrying(bundle: Bundle, ticks: tuple[int, ...] = (70_000, 2_000, 500)) -> FakeBoard:
     """Return a board with that bundle."""
-    mels, frames = bundle.frontend.shape
-    info = replace(INFO, identity=bundle.identity, mels=mels, frames=frames, labels=bundle.classes, board="stm32l496")
-    return FakeBoard(info, ticks=ticks)
+    return FakeBoard(replace(info_of(bundle), board="stm32l496"), ticks=ticks)
 
 
 def test_many_layers_are_read_in_parts_over_a_bad_line() -> None:

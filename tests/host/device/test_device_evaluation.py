@@ -14,7 +14,7 @@ import soundfile
 from serial.urlhandler import protocol_socket
 from typer.testing import CliRunner
 
-from fake_board import INFO, FakeBoard, FakePort, outputs_of
+from fake_board import INFO, FakeBoard, FakePort, info_of, outputs_of
 from tinyscene.bundle.bundle import Bundle
 from tinyscene.cli import app
 from tinyscene.data import evenly_spread
@@ -89,21 +89,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def board(bundle: Bundle) -> FakeBoard:
     """A board that carries the bundle."""
-    mels, frames = bundle.frontend.shape
-    config = bundle.frontend
-    return FakeBoard(
-        replace(
-            INFO,
-            identity=bundle.identity,
-            sample_rate=config.sample_rate,
-            clip_samples=config.clip_samples,
-            mels=mels,
-            frames=frames,
-            labels=CLASSES,
-            output_scale=bundle.output.scale,
-            output_zero_point=bundle.output.zero_point,
-        )
-    )
+    return FakeBoard(info_of(bundle))
 
 
 Evaluate = Callable[..., dict[str, Any]]

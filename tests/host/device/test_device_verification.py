@@ -13,7 +13,7 @@ from serial.urlhandler import protocol_socket
 from typer.testing import CliRunner
 
 from broken_tables import FAULTS, broken_tables
-from fake_board import INFO, FakeBoard, FakePort
+from fake_board import INFO, FakeBoard, FakePort, info_of
 from tiny_bundle import tiny_bundle
 from tinyscene import paths
 from tinyscene.bundle.bundle import Bundle
@@ -34,17 +34,7 @@ class BundleBoard(FakeBoard):
     def __init__(self, bundle: Bundle, model: bytes | None = None) -> None:
         self.frontend = HostFrontend(bundle.frontend, bundle.normalisation, bundle.input)
         self.model = model or bundle.model
-        info = replace(
-            INFO,
-            identity=bundle.identity,
-            sample_rate=bundle.frontend.sample_rate,
-            clip_samples=bundle.frontend.clip_samples,
-            mels=bundle.frontend.n_mels,
-            frames=bundle.frontend.frames,
-            bundle=bundle.name,
-            labels=bundle.classes,
-        )
-        super().__init__(info, bundle.frontend.win_length)
+        super().__init__(info_of(bundle), bundle.frontend.win_length)
 
     def run_image(self) -> bytes:
         image = np.frombuffer(bytes(self.image), np.int8).reshape(1, self.info.mels, self.info.frames)

@@ -16,7 +16,7 @@ from tinyscene.errors import TinysceneError
 from tinyscene.firmware import boards
 from tinyscene.report import page as report_page
 
-TAKEN = Fit(boards.named("nano33ble"), Needs(20_000, 60_000, 10**7, 1.0))
+TAKEN = Fit(boards.named("nano33ble"), Needs(20_000, 60_000, 1234, 10**7, 1.0))
 
 
 class Page(html.parser.HTMLParser):
@@ -64,7 +64,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds; most tests are about the words."""
     for name in ("learning_curves", "confusion", "reliability", "save_png"):
         monkeypatch.setattr(figures, name, lambda *_: None)
-    monkeypatch.setattr(report_page, "_takes", lambda _: (1234, [TAKEN]))
+    monkeypatch.setattr(report_page, "_takes", lambda _: [TAKEN])
     monkeypatch.setattr(figures, "svg", lambda figure, description: f"<svg><title>{description}</title></svg>")  # noqa: ARG005
 
 
